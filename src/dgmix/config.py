@@ -1,0 +1,233 @@
+"""Every setting of a recipe: typed, with its unit and default; an unknown key is an error.
+
+A recipe is a YAML file with the shape of `Recipe`. Whatever it leaves out has the default written
+here, which is the value of `recipes/default.yaml`'s method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dgmix.errors import InputError
+
+RECIPES = ("published", "default", "demo")
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AudioSettings(Settings):
+    """How a file becomes a signal."""
+
+    sample_rate: PositiveInt = Field(16_000, description="Hz; other rates are resampled")
+    remove_mean: bool = Field(True, description="subtract the mean of each recording")
+
+
+class FeatureSettings(Settings):
+    """How a signal becomes a mel spectrogram (DESIGN §1.1)."""
+
+    n_fft: PositiveInt = Field(1024, description="samples in a frame")
+    hop_length: PositiveInt = Field(512, description="samples between frames")
+    n_mels: Annotated[int, Field(ge=32, le=512)] = Field(128, description="mel bands")
+    f_min: NonNegativeFloat = Field(0.0, description="Hz, lower edge of the lowest band")
+    f_max: PositiveFloat = Field(8000.0, description="Hz, upper edge of the highest band")
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    mel_norm: Literal["none", "slaney"] = Field("none", description="area of the triangles")
+    window_norm: bool = Field(True, description="divide the STFT by the window's Euclidean norm")
+
+
+class InputSettings(Settings):
+    """What of the mel spectrogram the encoder sees."""
+
+    crop_seconds: PositiveFloat = Field(2.0, description="length of a training crop")
+    log: bool = Field(True, description="decibels instead of magnitudes")
+    standardize: bool = Field(True, description="per band, over the training clips")
+
+
+class EncoderSettings(Settings):
+    """Which encoder; the names are the keys of `dgmix.model.encoders.ENCODERS`."""
+
+    name: Literal["mobilenetv2"] = "mobilenetv2"
+    width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
+
+
+class LarsSettings(Settings):
+    """LARS (You, Gitman, Ginsburg 2017, arXiv 1708.03888)."""
+
+    name: Literal["lars"] = "lars"
+    lr: PositiveFloat = 0.8
+    lr_batch_size: PositiveInt = Field(2048, description="batch size that `lr` is meant for")
+    weight_decay: NonNegativeFloat = 1e-4
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    trust: PositiveFloat = Field(1e-3, description="trust coefficient")
+
+
+class AdamWSettings(Settings):
+    """AdamW (Loshchilov, Hutter 2019, arXiv 1711.05101)."""
+
+    name: Literal["adamw"] = "adamw"
+    lr: PositiveFloat = 1e-3
+    lr_batch_size: PositiveInt = Field(64, description="batch size that `lr` is meant for")
+    weight_decay: NonNegativeFloat = 1e-4
+
+
+OptimizerSettings = Annotated[LarsSettings | AdamWSettings, Field(discriminator="name")]
+
+
+class StageSettings(Settings):
+    """What the two training stages have in common."""
+
+    epochs: Annotated[int, Field(ge=0)] = Field(0, description="0 leaves the stage out")
+    min_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="more epochs, where so few clips make fewer steps than this"
+    )
+    max_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="fewer epochs, where so many clips make more steps than this; 0: no limit"
+    )
+    crops_per_clip: PositiveInt = Field(1, description="crops that an epoch takes of a clip")
+    batch_size: Annotated[int, Field(ge=4)] = Field(64, description="crops in a step")
+    optimizer: OptimizerSettings = AdamWSettings()
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="part of the steps over which the learning rate rises from 0"
+    )
+    final_lr: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0025, description="learning rate of the last step, as a part of the highest"
+    )
+    alpha: PositiveFloat = Field(0.5, description="mixing weights are drawn from Beta(alpha, alpha)")
+
+
+class PretrainSettings(StageSettings):
+    """DG-Mix pre-training (DESIGN §1.3)."""
+
+    projector: list[PositiveInt] = Field([1280, 1280, 1280], min_length=1)
+    geometric: NonNegativeFloat = Field(25.0, description="weight of the geometric term")
+    variance: NonNegativeFloat = Field(25.0, description="weight of the variance term")
+    covariance: NonNegativeFloat = Field(1.0, description="weight of the covariance term")
+    geometric_reduction: Literal["mean", "sum"] = Field("mean", description="over dimensions")
+
+
+class FinetuneSettings(StageSettings):
+    """Fine-tuning on mixed section labels (DESIGN §1.4)."""
+
+    classification: NonNegativeFloat = Field(1.0, description="weight of the section term")
+    geometric: NonNegativeFloat = Field(1.0, description="weight of the geometric term")
+
+
+class DetectSettings(Settings):
+    """How embeddings become an anomaly score (DESIGN §1.5)."""
+
+    hop_seconds: PositiveFloat = Field(1.0, description="between the windows that are embedded")
+    pool: Literal["mean-embedding", "mean-distance", "max-distance"] = Field(
+        "mean-embedding",
+        description="pool the windows' embeddings before, or their distances after the search",
+    )
+    scorer: Literal["knn"] = Field("knn", description="a key of `dgmix.detect.scorers.SCORERS`")
+    neighbors: PositiveInt = Field(1, description="k: the score is the mean distance to k")
+    per_section: bool = Field(True, description="search the clip's own section only")
+
+
+class EvaluateSettings(Settings):
+    """How the tables are made."""
+
+    bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="resamples per interval")
+    confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="of the intervals")
+    baselines: list[Literal["untrained", "logmel-mean", "logmel-max"]] = Field(
+        ["untrained", "logmel-mean", "logmel-max"], description="systems shown beside DG-Mix"
+    )
+
+
+class Recipe(Settings):
+    """Everything that decides a result, apart from the data and the seed."""
+
+    audio: AudioSettings = AudioSettings()
+    features: FeatureSettings = FeatureSettings()
+    input: InputSettings = InputSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    pretrain: PretrainSettings = PretrainSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    recalibrate: bool = Field(True, description="recompute batch-norm statistics after training")
+    detect: DetectSettings = DetectSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Return a recipe that ships with dgmix (`published`, `default`, `demo`) or a YAML file.
+
+    `changes` are `a.b=value` texts, their values read as YAML; they win over the file.
+
+    Raises `InputError` when the recipe does not exist, is not YAML, or holds an unknown key or a
+    value out of range; the message names the recipe and the key.
+    """
+    origin = str(name_or_path)
+    values = _parse(_recipe_text(name_or_path), origin)
+    for change in changes:
+        _apply(values, change)
+    return parse_recipe(values, origin)
+
+
+def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
+    """Return the recipe that a nested mapping describes; `origin` names it in error messages."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{origin}: unknown setting '{key}'; see docs/settings.md") from error
+        raise InputError(f"{origin}: setting '{key}': {first['msg']}") from error
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the recipe, with every setting, as YAML that `load_recipe` reads."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _recipe_text(name_or_path: str | Path) -> str:
+    if str(name_or_path) in RECIPES:
+        return (resources.files("dgmix.recipes") / f"{name_or_path}.yaml").read_text("utf-8")
+    path = Path(name_or_path)
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not a readable recipe; give a YAML file or one of {', '.join(RECIPES)}"
+        ) from error
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{origin}: a recipe must be a mapping of settings, not a plain value")
+    return values
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {change}: write it as key=value, for example pretrain.epochs=5")
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {change}: '{parent}' holds a value, not settings")
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {change}: the value is not valid YAML") from error

@@ -1,0 +1,81 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dgmix.errors import DgmixError, InputError
+
+
+@contextmanager
+def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; move it onto `target` when the block ends well.
+
+    Missing parent folders are made. When the block raises, the temporary file is removed and
+    `target` stays as it was. Errors of the operating system leave as one sentence: a place that
+    cannot be written is an `InputError`, a full disk or broken medium a `DgmixError`.
+    """
+    target = Path(target)
+    temporary = None
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(target: str | os.PathLike[str], text: str) -> None:
+    """Write `text` (UTF-8, newlines as they are) to `target`, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make `path` and its parents, or say in one sentence why that is not possible."""
+    path = Path(path)
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return path
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` raised inside the block into a sentence that names `path`.
+
+    Raises `DgmixError` for a full disk or a failing medium, `InputError` for everything that
+    another path or another permission would mend.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DgmixError(
+                f"{path}: the disk is full; free some space or choose another folder"
+            ) from error
+        if error.errno == errno.EIO:
+            raise DgmixError(f"{path}: the disk reports a read or write error") from error
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path}: {reason[:1].lower()}{reason[1:]}; choose another path or its permissions"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
