@@ -1,0 +1,157 @@
+"""How well scores tell anomalies from normal clips: pure functions of arrays.
+
+A higher score means more anomalous. Every metric is a fraction in [0, 1], and NaN where it is not
+defined because one of the two classes has no clip; means leave NaN out.
+
+Two conventions for the AUC of a domain, never mixed (DCASE 2022-2025 Task 2 rules; DESIGN §2):
+
+- `official`: normal clips of the domain against **all** anomalies of the section;
+- `same-domain`: normal clips of the domain against the anomalies of that domain.
+
+The pAUC is over the whole section in both.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Convention = Literal["official", "same-domain"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+METRICS = ("auc_source", "auc_target", "pauc")
+MAX_FPR = 0.1
+EPSILON = sys.float_info.epsilon
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer]
+
+
+class SectionScores(NamedTuple):
+    """Scores of a section's labelled test clips, float64 (clip,); their order numbers the groups."""
+
+    source_normal: Floats
+    source_anomaly: Floats
+    target_normal: Floats
+    target_anomaly: Floats
+
+
+class SectionMetrics(NamedTuple):
+    """The three numbers of a section, as fractions; NaN where undefined."""
+
+    auc_source: float
+    auc_target: float
+    pauc: float
+
+
+def auc(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> float:
+    """Return the area under the ROC curve: P(anomaly > normal) + P(equal) / 2.
+
+    `normal` and `anomaly` are scores (clip,). NaN when either is empty.
+    """
+    return float(auc_of_counts(*_two_class_counts(normal, anomaly)))
+
+
+def pauc(normal: npt.ArrayLike, anomaly: npt.ArrayLike, max_fpr: float = MAX_FPR) -> float:
+    """Return the area up to a false-positive rate, standardised so that chance is 0.5.
+
+    The standardisation is McClish's (Medical Decision Making 9, 1989), as in scikit-learn's
+    `roc_auc_score(max_fpr=...)`. NaN when either class is empty; `ValueError` unless
+    0 < max_fpr <= 1.
+    """
+    if not 0 < max_fpr <= 1:
+        raise ValueError(f"max_fpr must be in (0, 1], not {max_fpr}")
+    return float(pauc_of_counts(*_two_class_counts(normal, anomaly), max_fpr))
+
+
+def harmonic_mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
+    """Return the harmonic mean over `axis` (all, by default) of the values that are not NaN.
+
+    Values are raised to the float epsilon (2.22e-16) first, as the organisers' code does, so that
+    an AUC of 0 gives a mean near 0 instead of an error. NaN where nothing is defined.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    defined = ~np.isnan(numbers)
+    inverse = np.where(defined, 1 / np.maximum(np.where(defined, numbers, 1), EPSILON), 0)
+    return _divide(defined.sum(axis=axis), inverse.sum(axis=axis))
+
+
+def arithmetic_mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
+    """Return the mean over `axis` of the values that are not NaN, or NaN where there is none."""
+    numbers = np.asarray(values, dtype=np.float64)
+    defined = ~np.isnan(numbers)
+    return _divide(np.where(defined, numbers, 0).sum(axis=axis), defined.sum(axis=axis))
+
+
+def section_metrics(scores: SectionScores, convention: Convention) -> SectionMetrics:
+    """Return AUC source, AUC target and pAUC (p = 0.1) of one section under a convention."""
+    groups = np.repeat(np.arange(len(scores)), [len(group) for group in scores])
+    values, level = levels(np.concatenate(scores))
+    counts = np.zeros((len(scores), values), dtype=np.int64)
+    np.add.at(counts, (groups, level), 1)
+    return SectionMetrics(*(float(number) for number in metrics_of_counts(counts, convention)))
+
+
+def levels(scores: Floats) -> tuple[int, npt.NDArray[np.intp]]:
+    """Return how many distinct scores there are, and each clip's rank among them, highest 0."""
+    distinct, level = np.unique(-scores, return_inverse=True)
+    return len(distinct), level
+
+
+def metrics_of_counts(counts: Counts, convention: Convention) -> Floats:
+    """Return the three metrics (..., metric) of clips counted by group and level of score.
+
+    `counts` (group, ..., level) says how many clips of each group of `SectionScores` have each
+    distinct score, the highest score first; the axes between are kept (resamples, for example).
+    """
+    source_normal, source_anomaly, target_normal, target_anomaly = counts
+    normal, anomaly = source_normal + target_normal, source_anomaly + target_anomaly
+    official = convention == "official"
+    return np.stack(
+        [
+            auc_of_counts(source_normal, anomaly if official else source_anomaly),
+            auc_of_counts(target_normal, anomaly if official else target_anomaly),
+            pauc_of_counts(normal, anomaly, MAX_FPR),
+        ],
+        axis=-1,
+    )
+
+
+def auc_of_counts(normal: Counts, anomaly: Counts) -> Floats:
+    """Return the AUC (...) of clips counted by level of score (..., level), highest first."""
+    above_or_half = np.cumsum(anomaly, axis=-1) - anomaly / 2
+    pairs = normal.sum(axis=-1) * anomaly.sum(axis=-1)
+    return _divide(np.einsum("...l,...l->...", normal, above_or_half), pairs)
+
+
+def pauc_of_counts(normal: Counts, anomaly: Counts, max_fpr: float) -> Floats:
+    """Return the McClish pAUC (...) of clips counted by level of score (..., level).
+
+    Each level is one straight piece of the ROC curve; the last one is cut at `max_fpr`.
+    """
+    normals = normal.sum(axis=-1, keepdims=True)
+    limit = max_fpr * normals
+    width = np.clip(limit - (np.cumsum(normal, axis=-1) - normal), 0, normal)
+    cut = width / np.maximum(normal, 1)
+    height = np.cumsum(anomaly, axis=-1) - anomaly * (1 - cut / 2)
+    pairs = normals[..., 0] * anomaly.sum(axis=-1)
+    area = _divide(np.einsum("...l,...l->...", width, height), pairs)
+    chance = max_fpr**2 / 2
+    return np.asarray(0.5 * (1 + (area - chance) / (max_fpr - chance)))
+
+
+def _two_class_counts(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> tuple[Counts, Counts]:
+    normal, anomaly = (np.asarray(x, dtype=np.float64).ravel() for x in (normal, anomaly))
+    count, level = levels(np.concatenate([normal, anomaly]))
+    below = np.bincount(level[: len(normal)], minlength=count)
+    above = np.bincount(level[len(normal) :], minlength=count)
+    return below, above
+
+
+def _divide(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:
+    numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator)
+    blank = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    quotient: Floats = np.divide(numerator, denominator, out=blank, where=denominator != 0)
+    return quotient
