@@ -30,7 +30,7 @@ Counts = npt.NDArray[np.integer]
 
 
 class SectionScores(NamedTuple):
-    """Scores of a section's labelled test clips, float64 (clip,); their order numbers the groups."""
+    """Scores of a section's labelled test clips, float64 (clip,); their order numbers the group."""
 
     source_normal: Floats
     source_anomaly: Floats

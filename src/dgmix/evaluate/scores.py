@@ -1,0 +1,309 @@
+"""Anomaly scores of any system, from and to files, as one table.
+
+Two forms of file are read:
+
+- dgmix's own: a header and the columns `SCORE_COLUMNS`, where section, domain and split may be
+  missing ("00", "source", "test"), and system, repeat and seed may be added;
+- DCASE Task 2 submissions: `anomaly_score_<machine>_section_<nn>_test.csv` (2021 and later) or
+  `anomaly_score_<machine>_id_<nn>.csv` (2020), `file name,score` without a header. Domain and label
+  stand in the clips' names; for the anonymous names of an evaluation set they come from the
+  organisers' ground truth, a folder with `ground_truth_data/` (1: anomaly) and
+  `ground_truth_domain/` (1: target).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from dgmix.data.clip import DOMAINS, LABELS, SPLITS
+from dgmix.errors import InputError
+from dgmix.files import explained, make_folder, write_text
+
+SCORE_COLUMNS = ("path", "machine", "section", "domain", "split", "label", "score")
+SCHEMA = {
+    "system": pl.String,
+    "repeat": pl.Int64,
+    "seed": pl.Int64,
+    **dict.fromkeys(SCORE_COLUMNS[:-1], pl.String),
+    "score": pl.Float64,
+}
+SYSTEM_NAMES = {
+    "dgmix": "DG-Mix",
+    "untrained": "untrained encoder",
+    "logmel-mean": "log-mel mean",
+    "logmel-max": "log-mel max",
+}
+_DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
+_ALLOWED = {"domain": DOMAINS, "split": SPLITS, "label": LABELS}
+_OWN_FILE = re.compile(r"scores(?:_(?P<system>.+))?\.csv")
+_SUBMISSION_FILE = re.compile(
+    r"anomaly_score_(?P<machine>.+?)_(?:section|id)_(?P<section>.+?)"
+    r"(?:_(?:source|target))?(?:_test)?\.csv"
+)
+_CLIP_NAMES = (
+    re.compile(r"section_\d+_(?P<domain>source|target)_(?:train|test)_(?P<label>normal|anomaly)_"),
+    re.compile(r"(?P<label>normal|anomaly)_id_\d+_\d+"),
+)
+
+_CLIP = ("system", "repeat", "seed", "machine", "section", "path")
+
+Row = dict[str, Any]
+PathLike = str | os.PathLike[str]
+_LookUp = Callable[[str, str], Row]
+
+
+def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.DataFrame:
+    """Return the scores in a file, or in all score files of a folder and its sub-folders.
+
+    The table has the columns of `SCHEMA`, one row a clip, in an order that depends on the content
+    alone. Where a folder holds dgmix's own files, its submission files are left alone: they say
+    the same. The system of a submission is the name of the file's folder; see `read_run` for ours.
+
+    Raises `InputError`, naming file and line, for a score that is not a finite number, a missing
+    column, an unknown label, no row at all, a clip scored twice, a folder without score files,
+    and clips without label in their names when there is no `ground_truth` for them.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return _table([path], ground_truth)
+    own = _find(path, _OWN_FILE)
+    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path)
+
+
+def read_run(run: PathLike) -> pl.DataFrame:
+    """Return the scores of every system, repeat and seed that a run has written so far.
+
+    `scores.csv` is of the system "dgmix", `scores_<system>.csv` of another; repeat and seed are
+    those of the folders `repeat<R>/seed<S>` around the file, 0 where there is none. The columns
+    and the errors are those of `read_scores`.
+    """
+    return _table(_find(Path(run), _OWN_FILE), None, folder=Path(run))
+
+
+def shown_system(system: str) -> str:
+    """Return the name of a system as tables show it."""
+    return SYSTEM_NAMES.get(system, system)
+
+
+def systems_of(scores: pl.DataFrame) -> list[str]:
+    """Return the systems in a table: DG-Mix, its baselines, then the others by name."""
+    known = list(SYSTEM_NAMES)
+    found = scores["system"].unique().to_list()
+    return sorted(found, key=lambda s: (known.index(s) if s in known else len(known), s))
+
+
+def submission_files(scores: pl.DataFrame) -> dict[str, str]:
+    """Return the DCASE submission of one system, repeat and seed: text by file name.
+
+    A line is the clip's file name and its score, as short as reads back to the same number. Where
+    two clips of a section share a name, their paths stand instead. Only test clips are written.
+    """
+    files = {}
+    test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
+    for (machine, section), clips in test.group_by("machine", "section", maintain_order=True):
+        paths = clips["path"].to_list()
+        names = [PurePosixPath(path).name for path in paths]
+        shown = names if len(set(names)) == len(names) else paths
+        rows = zip(shown, map(repr, clips["score"].to_list()), strict=True)
+        files[f"anomaly_score_{machine}_section_{section}_test.csv"] = csv_text(rows)
+    return files
+
+
+def write_submission(folder: PathLike, scores: pl.DataFrame) -> list[Path]:
+    """Write `submission_files` to a folder and return their paths."""
+    made = make_folder(folder)
+    written = []
+    for name, text in submission_files(scores).items():
+        write_text(made / name, text)
+        written.append(made / name)
+    return written
+
+
+def write_scores(path: PathLike, scores: pl.DataFrame) -> None:
+    """Write dgmix's own form, the columns `SCORE_COLUMNS` in the table's row order."""
+    rows = ((*row[:-1], repr(row[-1])) for row in scores.select(SCORE_COLUMNS).iter_rows())
+    write_text(path, csv_text([SCORE_COLUMNS, *rows]))
+
+
+def csv_text(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV text with Unix line ends on every platform."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    return sorted(p for p in folder.rglob("*.csv") if pattern.fullmatch(p.name) and p.is_file())
+
+
+def _table(
+    files: Sequence[Path], ground_truth: PathLike | None, folder: Path | None = None
+) -> pl.DataFrame:
+    if not files:
+        raise InputError(
+            f"{folder}: no score file here; expected scores.csv or "
+            "anomaly_score_<machine>_section_<nn>_test.csv"
+        )
+    truth = _ground_truth_of(ground_truth)
+    rows, seen = [], dict[tuple[Any, ...], Path]()
+    for file in files:
+        for row in _rows_of(file, truth):
+            clip = tuple(row[key] for key in _CLIP)
+            if clip in seen:
+                raise InputError(
+                    f"{file}: '{row['path']}' is scored a second time (before: {seen[clip]}); "
+                    "keep one score for each clip"
+                )
+            seen[clip] = file
+            rows.append(row)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort(_CLIP)
+
+
+def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
+    lines = _lines(file)
+    if form := _SUBMISSION_FILE.fullmatch(file.name):
+        rows = list(_submission_rows(file, lines, form, truth))
+    else:
+        rows = list(_own_rows(file, lines))
+    if not rows:
+        raise InputError(f"{file}: no score in it; write one row for each test clip")
+    return rows
+
+
+def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of every line that is not blank."""
+    with explained(file), file.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.reader(text)
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield reader.line_num, cells
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
+
+
+def _own_rows(file: Path, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+    header = [name.strip() for name in next(lines, (0, SCORE_COLUMNS))[1]]
+    missing = [c for c in SCORE_COLUMNS if c not in header and c not in _DEFAULTS]
+    if missing:
+        raise InputError(
+            f"{file}: column '{missing[0]}' is missing; the header must name "
+            f"{', '.join(SCORE_COLUMNS)} (a DCASE file must keep its name anomaly_score_...csv)"
+        )
+    common = _DEFAULTS | _origin(file)
+    for number, cells in lines:
+        where = f"{file}, line {number}"
+        if len(cells) != len(header):
+            raise InputError(f"{where}: {len(cells)} cells instead of {len(header)}; mend the line")
+        row = common | {c: v for c, v in zip(header, cells, strict=True) if c in SCHEMA}
+        yield row | _checked(row, where)
+
+
+def _origin(file: Path) -> Row:
+    own = _OWN_FILE.fullmatch(file.name)
+    system = (own["system"] or "dgmix") if own else file.stem
+    folder = file.absolute().parent
+    seed = re.fullmatch(r"seed(\d+)", folder.name)
+    repeat = re.fullmatch(r"repeat(\d+)", folder.parent.name) if seed else None
+    return {
+        "system": system,
+        "repeat": int(repeat[1]) if repeat else 0,
+        "seed": int(seed[1]) if seed else 0,
+    }
+
+
+def _checked(row: Row, where: str) -> Row:
+    for column, allowed in _ALLOWED.items():
+        if (value := row[column]) not in allowed:
+            raise InputError(f"{where}: {column} '{value}' is not one of {', '.join(allowed)}")
+    try:
+        numbers = {"repeat": int(row["repeat"]), "seed": int(row["seed"])}
+    except ValueError as error:
+        raise InputError(f"{where}: repeat and seed must be whole numbers") from error
+    return numbers | {"score": _score(row["score"], where)}
+
+
+def _score(text: str, where: str) -> float:
+    try:
+        score = float(text)
+    except ValueError as error:
+        raise InputError(f"{where}: score '{text}' is not a number; mend the line") from error
+    if not math.isfinite(score):
+        raise InputError(f"{where}: score {text} is not finite; every clip needs a real number")
+    return score
+
+
+def _submission_rows(
+    file: Path,
+    lines: Iterator[tuple[int, list[str]]],
+    form: re.Match[str],
+    truth: _LookUp,
+) -> Iterator[Row]:
+    """Yield the rows of a DCASE file whose name matched `form`."""
+    common = {
+        "system": file.absolute().parent.name,
+        "repeat": 0,
+        "seed": 0,
+        "machine": form["machine"],
+        "section": form["section"],
+        "split": "test",
+    }
+    task = f"{form['machine']}_section_{form['section']}"
+    for number, cells in lines:
+        where = f"{file}, line {number}"
+        if len(cells) != 2:
+            raise InputError(f"{where}: {len(cells)} cells; write the file name and the score only")
+        name, score = cells
+        known = _labelled(name) or truth(task, name)
+        if not known:
+            raise InputError(
+                f"{where}: the name '{name}' tells no label; give the organisers' ground truth "
+                "for it, or write the scores in dgmix's own form"
+            )
+        yield {**common, "path": name, "score": _score(score, where), **known}
+
+
+def _labelled(name: str) -> Row:
+    """Return the domain and label that a DCASE clip name tells, or nothing."""
+    base = PurePosixPath(name).name
+    match = next((m for pattern in _CLIP_NAMES if (m := pattern.match(base))), None)
+    return {"domain": "source", **match.groupdict()} if match else {}
+
+
+def _ground_truth_of(folder: PathLike | None) -> _LookUp:
+    """Return what looks up a clip: (machine_section_nn, file name) to its domain and label."""
+    if folder is None:
+        return lambda _task, _name: {}
+    root = Path(folder)
+    if not (root / "ground_truth_data").is_dir():
+        raise InputError(f"{root}: no folder ground_truth_data in it; give the organisers' folder")
+
+    @cache
+    def table(kind: str, task: str) -> dict[str, str]:
+        file = root / kind / f"ground_truth_{task}_test.csv"
+        return dict(_pair(file, number, cells) for number, cells in _lines(file))
+
+    def look_up(task: str, name: str) -> Row:
+        label = table("ground_truth_data", task).get(name)
+        domain = table("ground_truth_domain", task).get(name)
+        if label is None or domain is None:
+            return {}
+        return {"label": LABELS[int(label)], "domain": DOMAINS[int(domain)]}
+
+    return look_up
+
+
+def _pair(file: Path, number: int, cells: list[str]) -> tuple[str, str]:
+    if len(cells) != 2 or cells[1] not in ("0", "1"):
+        raise InputError(f"{file}, line {number}: expected a file name and 0 or 1")
+    return cells[0], cells[1]
