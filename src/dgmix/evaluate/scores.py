@@ -59,6 +59,7 @@ _CLIP = ("system", "repeat", "seed", "machine", "section", "path")
 
 Row = dict[str, Any]
 PathLike = str | os.PathLike[str]
+_Line = tuple[int, list[str]]
 _LookUp = Callable[[str, str], Row]
 
 
@@ -180,20 +181,18 @@ def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
     return rows
 
 
-def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the cells of every line that is not blank."""
+def _lines(file: Path) -> list[_Line]:
+    """Return the number and the cells of every line that is not blank."""
     with explained(file), file.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text)
         try:
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield reader.line_num, cells
+            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
 
 
-def _own_rows(file: Path, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
-    header = [name.strip() for name in next(lines, (0, SCORE_COLUMNS))[1]]
+def _own_rows(file: Path, lines: list[_Line]) -> Iterator[Row]:
+    header = [name.strip() for name in lines[0][1]] if lines else list(SCORE_COLUMNS)
     missing = [c for c in SCORE_COLUMNS if c not in header and c not in _DEFAULTS]
     if missing:
         raise InputError(
@@ -201,7 +200,7 @@ def _own_rows(file: Path, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Ro
             f"{', '.join(SCORE_COLUMNS)} (a DCASE file must keep its name anomaly_score_...csv)"
         )
     common = _DEFAULTS | _origin(file)
-    for number, cells in lines:
+    for number, cells in lines[1:]:
         where = f"{file}, line {number}"
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells instead of {len(header)}; mend the line")
@@ -245,7 +244,7 @@ def _score(text: str, where: str) -> float:
 
 def _submission_rows(
     file: Path,
-    lines: Iterator[tuple[int, list[str]]],
+    lines: list[_Line],
     form: re.Match[str],
     truth: _LookUp,
 ) -> Iterator[Row]:

@@ -1,0 +1,260 @@
+"""Score files: what is read, what is written, and what is refused with file and line."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgmix.errors import InputError
+from dgmix.evaluate.scores import (
+    SCHEMA,
+    SCORE_COLUMNS,
+    read_run,
+    read_scores,
+    shown_system,
+    submission_files,
+    systems_of,
+    write_scores,
+    write_submission,
+)
+
+HEADER = ",".join(SCORE_COLUMNS)
+NORMAL = "section_03_source_test_normal_0001_m-n_X.wav"
+ANOMALY = "section_03_target_test_anomaly_0002_m-n_W.wav"
+
+
+def own(folder, name="scores.csv", rows=("fan/test/a.wav,fan,00,source,test,normal,0.5",)):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join([HEADER, *rows]) + "\n")
+    return folder / name
+
+
+def submission(folder, text, name="anomaly_score_fan_section_03_test.csv"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def table(**columns):
+    clip = {
+        "system": "dgmix",
+        "repeat": 0,
+        "seed": 0,
+        "path": "fan/test/a.wav",
+        "machine": "fan",
+        "section": "00",
+        "domain": "source",
+        "split": "test",
+        "label": "normal",
+        "score": 0.5,
+    }
+    return pl.DataFrame(clip | columns, schema=SCHEMA)
+
+
+def test_a_run_is_read_with_system_seed_and_repeat_from_the_names(tmp_path):
+    own(tmp_path / "fan" / "seed3")
+    own(tmp_path / "fan" / "seed3", "scores_logmel-mean.csv")
+    own(tmp_path / "valve" / "repeat2" / "seed1", rows=["v.wav,valve,01,target,test,anomaly,2"])
+    submission(tmp_path / "fan" / "seed3", f"{NORMAL},1\n")
+    found = read_run(tmp_path)
+    assert dict(found.schema) == SCHEMA
+    assert found.select("system", "repeat", "seed", "machine").rows() == [
+        ("dgmix", 0, 3, "fan"),
+        ("dgmix", 2, 1, "valve"),
+        ("logmel-mean", 0, 3, "fan"),
+    ]
+    assert read_scores(tmp_path).equals(found)
+
+
+def test_our_form_fills_in_what_may_be_missing_and_keeps_what_is_added(tmp_path):
+    file = tmp_path / "pump_lab.csv"
+    file.write_text("label,seed,path,machine,score,note\nanomaly,4,x.wav,pump,-1e-3,hm\n\n")
+    assert read_scores(file).row(0, named=True) == {
+        "system": "pump_lab",
+        "repeat": 0,
+        "seed": 4,
+        "path": "x.wav",
+        "machine": "pump",
+        "section": "00",
+        "domain": "source",
+        "split": "test",
+        "label": "anomaly",
+        "score": -1e-3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "clip", "expected"),
+    [
+        ("fan_section_03_test", ANOMALY, "fan 03 target anomaly"),
+        ("fan_section_03_target_test", ANOMALY, "fan 03 target anomaly"),
+        ("ToyCar_id_04", "normal_id_04_00000006.wav", "ToyCar 04 source normal"),
+        ("ToyCar_id_04_test", "anomaly_id_04_00000006.flac", "ToyCar 04 source anomaly"),
+        ("big_pump_section_id_00_test", f"pump/{NORMAL}", "big_pump id_00 source normal"),
+    ],
+)
+def test_submission_names_tell_machine_section_domain_and_label(tmp_path, name, clip, expected):
+    found = read_scores(
+        submission(tmp_path / "team_1", f"{clip},0.25\r\n", f"anomaly_score_{name}.csv")
+    )
+    assert found.select("machine", "section", "domain", "label").row(0) == tuple(expected.split())
+    assert found.select("system", "path", "split", "score").row(0) == ("team_1", clip, "test", 0.25)
+
+
+def test_a_folder_of_submissions_reads_every_system_beneath(tmp_path):
+    for team in ("a", "b"):
+        submission(tmp_path / team, f"{NORMAL},1\n{ANOMALY},2\n")
+    assert read_scores(tmp_path)["system"].to_list() == ["a", "a", "b", "b"]
+
+
+def ground_truth(folder, label="1", domain="1"):
+    for kind, number in (("data", label), ("domain", domain)):
+        name = "ground_truth_fan_section_03_test.csv"
+        submission(folder / f"ground_truth_{kind}", f"section_03_0000.wav,{number}\n", name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("label", "domain", "expected"),
+    [("0", "0", ("normal", "source")), ("1", "1", ("anomaly", "target"))],
+)
+def test_anonymous_names_take_label_and_domain_from_the_ground_truth(
+    tmp_path, label, domain, expected
+):
+    truth = ground_truth(tmp_path / "truth", label, domain)
+    found = read_scores(submission(tmp_path, "section_03_0000.wav,1.5\n"), truth)
+    assert found.select("label", "domain").row(0) == expected
+
+
+def test_the_organisers_ground_truth_is_balanced_and_agrees_with_the_attribute_names(
+    tmp_path, real_data
+):
+    truth = real_data / "dcase2022_ground_truth"
+    names = (truth / "ground_truth_attributes/fan/attributes_03.csv").read_text().splitlines()[1:]
+    told = {row.split("/")[2].split(",")[0]: row.rsplit("/", 1)[1] for row in names}
+    found = read_scores(submission(tmp_path, "".join(f"{clip},1\n" for clip in told)), truth)
+    for path, domain, label in found.select("path", "domain", "label").iter_rows():
+        assert told[path].startswith(f"section_03_{domain}_test_{label}_")
+    groups = Counter(found.select("domain", "label").iter_rows())
+    assert set(groups.values()) == {50}
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_written_submissions_read_back_to_the_same_numbers(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("submission")
+    paths = [f"fan/test/section_00_source_test_normal_{i:04d}.wav" for i in range(len(values))]
+    scores = pl.concat(table(path=p, score=v) for p, v in zip(paths, values, strict=True))
+    (file,) = write_submission(folder, scores)
+    assert file.name == "anomaly_score_fan_section_00_test.csv"
+    assert read_scores(file)["score"].to_list() == values
+    assert read_scores(file)["path"].to_list() == [p.rsplit("/", 1)[1] for p in paths]
+
+
+def test_a_submission_shows_names_or_paths_where_names_are_not_unique_and_test_clips_only():
+    clips = [table(path="ok/1.wav"), table(path="bad/1.wav", score=2.0)]
+    train = table(path="ok/2.wav", split="train")
+    assert submission_files(pl.concat([clips[0], train])) == {
+        "anomaly_score_fan_section_00_test.csv": "1.wav,0.5\n"
+    }
+    assert submission_files(pl.concat(clips)) == {
+        "anomaly_score_fan_section_00_test.csv": "bad/1.wav,2.0\nok/1.wav,0.5\n"
+    }
+
+
+def test_our_own_form_reads_back(tmp_path):
+    scores = pl.concat([table(), table(path="b, c.wav", score=0.1 + 0.2, label="unknown")])
+    write_scores(tmp_path / "seed0" / "scores.csv", scores)
+    assert read_run(tmp_path).equals(scores.sort("path"))
+
+
+def test_systems_come_in_the_order_of_the_tables():
+    scores = pl.concat(table(system=s) for s in ("zeta", "logmel-max", "alpha", "dgmix"))
+    assert systems_of(scores) == ["dgmix", "logmel-max", "alpha", "zeta"]
+    assert [shown_system(s) for s in systems_of(scores)[:3]] == ["DG-Mix", "log-mel max", "alpha"]
+
+
+GOOD = "a.wav,fan,00,source,test,normal,1"
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ([GOOD, "b.wav,fan,00,source,test,normal,loud"], "line 3: score 'loud' is not a number"),
+        (["b.wav,fan,00,source,test,normal,nan"], "line 2: score nan is not finite"),
+        (["b.wav,fan,00,source,test,normal,-inf"], "line 2: score -inf is not finite"),
+        (["b.wav,fan,00,source,test,broken,1"], "line 2: label 'broken' is not one of normal"),
+        (["b.wav,fan,00,north,test,normal,1"], "line 2: domain 'north' is not one of source"),
+        (["b.wav,fan,00,source,test,normal"], "line 2: 6 cells instead of 7"),
+        ([GOOD, GOOD], "'a.wav' is scored a second time"),
+        ([], "no score in it"),
+    ],
+)
+def test_bad_rows_are_refused_with_file_and_line(tmp_path, rows, complaint):
+    file = own(tmp_path, rows=rows)
+    with pytest.raises(InputError, match=complaint) as caught:
+        read_scores(file)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_the_same_clip_in_two_files_of_one_system_is_refused(tmp_path):
+    own(tmp_path / "fan" / "seed0")
+    own(tmp_path / "copy" / "seed0")
+    with pytest.raises(InputError, match=r"scored a second time \(before: .*copy"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"path,machine,score\na.wav,fan,1\n", "column 'label' is missing"),
+        (b"path,machine,label,score,seed\na.wav,fan,normal,1,x\n", "line 2: repeat and seed must"),
+        (b"path,machine,label,score\n\xff,fan,normal,1\n", "not a CSV file in UTF-8"),
+        (b"", "no score in it"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, content, complaint):
+    (tmp_path / "scores.csv").write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        read_scores(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (f"file,score\n{NORMAL},1\n", "line 1: the name 'file' tells no label"),
+        (f"{NORMAL},1\n{ANOMALY},\n", "line 2: score '' is not a number"),
+        (f"{NORMAL},1,2\n", "line 1: 3 cells"),
+        ("section_03_0000.wav,1\n", "line 1: the name 'section_03_0000.wav' tells no label"),
+        ("\n\n", "no score in it"),
+    ],
+)
+def test_bad_submissions_are_refused(tmp_path, text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read_scores(submission(tmp_path, text))
+
+
+def test_bad_ground_truth_is_refused(tmp_path):
+    file = submission(tmp_path, "section_03_0000.wav,1\n")
+    with pytest.raises(InputError, match="no folder ground_truth_data"):
+        read_scores(file, tmp_path)
+    with pytest.raises(InputError, match="line 1: expected a file name and 0 or 1"):
+        read_scores(file, ground_truth(tmp_path / "truth", label="2"))
+    (tmp_path / "truth/ground_truth_data/ground_truth_fan_section_03_test.csv").unlink()
+    with pytest.raises(InputError, match="ground_truth_fan_section_03_test"):
+        read_scores(file, tmp_path / "truth")
+    other = submission(tmp_path / "x", "section_03_0001.wav,1\n")
+    with pytest.raises(InputError, match="tells no label"):
+        read_scores(other, ground_truth(tmp_path / "truth"))
+
+
+def test_a_place_without_scores_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no score file here"):
+        read_scores(tmp_path)
+    with pytest.raises(InputError, match="no score file here"):
+        read_run(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere.csv: no such file"):
+        read_scores(tmp_path / "nowhere.csv")
