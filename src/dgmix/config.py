@@ -105,7 +105,9 @@ class StageSettings(Settings):
     final_lr: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0025, description="learning rate of the last step, as a part of the highest"
     )
-    alpha: PositiveFloat = Field(0.5, description="mixing weights are drawn from Beta(alpha, alpha)")
+    alpha: PositiveFloat = Field(
+        0.5, description="mixing weights are drawn from Beta(alpha, alpha)"
+    )
 
 
 class PretrainSettings(StageSettings):

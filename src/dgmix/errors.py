@@ -2,7 +2,7 @@
 
 
 class DgmixError(Exception):
-    """dgmix could not finish; the message says what failed, where, and what to do. Exit status 1."""
+    """dgmix could not finish; the message says what failed and what to do. Exit status 1."""
 
     exit_status = 1
 

@@ -12,9 +12,11 @@ LINE_SECONDS = 10.0
 
 
 class Advance(Protocol):
-    """Says that `steps` more steps are done, with a few words on how it goes."""
+    """What the block of `progress` calls."""
 
-    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+    def __call__(self, steps: int = 1, note: str = "") -> None:
+        """Say that `steps` more steps are done, with a few words on how it goes."""
+        ...
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""."""
+"""Deciding: from trained network and recordings to anomaly scores."""

@@ -1,1 +1,1 @@
-"""."""
+"""Learning: encoders, objectives, optimisers and the one training loop."""

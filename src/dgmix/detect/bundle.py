@@ -1,0 +1,96 @@
+"""`.dgmix` files: a whole detector in one safetensors file, from which nothing can run.
+
+Tensors hold the weights, the memory and the calibration scores; the metadata holds one JSON text
+under the key "dgmix", with the format version, the recipe and what the detector was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dgmix.config import dump_recipe, parse_recipe
+from dgmix.detect.detector import Detector, Memory
+from dgmix.errors import InputError
+from dgmix.files import atomic_path
+from dgmix.model.network import Network
+
+FORMAT = 1
+WEIGHTS = "network."
+
+
+def save_detector(detector: Detector, path: Path) -> None:
+    """Write a detector to `path`, whole or not at all."""
+    import yaml
+    from safetensors.torch import save_file
+
+    from dgmix import __version__
+
+    memory = detector.memory
+    tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network.state_dict().items()}
+    tensors["memory.references"] = torch.from_numpy(memory.references)
+    tensors["memory.clips"] = torch.from_numpy(memory.clips)
+    tensors["calibration"] = torch.from_numpy(detector.calibration)
+    description = {
+        "format": FORMAT,
+        "version": __version__,
+        "recipe": yaml.safe_load(dump_recipe(detector.recipe)),
+        "sections": memory.sections,
+        "domains": memory.domains,
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"dgmix": json.dumps(description)})
+
+
+def load_detector(path: Path) -> Detector:
+    """Return the detector that `save_detector` wrote to `path`.
+
+    Raises `InputError` if the file is missing, damaged, not a detector, or of a newer format.
+    """
+    tensors, description = _read(path)
+    try:
+        return _assemble(tensors, description, path)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: a damaged detector; make it again") from error
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such detector file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            description = json.loads(metadata["dgmix"])
+            _check_format(description, path)
+            return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
+
+
+def _check_format(description: dict[str, Any], path: Path) -> None:
+    if description["format"] > FORMAT:
+        raise InputError(
+            f"{path}: written by a newer dgmix ({description['version']}); update dgmix to read it"
+        )
+
+
+def _assemble(
+    tensors: dict[str, torch.Tensor], description: dict[str, Any], path: Path
+) -> Detector:
+    recipe = parse_recipe(description["recipe"], str(path))
+    network = Network(recipe)
+    weights = {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
+    network.load_state_dict(weights)
+    memory = Memory(
+        tensors["memory.references"].numpy(),
+        tensors["memory.clips"].numpy().astype(np.int64),
+        tuple(description["sections"]),
+        tuple(description["domains"]),
+    )
+    return Detector(recipe, network.eval(), memory)

@@ -1,0 +1,77 @@
+"""Embeddings of whole clips: every part of a clip is heard (DESIGN §1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dgmix.audio.cache import MelBank
+from dgmix.config import Recipe
+from dgmix.model.network import Network
+
+WINDOWS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The windows of a list of clips, in order of clips and time.
+
+    `clips` int64 (window,): which clip each window is of; `starts` int64 (window,): its first
+    frame; `count`: how many clips there are.
+    """
+
+    clips: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    count: int
+
+    def mean(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the mean over each clip's windows of `values` (window, …), as (clip, …)."""
+        return np.add.reduceat(values.astype(np.float64), self._firsts()) / self._sizes(values.ndim)
+
+    def max(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the maximum over each clip's windows of `values` (window, …), as (clip, …)."""
+        return np.maximum.reduceat(values.astype(np.float64), self._firsts())
+
+    def _firsts(self) -> NDArray[np.int64]:
+        return np.searchsorted(self.clips, np.arange(self.count))
+
+    def _sizes(self, ndim: int) -> NDArray[np.int64]:
+        return np.bincount(self.clips, minlength=self.count).reshape(-1, *[1] * (ndim - 1))
+
+
+def window_starts(frames: int, length: int, hop: int) -> list[int]:
+    """Return the first frames of windows of `length` that together cover all `frames`.
+
+    Windows follow each other every `hop` frames; the last one ends with the clip. A clip shorter
+    than a window has one, which wraps around. No gap is left when `hop` is at most `length`.
+    """
+    last = max(frames - length, 0)
+    return [*range(0, last, hop), last]
+
+
+def hop_frames(recipe: Recipe) -> int:
+    """Return the hop between windows in frames: never 0, never longer than a crop."""
+    per_second = recipe.audio.sample_rate / recipe.features.hop_length
+    hop = round(recipe.detect.hop_seconds * per_second)
+    return min(max(hop, 1), round(recipe.input.crop_seconds * per_second))
+
+
+def windows_of(bank: MelBank, length: int, hop: int) -> Windows:
+    """Return the windows of all clips of a bank."""
+    starts = [window_starts(int(frames), length, hop) for frames in bank.frames]
+    clips = np.repeat(np.arange(len(bank)), [len(s) for s in starts])
+    return Windows(clips, np.array([s for each in starts for s in each], np.int64), len(bank))
+
+
+@torch.inference_mode()
+def embed(network: Network, bank: MelBank, windows: Windows) -> NDArray[np.float32]:
+    """Return the embedding of every window, float32 (window, dim); the network must be in eval."""
+    parts = [np.zeros((0, network.embedding_size), np.float32)]
+    for first in range(0, len(windows.clips), WINDOWS_AT_ONCE):
+        chunk = slice(first, first + WINDOWS_AT_ONCE)
+        mels = bank.crops(windows.clips[chunk], windows.starts[chunk], network.crop_frames)
+        parts.append(network(torch.from_numpy(mels).to(network.device)).float().cpu().numpy())
+    return np.concatenate(parts)

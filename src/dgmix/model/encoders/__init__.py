@@ -1,0 +1,35 @@
+"""Encoders: what turns a mel spectrogram into an embedding.
+
+To add one, write a file with an `nn.Module` that satisfies `Encoder`, put it in `ENCODERS`, and add
+its name to `EncoderSettings`; the contract test over all encoders picks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from dgmix.config import EncoderSettings
+from dgmix.model.encoders.mobilenetv2 import MobileNetV2
+
+
+class Encoder(Protocol):
+    """An `nn.Module` that turns crops into embeddings of `embedding_size` numbers."""
+
+    embedding_size: int
+
+    def __call__(self, mels: Tensor) -> Tensor:
+        """Return (crop, embedding_size) of inputs (crop, 1, mel, frame), float32."""
+        ...
+
+
+ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
+    "mobilenetv2": MobileNetV2,
+}
+
+
+def build_encoder(settings: EncoderSettings, n_mels: int, frames: int) -> nn.Module:
+    """Return an untrained encoder for crops of `n_mels` bands and `frames` frames."""
+    return ENCODERS[settings.name](settings, n_mels, frames)

@@ -1,0 +1,73 @@
+"""The part of the model that is kept: from linear mel crops to embeddings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dgmix.audio.features import decibels
+from dgmix.config import InputSettings, Recipe
+from dgmix.model.encoders import build_encoder
+
+
+class InputTransform(nn.Module):
+    """Linear mel magnitudes (crop, frame, mel) → what the encoder sees (crop, 1, mel, frame)."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, settings: InputSettings, n_mels: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.register_buffer("mean", torch.zeros(n_mels))
+        self.register_buffer("scale", torch.ones(n_mels))
+
+    def level(self, mels: Tensor) -> Tensor:
+        """Return `mels` in decibels, or as they are, by the settings."""
+        return decibels(mels) if self.settings.log else mels
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Standardise with these per-band statistics (mel,) of the training frames' levels."""
+        if self.settings.standardize:
+            self.mean.copy_(mean)
+            self.scale.copy_(1 / std.clamp_min(1e-6))
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """Return the encoder's input, float32 (crop, 1, mel, frame)."""
+        return ((self.level(mels) - self.mean) * self.scale).transpose(1, 2).unsqueeze(1)
+
+
+class Network(nn.Module):
+    """Input transform and encoder: linear mel crops (crop, frame, mel) → (crop, embedding)."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.crop_frames = crop_frames(recipe)
+        n_mels = recipe.features.n_mels
+        self.transform = InputTransform(recipe.input, n_mels)
+        self.encoder = build_encoder(recipe.encoder, n_mels, self.crop_frames)
+        self.embedding_size = int(self.encoder.embedding_size)  # type: ignore[arg-type]
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.transform.mean.device
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """Return the embeddings (crop, dim) of linear mel crops (crop, frame, mel)."""
+        embedding: Tensor = self.encoder(self.transform(mels))
+        return embedding
+
+
+def crop_frames(recipe: Recipe) -> int:
+    """Return how many frames a centred STFT makes of a crop: 63 for 2 s."""
+    samples = round(recipe.input.crop_seconds * recipe.audio.sample_rate)
+    return 1 + samples // recipe.features.hop_length
+
+
+def build_network(recipe: Recipe, seed: int) -> Network:
+    """Return an untrained network; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(recipe)

@@ -1,0 +1,35 @@
+"""Objectives: what training makes small.
+
+To add one, write a file with an `nn.Module` that satisfies `Objective` and put it in `OBJECTIVES`
+under the name of the training stage that uses it; the contract test over all picks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from dgmix.model.batch import Batch, Outcome
+from dgmix.model.objectives.dgmix import DGMix
+from dgmix.model.objectives.sections import MixedSections
+
+
+class Objective(Protocol):
+    """An `nn.Module` that holds its own heads."""
+
+    def __call__(self, encoder: Callable[[Tensor], Tensor], batch: Batch) -> Outcome:
+        """Return the loss of a batch with its terms by name."""
+        ...
+
+
+OBJECTIVES: dict[str, Callable[[Any, int, int], nn.Module]] = {
+    "pretrain": lambda settings, size, _sections: DGMix(settings, size),
+    "finetune": MixedSections,
+}
+
+
+def build_objective(stage: str, settings: Any, embedding_size: int, sections: int) -> nn.Module:
+    """Return the objective of a training stage, with freshly initialised heads."""
+    return OBJECTIVES[stage](settings, embedding_size, sections)

@@ -1,0 +1,201 @@
+"""Training: both stages in one visible loop, which can be stopped and continued anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from dgmix.config import Recipe, StageSettings
+from dgmix.model.batch import Outcome
+from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
+from dgmix.model.crops import TrainingCrops
+from dgmix.model.diagnostics import collapse_numbers, collapse_warning
+from dgmix.model.network import Network, build_network
+from dgmix.model.objectives import build_objective
+from dgmix.model.optim import build_optimizer, learning_rate
+from dgmix.progress import Advance, progress, say
+
+Stage = Literal["pretrain", "finetune"]
+STAGES: tuple[Stage, ...] = ("pretrain", "finetune")
+CHECKPOINT_SECONDS = 20.0
+
+
+@dataclass
+class Run:
+    """Where a training keeps its state: `last.ckpt` and `log.jsonl` in `folder`."""
+
+    folder: Path
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    label: str = "training"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The resume checkpoint."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def log(self) -> TrainingLog:
+        """The training log."""
+        return TrainingLog(self.folder / "log.jsonl")
+
+
+def train(
+    recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str = "cpu"
+) -> Network:
+    """Return a trained network, in evaluation mode on `device`.
+
+    Pre-training, fine-tuning, then batch-norm recalibration, each as far as the recipe asks for
+    it. Continues from `run.checkpoint` where there is one: on one machine, with one number of
+    threads, the result is the same to the bit as without the interruption.
+    """
+    network = untrained(recipe, crops, seed, device)
+    saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
+    run.log.rewind(saved["lines"])
+    if "network" in saved:
+        network.load_state_dict(saved["network"])
+    for number, stage in enumerate(STAGES):
+        settings: StageSettings = getattr(recipe, stage)
+        if number >= saved["stage"] and settings.epochs > 0:
+            resumed = saved if number == saved["stage"] and "optimizer" in saved else None
+            StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
+    if recipe.recalibrate:
+        recalibrate(network, crops, recipe.pretrain, seed)
+    return network.eval()
+
+
+def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cpu") -> Network:
+    """Return the network before its first step, with the input statistics of the clips."""
+    network = build_network(recipe, seed)
+    network.transform.set_statistics(*crops.level_statistics(network))
+    return network.to(device)
+
+
+class StageTraining:
+    """One stage of one training: an objective, an optimiser and the loop over epochs."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        settings: StageSettings,
+        network: Network,
+        crops: TrainingCrops,
+        seed: int,
+        run: Run,
+    ) -> None:
+        self.number, self.stage, self.settings = STAGES.index(stage), stage, settings
+        self.network, self.crops, self.seed, self.run = network, crops, seed, run
+        sections = int(crops.sections.max()) + 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            objective = build_objective(stage, settings, network.embedding_size, sections)
+        self.objective = objective.to(network.device)
+        self.optimizer = build_optimizer(settings, [network.encoder, self.objective])
+        self.steps_per_epoch = crops.steps_per_epoch(settings)
+        self.steps = total_steps(settings, self.steps_per_epoch)
+        self.epochs = -(-self.steps // self.steps_per_epoch)
+        self.epoch, self.lines = 0, 0
+
+    def complete(self, resumed: dict[str, Any] | None) -> None:
+        """Train the epochs that are missing, and leave a checkpoint."""
+        if resumed:
+            self._restore(resumed)
+        else:
+            self.lines = len(self.run.log.path.read_text("utf-8").splitlines())
+        saved_at = time.monotonic()
+        with progress(f"{self.run.label}: {self.stage}", self.steps) as advance:
+            advance(min(self.epoch * self.steps_per_epoch, self.steps))
+            while self.epoch < self.epochs:
+                self._train_epoch(advance)
+                if time.monotonic() - saved_at >= self.run.checkpoint_seconds:
+                    self._save()
+                    saved_at = time.monotonic()
+        self._save(done=True)
+
+    def _train_epoch(self, advance: Advance) -> None:
+        began = time.monotonic()
+        rng = np.random.default_rng([self.seed, self.number, self.epoch])
+        first = self.epoch * self.steps_per_epoch
+        sums: dict[str, float] = defaultdict(float)
+        done = 0
+        self.network.train()
+        for step, batch in enumerate(self.crops.epoch(self.network, self.settings, rng), first):
+            if step == self.steps:
+                break
+            rate = learning_rate(step, self.steps, self.settings)
+            outcome = self._step(rate, self.objective, batch)
+            done += 1
+            for name, value in {"loss": outcome.loss, **outcome.terms}.items():
+                sums[name] += value.item()
+            advance(note=f"loss {outcome.loss.item():.3g}")
+        self.epoch += 1
+        means = {name: total / done for name, total in sums.items()}
+        self._report(outcome, {"steps": first + done, "lr": rate, **means}, began)
+
+    def _step(self, rate: float, objective: Callable[..., Outcome], batch: Any) -> Outcome:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        outcome = objective(self.network.encoder, batch)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(outcome.loss)
+        self.optimizer.step()
+        return outcome
+
+    def _report(self, outcome: Outcome, numbers: dict[str, float], began: float) -> None:
+        collapse = collapse_numbers(outcome)
+        record = {"stage": self.stage, "epoch": self.epoch, **numbers, **collapse}
+        self.run.log.write({**record, "seconds": round(time.monotonic() - began, 3)})
+        self.lines += 1
+        warning = collapse_warning(collapse)
+        if warning and self.epoch == self.epochs:
+            say(f"warning: {self.run.label}: {warning}")
+
+    def _save(self, done: bool = False) -> None:
+        state = {
+            "stage": self.number + done,
+            "lines": self.lines,
+            "network": self.network.state_dict(),
+        }
+        if not done:
+            state["epoch"] = self.epoch
+            state["objective"] = self.objective.state_dict()
+            state["optimizer"] = self.optimizer.state_dict()
+        save_checkpoint(self.run.checkpoint, state)
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        self.epoch, self.lines = saved["epoch"], saved["lines"]
+        self.objective.load_state_dict(saved["objective"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+
+def total_steps(settings: StageSettings, steps_per_epoch: int) -> int:
+    """Return how many steps a stage takes: its epochs, within `min_steps` and `max_steps`."""
+    steps = max(settings.epochs * steps_per_epoch, settings.min_steps)
+    return min(steps, settings.max_steps) if settings.max_steps else steps
+
+
+@torch.no_grad()
+def recalibrate(network: Network, crops: TrainingCrops, settings: StageSettings, seed: int) -> None:
+    """Replace the running batch-norm statistics by the average over one more epoch of clean crops.
+
+    Running averages lag behind the weights in short trainings and make evaluation embeddings
+    nearly constant (DESIGN §1.7).
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    rng = np.random.default_rng([seed, len(STAGES)])
+    for batch in crops.epoch(network, settings, rng):
+        network.encoder(batch.inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,278 @@
+"""`dgmix run`: cache, train, embed, score, tabulate; it can be stopped and continued anywhere.
+
+The unit of work is one machine type, one train/test split and one seed. A unit is done when its
+`scores.csv` is there, which is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.cache import FeatureStore, default_folder
+from dgmix.config import Recipe, dump_recipe, load_recipe
+from dgmix.data import load_manifest
+from dgmix.data.clip import Manifest
+from dgmix.data.table import manifest_csv
+from dgmix.environment import describe_environment
+from dgmix.errors import DgmixError, InputError
+from dgmix.files import make_folder, write_text
+from dgmix.progress import say
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from dgmix.detect.detector import Detector
+    from dgmix.model.network import Network
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training and what is scored with it; all that a worker process needs to know."""
+
+    recipe: Recipe
+    clips: Manifest
+    seed: int
+    folder: Path
+    cache: Path
+    device: str
+    label: str
+
+    @property
+    def done(self) -> bool:
+        """Whether the unit's last file is there."""
+        return (self.folder / "scores.csv").exists()
+
+
+def run(
+    recipe: str | Path | Recipe,
+    data: str | Path,
+    output: str | Path,
+    *,
+    machines: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    changes: Sequence[str] = (),
+    jobs: int | None = None,
+    cache: str | Path | None = None,
+    device: str | None = None,
+) -> Path:
+    """Run a recipe on a data set and return the run's folder, with tables and report in it.
+
+    `recipe` is the name of one that ships with dgmix, a YAML file, or a `Recipe`; `changes` are
+    `key=value` texts. `machines` limits the run to these; `jobs` is the number of processes (all
+    cores by default, one on a GPU). What an earlier call with the same settings finished is kept.
+
+    Raises `InputError` for unusable input and `DgmixError` when a part of the work failed.
+    """
+    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    clips = chosen_machines(load_manifest(data), machines)
+    output = make_folder(output)
+    device = device or best_device()
+    store_folder = Path(cache) if cache else default_folder()
+    units = plan(settings, clips, seeds, output, store_folder, device)
+    _claim(output, settings, units)
+    pending = [unit for unit in units if not unit.done]
+    if pending:
+        cores = os.cpu_count() or 1
+        paths = dict.fromkeys(clip.path for unit in pending for clip in unit.clips)
+        FeatureStore(store_folder, settings.audio, settings.features).add(paths, cores)
+        complete(pending, jobs or (1 if device == "cuda" else min(cores, len(pending))))
+    if pending or not (output / "report.html").exists():
+        judge(output, settings)
+    return output
+
+
+def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
+    """Return the clips of `machines` (of all, if none is named), checked to be trainable.
+
+    Raises `InputError` for a machine that is not there or has no normal training clips.
+    """
+    there = clips.values("machine")
+    for machine in machines:
+        if machine not in there:
+            raise InputError(
+                f"{clips.root}: there is no machine '{machine}'; there are {', '.join(there)}"
+            )
+    kept = Manifest([c for c in clips if not machines or c.machine in machines], clips.root)
+    for machine in kept.values("machine"):
+        for repeat in kept.select(machine=machine).repeats:
+            if not kept.select(machine=machine, repeat=repeat, split="train", label="normal"):
+                raise InputError(f"{clips.root}: no normal training clips of machine '{machine}'")
+    return kept
+
+
+def plan(
+    recipe: Recipe,
+    clips: Manifest,
+    seeds: Sequence[int],
+    output: Path,
+    cache: Path,
+    device: str,
+) -> list[Unit]:
+    """Return the units of a run, in a fixed order."""
+    units = []
+    for machine in clips.values("machine"):
+        mine = clips.select(machine=machine)
+        for repeat in mine.repeats:
+            part = f"{machine}/repeat{repeat}" if len(clips.repeats) > 1 else machine
+            for seed in seeds:
+                chosen = mine.select(repeat=repeat)
+                name = f"{part}/seed{seed}"
+                units.append(Unit(recipe, chosen, seed, output / name, cache, device, name))
+    return units
+
+
+def complete(units: Sequence[Unit], jobs: int) -> None:
+    """Train and score units, `jobs` at a time, each in a process with one thread.
+
+    One thread each is fastest where there are several units, and makes the numbers independent of
+    `jobs` (docs/decisions/0002-one-thread-per-unit.md). When some fail, the others are still
+    completed before the first error is raised.
+    """
+    failures: list[tuple[Unit, Exception]] = []
+    with ProcessPoolExecutor(
+        min(jobs, len(units)), multiprocessing.get_context("spawn"), initializer=_start_worker
+    ) as pool:
+        futures = {pool.submit(complete_unit, unit): unit for unit in units}
+        for number, future in enumerate(as_completed(futures), 1):
+            unit = futures[future]
+            error = future.exception()
+            if error is None:
+                say(f"{unit.label}: done ({number}/{len(units)})")
+            elif isinstance(error, Exception):
+                failures.append((unit, error))
+    if failures:
+        unit, error = failures[0]
+        if isinstance(error, InputError):
+            raise error
+        raise DgmixError(f"{unit.label}: {error or type(error).__name__}") from error
+
+
+def complete_unit(unit: Unit) -> None:
+    """Train one unit, score its test clips with every system, and write all its files."""
+    from dgmix.detect.bundle import save_detector
+    from dgmix.detect.detector import Detector
+    from dgmix.evaluate.scores import write_scores, write_submission
+    from dgmix.model.crops import TrainingCrops
+    from dgmix.model.train import Run, train, untrained
+
+    recipe, seed, device = unit.recipe, unit.seed, unit.device
+    store = FeatureStore(unit.cache, recipe.audio, recipe.features)
+    known = Known(store, unit.clips.select(split="train", label="normal"))
+    asked = Known(store, unit.clips.select(split="test"))
+    crops = TrainingCrops.of(known.bank, known.sections)
+
+    def remember(network: Network) -> Detector:
+        return Detector.remember(recipe, network, known.bank, known.sections, known.domains)
+
+    for name in recipe.evaluate.baselines:
+        if name == "untrained":
+            fresh = remember(untrained(recipe, crops, seed, device).eval())
+            scores = fresh.score_bank(asked.bank, asked.sections)
+        else:
+            scores = _raw_scores(recipe, name, known, asked)
+        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
+
+    detector = remember(train(recipe, crops, seed, Run(unit.folder, label=unit.label), device))
+    save_detector(detector, unit.folder / "detector.dgmix")
+    scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
+    write_submission(unit.folder, scored)
+    write_scores(unit.folder / "scores.csv", scored)
+
+
+class Known:
+    """Clips with their features and the columns that scoring needs."""
+
+    def __init__(self, store: FeatureStore, clips: Manifest) -> None:
+        self.clips = clips
+        self.bank = store.open([clip.path for clip in clips])
+        self.sections = [clip.section for clip in clips]
+        self.domains = [clip.domain for clip in clips]
+
+    def scored(self, scores: NDArray[np.float64]) -> DataFrame:
+        """Return the table of these clips with their scores (clip,)."""
+        import polars
+
+        rows = [
+            (self.clips.shown_path(c), c.machine, c.section, c.domain, c.split, c.label)
+            for c in self.clips
+        ]
+        columns = ["path", "machine", "section", "domain", "split", "label"]
+        table = polars.DataFrame(rows, schema=columns, orient="row")
+        return table.with_columns(polars.Series("score", scores, polars.Float64))
+
+
+def judge(output: Path, recipe: Recipe) -> None:
+    """Write `results.csv`, `results.md` and `report.html` of all that a run has scored so far."""
+    from dgmix.evaluate.report import write_report
+    from dgmix.evaluate.scores import read_run
+    from dgmix.evaluate.tables import results_csv, results_markdown
+
+    scores = read_run(output)
+    write_text(output / "results.csv", results_csv(scores))
+    write_text(output / "results.md", results_markdown(scores, recipe.evaluate))
+    write_report(output)
+
+
+def best_device() -> str:
+    """Return "cuda" where torch can use a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _claim(output: Path, recipe: Recipe, units: Sequence[Unit]) -> None:
+    """Write what the run is made of into its folder, or find the same there.
+
+    Raises `InputError` if the folder holds a run of another recipe or of other clips.
+    """
+    _write_or_match(output / "recipe.yaml", dump_recipe(recipe), "another recipe")
+    for unit in units:
+        _write_or_match(unit.folder / "clips.csv", manifest_csv(unit.clips), "other clips")
+    write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
+
+
+def _write_or_match(path: Path, text: str, difference: str) -> None:
+    if not path.exists():
+        write_text(path, text)
+    elif path.read_text("utf-8") != text:
+        raise InputError(
+            f"{path}: this folder holds a run of {difference}; give another folder with -o, "
+            "or the settings it was started with"
+        )
+
+
+def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArray[np.float64]:
+    from dgmix.detect.detector import score_view
+    from dgmix.detect.views import RAW_VIEWS
+
+    training, test = RAW_VIEWS[name](known.bank, asked.bank)
+    return score_view(recipe.detect, training, known.sections, test, asked.sections)
+
+
+def _start_worker() -> None:
+    """Use one thread, and stop when the process that started this one is gone."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
