@@ -1,1 +1,1 @@
-"""."""
+"""Sound: reading recordings, mel spectrograms, and the store that keeps them."""

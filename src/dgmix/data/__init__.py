@@ -1,1 +1,31 @@
-"""."""
+"""Which recordings there are: data sets in DCASE form, plain folders, tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dgmix.data.clip import Clip, Manifest
+from dgmix.data.dcase import dcase_manifest
+from dgmix.data.folder import find_recordings, folder_manifest
+from dgmix.data.table import read_table
+from dgmix.errors import InputError
+
+__all__ = ["Clip", "Manifest", "load_manifest"]
+
+
+def load_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Return the clips of a data set: a CSV table, a DCASE folder, or any folder of recordings.
+
+    A folder is a DCASE one when at least one of its recordings has a DCASE name. Clips come
+    sorted by path, those of a table in its order. Nothing is decoded.
+
+    Raises `InputError` when the path is missing or unreadable, and when no usable clip is there.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv" and not path.is_dir():
+        return read_table(path)
+    if path.is_file():
+        raise InputError(f"{path}: neither a folder nor a CSV file; give the folder it lies in")
+    recordings = find_recordings(path)
+    return dcase_manifest(path, recordings) or folder_manifest(path, recordings)

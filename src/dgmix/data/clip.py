@@ -13,7 +13,8 @@ class Clip:
     """One recording.
 
     `section` is a group of clips recorded under one set-up (a machine id, in DCASE); `domain` is
-    the operating condition, "source" (plenty of it in training) or "target" (little);
+    the operating condition, "source" (plenty of it in training) or "target" (little), or "unknown"
+    where the name of a DCASE evaluation clip does not tell;
     `label` is "normal", "anomaly" or "unknown"; `attributes` is the free text of a DCASE name;
     `repeat` numbers the train/test split that this row belongs to where a table holds several.
     """

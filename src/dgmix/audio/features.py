@@ -1,0 +1,142 @@
+"""Signals to mel spectrograms (DESIGN §1.1), in PyTorch alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgmix.config import FeatureSettings
+from dgmix.errors import InputError
+
+FLOOR = 1e-5
+BLOCK_FRAMES = 4096
+
+
+class MelSpectrogram(torch.nn.Module):
+    """Signal (..., sample) to linear mel magnitudes (..., mel, frame), in the signal's dtype.
+
+    The STFT is centred with reflect padding and a periodic Hann window; its magnitude (power 1)
+    goes through the mel filterbank. Frame t is centred on sample t · hop_length, so `samples`
+    give 1 + samples // hop_length frames. A signal too short to be reflected (up to n_fft // 2
+    samples) is first repeated to n_fft // 2 + 1 samples.
+
+    Raises `InputError` when the bands do not fit below half of `sample_rate` (Hz).
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, features: FeatureSettings, sample_rate: int) -> None:
+        super().__init__()
+        self.n_fft = features.n_fft
+        self.hop_length = features.hop_length
+        window = torch.hann_window(features.n_fft, dtype=torch.float64)
+        if features.window_norm:
+            window = window / window.square().sum().sqrt()
+        filters = torch.from_numpy(mel_filters(features, sample_rate))
+        self.register_buffer("window", window.float(), persistent=False)
+        self.register_buffer("filters", filters.float(), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Return the mel spectrogram of `waveform` (..., sample), (..., mel, frame)."""
+        return self.spectrogram(self.pad(waveform))
+
+    def pad(self, waveform: Tensor) -> Tensor:
+        """Return `waveform` (..., sample) with n_fft // 2 reflected samples at each end."""
+        half = self.n_fft // 2
+        missing = half + 1 - waveform.shape[-1]
+        if missing > 0:
+            times = math.ceil((half + 1) / waveform.shape[-1])
+            waveform = waveform.repeat(*[1] * (waveform.ndim - 1), times)[..., : half + 1]
+        flat = waveform.reshape(1, -1, waveform.shape[-1])
+        padded = torch.nn.functional.pad(flat, (half, half), mode="reflect")
+        return padded.reshape(*waveform.shape[:-1], -1)
+
+    def blocks(self, waveform: Tensor) -> Iterator[Tensor]:
+        """Yield the mel spectrogram of `waveform` (sample,) in parts (mel, up to BLOCK_FRAMES).
+
+        For recordings of any length in bounded memory; the parts together are `forward`'s frames.
+        """
+        padded = self.pad(waveform)
+        frames = 1 + (padded.shape[-1] - self.n_fft) // self.hop_length
+        for first in range(0, frames, BLOCK_FRAMES):
+            last = min(first + BLOCK_FRAMES, frames) - 1
+            part = padded[first * self.hop_length : last * self.hop_length + self.n_fft]
+            yield self.spectrogram(part)
+
+    def spectrogram(self, padded: Tensor) -> Tensor:
+        """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample)."""
+        frames = padded.unfold(-1, self.n_fft, self.hop_length) * self.window.to(padded.dtype)
+        magnitude = torch.fft.rfft(frames).abs()
+        mel: Tensor = magnitude @ self.filters.to(padded.dtype).T
+        return mel.transpose(-1, -2)
+
+
+def decibels(mel: Tensor) -> Tensor:
+    """Return linear magnitudes in dB re 1, floored at -100: 20 · log10(max(mel, 1e-5))."""
+    return 20 * torch.log10(mel.clamp(min=FLOOR))
+
+
+def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float64]:
+    """Return the triangular mel filterbank, float64 (mel, n_fft // 2 + 1).
+
+    The edges are spaced evenly on the mel scale from f_min to f_max, and each triangle rises from
+    one edge to 1 at the next and falls to 0 at the one after. The norm "slaney" gives each
+    triangle area 1 in Hz. Where bands are narrower than the spacing of the bins, a low band may
+    hold no bin, and is then all zero.
+
+    Raises `InputError` when f_max lies above sample_rate / 2 or f_min not below f_max.
+    """
+    if features.f_max > sample_rate / 2:
+        raise InputError(
+            f"setting 'features.f_max': {features.f_max:g} Hz is above half of the sample rate "
+            f"({sample_rate / 2:g} Hz); lower it or raise 'audio.sample_rate'"
+        )
+    if features.f_min >= features.f_max:
+        raise InputError(
+            f"setting 'features.f_min': {features.f_min:g} Hz is not below 'features.f_max' "
+            f"({features.f_max:g} Hz); lower it"
+        )
+    to_mel, to_hz = SCALES[features.mel_scale]
+    ends = to_mel(np.array([features.f_min, features.f_max]))
+    edges = to_hz(np.linspace(ends[0], ends[1], features.n_mels + 2))
+    bins = np.linspace(0, sample_rate / 2, features.n_fft // 2 + 1)
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
+    triangles = np.maximum(triangles, 0)
+    return triangles * (2 / (high - low)) if features.mel_norm == "slaney" else triangles
+
+
+def hz_to_mel_htk(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mel of Hz on the scale of HTK: 2595 · log10(1 + f / 700)."""
+    return 2595 * np.log10(1 + hz / 700)
+
+
+def mel_to_hz_htk(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Hz of mel on the scale of HTK."""
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+def hz_to_mel_slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return mel of Hz on the scale of Slaney's Auditory Toolbox (1998).
+
+    Linear, 200/3 Hz a step, up to 1000 Hz (15 steps); above it 27 steps to a factor of 6.4.
+    """
+    logarithmic = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4)
+    return np.where(hz < 1000, hz * 3 / 200, logarithmic)
+
+
+def mel_to_hz_slaney(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Hz of mel on the scale of Slaney's Auditory Toolbox (1998)."""
+    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+
+
+SCALES = {
+    "htk": (hz_to_mel_htk, mel_to_hz_htk),
+    "slaney": (hz_to_mel_slaney, mel_to_hz_slaney),
+}
