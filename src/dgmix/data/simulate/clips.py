@@ -1,0 +1,151 @@
+"""Which clips a simulated set has, and the samples of each.
+
+Everything random about a clip comes from a generator of its own, seeded by what the clip is, and
+everything about a section's machine and rooms from generators seeded by the section. So any clip can be
+made alone, in any order, in any process, and has the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from dgmix.data.simulate import MACHINES
+from dgmix.data.simulate.conditions import Condition, section_shift
+from dgmix.data.simulate.machines import DATA_SHEET
+from dgmix.data.simulate.signals import Generator, Samples, amplitude, curve
+from dgmix.data.simulate.surroundings import (
+    Hall,
+    Path,
+    draw_hall,
+    draw_path,
+    hall_sound,
+    jittered,
+    transfer,
+)
+
+GROUPS = (
+    ("train", "source", "normal"),
+    ("train", "target", "normal"),
+    ("test", "source", "normal"),
+    ("test", "source", "anomaly"),
+    ("test", "target", "normal"),
+    ("test", "target", "anomaly"),
+)
+
+LOUDNESS = 0.02
+"""RMS of a rated machine, of full scale: leaves its hardest knocks room."""
+
+GAIN_SPREAD, NOISE_SPREAD, COLOUR_SPREAD, PATH_SPREAD = 1.5, 3.0, 2.0, 1.0
+"""What differs between clips of one condition, standard deviations in dB: the recorder's gain, the hall's
+level, its colour in every octave, the response from machine to microphone in every octave."""
+
+NOISE_LEVELS = {"L1": -2.0, "L2": 1.0, "L3": 3.0, "L4": -5.0}
+"""The tag `n-lv`: the hall against its usual level, dB."""
+
+HEALTHY, FAULTY = (0.0, 0.15), (0.5, 1.0)
+"""Range of every fault's severity in a healthy machine, and of the one fault in a faulty machine."""
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip of a simulated set."""
+
+    machine: str
+    section: int
+    group: int
+    """index in `GROUPS`"""
+    index: int
+
+    @property
+    def condition(self) -> Condition:
+        """The operating condition: those of the section's domain take turns."""
+        conditions = section_shift(self.machine, self.section).domain(GROUPS[self.group][1])
+        return conditions[self.index % len(conditions)]
+
+    @property
+    def path(self) -> PurePosixPath:
+        """Where the clip lies in the set, named as DCASE 2022 names it."""
+        split, domain, label = GROUPS[self.group]
+        name = (
+            f"section_{self.section:02d}_{domain}_{split}_{label}_{self.index:04d}_{self.condition}"
+        )
+        return PurePosixPath(self.machine, split, f"{name}.wav")
+
+
+def plan(
+    machine: str, sections: int, training: tuple[int, int], test_clips: int
+) -> Iterator[PlannedClip]:
+    """Return the clips of a machine: `training` (source, target) and `test_clips` of each test group."""
+    counts = (*training, *(test_clips,) * 4)
+    for section in range(sections):
+        for group, count in enumerate(counts):
+            for index in range(count):
+                yield PlannedClip(machine, section, group, index)
+
+
+def samples_of(clip: PlannedClip, seed: int, samples: int) -> Samples:
+    """Return what the microphone records of a planned clip, float32 (sample,) within ±1."""
+    place = (seed, MACHINES.index(clip.machine), clip.section)
+    rng = np.random.default_rng([*place, clip.group, clip.index])
+    machine, condition = DATA_SHEET[clip.machine], clip.condition
+    unit = _unit(clip.machine, place, condition.text("car", "id"))
+    hall = _hall(place, condition.text("m-n", "f-n", "noise"))
+    path = _path(place, condition.text("loc", "panel", "mic"))
+    wear = draw_wear(machine.faults, machine.severity, GROUPS[clip.group][2] == "anomaly", rng)
+    sound = heard(machine.sound(unit, condition, wear, samples, rng), path, rng)
+    noise = machine.noise + NOISE_LEVELS.get(condition.text("n-lv"), 0.0)
+    level = np.float32(amplitude(noise + rng.normal(0, NOISE_SPREAD)))
+    sound += level * hall_sound(hall, samples, rng, COLOUR_SPREAD)
+    sound *= np.float32(LOUDNESS * amplitude(rng.normal(0, GAIN_SPREAD)))
+    return np.clip(sound, -1, 1)
+
+
+def draw_wear(
+    faults: tuple[str, ...], scale: float, faulty: bool, rng: Generator
+) -> dict[str, float]:
+    """Return the severity of every fault: small for all, and large for one if `faulty`."""
+    wear = {fault: scale * rng.uniform(*HEALTHY) for fault in faults}
+    broken, severity = faults[rng.integers(len(faults))], rng.uniform(*FAULTY)
+    if faulty:
+        wear[broken] = scale * severity
+    return wear
+
+
+def heard(sound: Samples, path: Path, rng: Generator) -> Samples:
+    """Return a machine's sound as it arrives: its path, which is not quite the same in every clip."""
+    samples = len(sound)
+    today = curve(jittered(tuple((f, 0.0) for f, _ in path.response), PATH_SPREAD, rng), samples)
+    spectrum = np.fft.rfft(sound) * _transfer(path, samples) * today
+    return np.fft.irfft(spectrum, samples).astype(np.float32)
+
+
+def own_generator(place: tuple[int, ...], what: str) -> Generator:
+    """Return the generator of a section's fixture, told apart by a name."""
+    return np.random.default_rng([*place, crc32(what.encode())])
+
+
+@lru_cache(maxsize=256)
+def _unit(machine: str, place: tuple[int, ...], variant: str) -> Any:
+    return DATA_SHEET[machine].draw(own_generator(place, f"unit {variant}"))
+
+
+@lru_cache(maxsize=256)
+def _hall(place: tuple[int, ...], name: str) -> Hall:
+    return draw_hall(own_generator(place, "halls"), own_generator(place, f"hall {name}"))
+
+
+@lru_cache(maxsize=256)
+def _path(place: tuple[int, ...], name: str) -> Path:
+    return draw_path(own_generator(place, "paths"), own_generator(place, f"path {name}"))
+
+
+@lru_cache(maxsize=32)
+def _transfer(path: Path, samples: int) -> np.ndarray:
+    return transfer(path, samples)

@@ -1,0 +1,136 @@
+"""A simulated set as files: WAV clips, attribute tables, and `simulated.json` that says what it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from dgmix.audio.io import write_wav
+from dgmix.data.simulate import MACHINES
+from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
+from dgmix.data.simulate.conditions import section_shift
+from dgmix.data.simulate.signals import RATE
+from dgmix.errors import InputError
+from dgmix.files import explained, make_folder, write_text
+from dgmix.progress import progress
+
+FORMAT = 1
+"""Changes whenever the same arguments would give other bytes."""
+
+RECORD = "simulated.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What set is wanted; the arguments of `dgmix.data.simulate.simulate`."""
+
+    machines: tuple[str, ...]
+    sections: int
+    clips: int
+    seed: int
+    seconds: float
+    test_clips: int | None
+
+    def checked(self) -> Order:
+        """Return the order with its default filled in, or raise `InputError` naming what is wrong."""
+        for machine in self.machines:
+            if machine not in MACHINES:
+                raise InputError(f"{machine}: no such machine; choose from {', '.join(MACHINES)}")
+        limits = {"sections": (1, 100), "clips": (2, 9999), "seed": (0, 2**63 - 1)}
+        limits |= {"seconds": (1, 600), "test_clips": (1, 9999)}
+        test_clips = self.test_clips
+        if test_clips is None:
+            test_clips = min(50, max(5, self.clips // 4))
+        order = Order(self.machines, self.sections, self.clips, self.seed, self.seconds, test_clips)
+        for name, (low, high) in limits.items():
+            if not low <= getattr(order, name) <= high:
+                raise InputError(f"{name} is {getattr(order, name)}; choose {low} to {high}")
+        return order
+
+    @property
+    def training(self) -> tuple[int, int]:
+        """Normal training clips of a section: (source, target)."""
+        target = min(max(10, self.clips // 100), self.clips // 2)
+        return self.clips - target, target
+
+    def plan(self) -> Iterator[PlannedClip]:
+        """Return every clip of the set."""
+        for machine in self.machines:
+            yield from plan(machine, self.sections, self.training, self.test_clips or 0)
+
+    def record(self) -> str:
+        """Return the text of `simulated.json`."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+
+def write_set(folder: Path, order: Order, jobs: int = 1) -> None:
+    """Write the set, clip by clip; what is there already is kept."""
+    order = order.checked()
+    claim(folder, order)
+    write_attributes(folder, order)
+    clips = [clip for clip in order.plan() if not (folder / clip.path).exists()]
+    write = partial(write_clip, folder, order.seed, round(order.seconds * RATE))
+    with progress("simulate", len(clips)) as advance, _mapped(write, clips, jobs) as done:
+        for name in done:
+            advance(1, name)
+
+
+def claim(folder: Path, order: Order) -> None:
+    """Make `folder` this order's, or raise `InputError` if it holds something else."""
+    record = folder / RECORD
+    with explained(folder):
+        if record.exists():
+            if record.read_text() != order.record():
+                raise InputError(
+                    f"{folder} holds a set simulated with other arguments (see {RECORD}); "
+                    "choose another folder or remove it"
+                )
+            return
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty and holds no simulated set; choose another")
+    make_folder(folder)
+    write_text(record, order.record())
+
+
+def write_clip(folder: Path, seed: int, samples: int, clip: PlannedClip) -> str:
+    """Simulate one clip and write it, whole or not at all; return its machine."""
+    write_wav(folder / clip.path, samples_of(clip, seed, samples), RATE)
+    return clip.machine
+
+
+def write_attributes(folder: Path, order: Order) -> None:
+    """Write `<machine>/attributes_<nn>.csv`: a row a clip, with what differs between the domains."""
+    tables: dict[tuple[str, int], list[list[str]]] = {}
+    for clip in order.plan():
+        cells = section_shift(clip.machine, clip.section).columns(clip.condition)
+        tables.setdefault((clip.machine, clip.section), []).append([str(clip.path), *cells])
+    for (machine, section), rows in tables.items():
+        write_text(folder / machine / f"attributes_{section:02d}.csv", _table(rows))
+
+
+def _table(rows: list[list[str]]) -> str:
+    pairs = max(len(row) for row in rows) // 2
+    header = ["file_name", *(f"d{k}{kind}" for k in range(1, pairs + 1) for kind in "pv")]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *(row + [""] * (len(header) - len(row)) for row in rows)])
+    return text.getvalue()
+
+
+@contextmanager
+def _mapped(
+    write: Callable[[PlannedClip], str], clips: list[PlannedClip], jobs: int
+) -> Iterator[Iterator[str]]:
+    if jobs <= 1:
+        yield map(write, clips)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield pool.map(write, clips, chunksize=16)
