@@ -26,7 +26,7 @@ MAX_FPR = 0.1
 EPSILON = sys.float_info.epsilon
 
 Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.integer]
+Counts = npt.NDArray[np.integer] | npt.NDArray[np.float64]
 
 
 class SectionScores(NamedTuple):
@@ -66,7 +66,7 @@ def pauc(normal: npt.ArrayLike, anomaly: npt.ArrayLike, max_fpr: float = MAX_FPR
     return float(pauc_of_counts(*_two_class_counts(normal, anomaly), max_fpr))
 
 
-def harmonic_mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
+def harmonic_mean(values: npt.ArrayLike, axis: int | tuple[int, ...] | None = None) -> Floats:
     """Return the harmonic mean over `axis` (all, by default) of the values that are not NaN.
 
     Values are raised to the float epsilon (2.22e-16) first, as the organisers' code does, so that
@@ -78,7 +78,7 @@ def harmonic_mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
     return _divide(defined.sum(axis=axis), inverse.sum(axis=axis))
 
 
-def arithmetic_mean(values: npt.ArrayLike, axis: int | None = None) -> Floats:
+def arithmetic_mean(values: npt.ArrayLike, axis: int | tuple[int, ...] | None = None) -> Floats:
     """Return the mean over `axis` of the values that are not NaN, or NaN where there is none."""
     numbers = np.asarray(values, dtype=np.float64)
     defined = ~np.isnan(numbers)

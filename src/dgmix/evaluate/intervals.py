@@ -1,0 +1,276 @@
+"""How sure a number is: bootstrap over clips and seeds, or the spread over repeats.
+
+A resample draws, with replacement, as many test clips of each section, domain and label as there
+are, and as many seeds as there are (Efron, Tibshirani 1993, chapter 6 and section 13.3: the
+percentile interval). Every system meets the same resamples, so that differences are paired. Where
+the data holds several train/test splits, the standard error over them is given instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from dgmix.errors import DgmixError
+from dgmix.evaluate.metrics import (
+    METRICS,
+    Convention,
+    Floats,
+    SectionScores,
+    harmonic_mean,
+    levels,
+    metrics_of_counts,
+)
+
+GROUPS = tuple(name.split("_") for name in SectionScores._fields)
+CLIPS_AT_ONCE = 30_000  # so that a batch of resamples stays in the processor's cache
+
+
+class Unit(NamedTuple):
+    """One section as one training of one system scored it."""
+
+    system: str
+    repeat: int
+    seed: int
+    machine: str
+    section: str
+
+
+class Estimate(NamedTuple):
+    """A number with its interval (one split) or its standard error (several); NaN where none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    error: float = math.nan
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A section's labelled test clips, by group and path: all arrays (clip,)."""
+
+    scores: Floats
+    groups: npt.NDArray[np.intp]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """The metrics of every section, on the clips as they are and on each resample of them.
+
+    `cells` float64 (1 + resample, metric) holds AUC source, AUC target and pAUC of a unit under
+    `convention`; row 0 is of the clips as they are, NaN is undefined. `confidence` is the part of
+    the resamples that an interval covers.
+    """
+
+    clips: dict[Unit, Clips]
+    cells: dict[Unit, Floats]
+    convention: Convention
+    confidence: float
+
+    def estimate(
+        self,
+        system: str,
+        metrics: Sequence[str] = METRICS,
+        machine: str | None = None,
+        sections: Collection[str] | None = None,
+    ) -> Estimate:
+        """Return the harmonic mean of a system's `metrics` over machines and sections.
+
+        With all three metrics that is Ω. It is the mean over seeds of each seed's harmonic mean;
+        a seed that lacks a section which another seed has is left out (see `partial_seeds`).
+        """
+        return self._estimate(self._series(system, metrics, machine, sections))
+
+    def difference(
+        self, system: str, other: str, metrics: Sequence[str] = METRICS, machine: str | None = None
+    ) -> Estimate:
+        """Return how much higher `system` is than `other`, paired by clips, seeds and repeats.
+
+        Raises `DgmixError` when the two did not score the same clips.
+        """
+        if self._paths(system, machine) != self._paths(other, machine):
+            raise DgmixError(
+                f"{system} and {other} did not score the same clips; compare them where they did"
+            )
+        left, right = (self._series(name, metrics, machine, None) for name in (system, other))
+        return self._estimate({r: left[r] - right[r] for r in left if r in right})
+
+    def partial_seeds(self, system: str) -> list[int]:
+        """Return the seeds of a system that lack sections which others of its seeds have."""
+        trainings = self._trainings(system, None, None)
+        whole = _places(trainings)
+        return sorted({seed for (_, seed), units in trainings.items() if _place(units) != whole})
+
+    @property
+    def several_repeats(self) -> bool:
+        """Whether the scores are of several train/test splits."""
+        return len({unit.repeat for unit in self.cells}) > 1
+
+    def _trainings(
+        self, system: str, machine: str | None, sections: Collection[str] | None
+    ) -> dict[tuple[int, int], list[Unit]]:
+        found: dict[tuple[int, int], list[Unit]] = {}
+        for unit in self.cells:
+            wanted = unit.system == system and (machine is None or unit.machine == machine)
+            if wanted and (sections is None or unit.section in sections):
+                found.setdefault((unit.repeat, unit.seed), []).append(unit)
+        return found
+
+    def _series(
+        self,
+        system: str,
+        metrics: Sequence[str],
+        machine: str | None,
+        sections: Collection[str] | None,
+    ) -> dict[int, Floats]:
+        """Return the harmonic mean (1 + resample,) by repeat, averaged over (resampled) seeds."""
+        columns = [METRICS.index(metric) for metric in metrics]
+        trainings = self._trainings(system, machine, sections)
+        whole = _places(trainings)
+        by_repeat: dict[int, dict[int, Floats]] = {}
+        for (repeat, seed), units in trainings.items():
+            if _place(units) == whole:
+                cells = np.stack([self.cells[unit][:, columns] for unit in units])
+                by_repeat.setdefault(repeat, {})[seed] = harmonic_mean(cells, axis=(0, 2))
+        return {repeat: _over_seeds(seeds) for repeat, seeds in by_repeat.items()}
+
+    def _paths(self, system: str, machine: str | None) -> set[tuple[object, ...]]:
+        return {
+            (unit.repeat, unit.machine, unit.section, clips.paths)
+            for unit, clips in self.clips.items()
+            if unit.system == system and machine in (None, unit.machine)
+        }
+
+    def _estimate(self, series: dict[int, Floats]) -> Estimate:
+        if not series:
+            return Estimate(math.nan)
+        if self.several_repeats:
+            return _over_repeats(np.array([values[0] for values in series.values()]))
+        (values,) = series.values()
+        if len(values) == 1:
+            return Estimate(float(values[0]))
+        tail = (1 - self.confidence) / 2
+        low, high = np.quantile(values[1:], [tail, 1 - tail])
+        return Estimate(float(values[0]), float(low), float(high))
+
+
+def resample(
+    scores: pl.DataFrame,
+    convention: Convention = "official",
+    bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Resampled:
+    """Return the metrics of every section of a table of scores, and of `bootstrap` resamples.
+
+    `scores` has the columns of `dgmix.evaluate.scores.SCHEMA`. The result depends on `seed` and on
+    the rows, not on their order; a section's resamples do not depend on the other sections. Of
+    several train/test splits no resamples are made.
+    """
+    clips = clips_of(scores)
+    several = len({unit.repeat for unit in clips}) > 1
+    cells = {
+        unit: resampled_metrics(
+            section,
+            convention,
+            0 if several else bootstrap,
+            np.random.default_rng([seed, crc32(f"{unit.machine}/{unit.section}".encode())]),
+        )
+        for unit, section in clips.items()
+    }
+    return Resampled(clips, cells, convention, confidence)
+
+
+def clips_of(scores: pl.DataFrame) -> dict[Unit, Clips]:
+    """Return the labelled test clips of every section; a section without any is there, empty."""
+    group = pl.concat_str("domain", "label", separator="_").replace_strict(
+        {f"{domain}_{label}": number for number, (domain, label) in enumerate(GROUPS)}, default=-1
+    )
+    test = scores.filter(pl.col("split") == "test").with_columns(group=group)
+    ordered = test.sort(*Unit._fields, "group", "path")
+    found = {}
+    for key, rows in ordered.group_by(*Unit._fields, maintain_order=True):
+        known = rows.filter(pl.col("group") >= 0)
+        found[Unit(*key)] = Clips(
+            known["score"].to_numpy(), known["group"].to_numpy(), tuple(known["path"])
+        )
+    return found
+
+
+def resampled_metrics(
+    clips: Clips, convention: Convention, resamples: int, rng: np.random.Generator
+) -> Floats:
+    """Return the metrics (1 + resample, metric) of one section; row 0 is of all its clips."""
+    draws = _draws(clips.groups, resamples, rng)
+    return np.concatenate([metrics_of_counts(_count(each, clips), convention) for each in draws])
+
+
+def _draws(
+    groups: npt.NDArray[np.intp], resamples: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Yield how often each clip is drawn, (resample, clip), in batches; in the first, once."""
+    yield np.ones((1, len(groups)))
+    sizes = np.bincount(groups, minlength=len(GROUPS))
+    step = max(1, CLIPS_AT_ONCE // max(1, len(groups)))
+    for start in range(0, resamples, step):
+        number = min(step, resamples - start)
+        yield np.concatenate([_drawn(int(size), number, rng) for size in sizes], axis=1)
+
+
+def _drawn(size: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """Return how often each of `size` clips is drawn in `size` draws, (resample, clip)."""
+    picked = rng.integers(max(1, size), size=(resamples, size))
+    picked += np.arange(resamples)[:, None] * size
+    times = np.bincount(picked.ravel(), minlength=resamples * size)
+    return times.reshape(resamples, size).astype(np.float64)
+
+
+def _count(weights: Floats, clips: Clips) -> Floats:
+    """Return the clips' weights (resample, clip) summed by group and level of score.
+
+    The result (group, resample, level) is what `metrics_of_counts` takes.
+    """
+    number, level = levels(clips.scores)
+    counts = np.zeros((len(GROUPS), len(weights), number))
+    for group in range(len(GROUPS)):
+        members = np.flatnonzero(clips.groups == group)
+        if len(members):
+            members = members[np.argsort(level[members], kind="stable")]
+            distinct, starts = np.unique(level[members], return_index=True)
+            counts[group][:, distinct] = np.add.reduceat(weights[:, members], starts, axis=1)
+    return counts
+
+
+def _over_seeds(series: dict[int, Floats]) -> Floats:
+    """Return the mean (1 + resample,) over seeds; each resample draws its own seeds."""
+    seeds = sorted(series)
+    values = np.stack([series[seed] for seed in seeds], axis=1)
+    rng = np.random.default_rng(crc32(repr(seeds).encode()))
+    drawn = _drawn(len(seeds), len(values) - 1, rng)
+    weights = np.concatenate([np.ones((1, len(seeds))), drawn]) / len(seeds)
+    mean: Floats = (values * weights).sum(axis=1)
+    return mean
+
+
+def _over_repeats(values: Floats) -> Estimate:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Estimate(math.nan)
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(float(values.mean()), error=float(error))
+
+
+def _place(units: Sequence[Unit]) -> set[tuple[str, str]]:
+    return {(unit.machine, unit.section) for unit in units}
+
+
+def _places(trainings: dict[tuple[int, int], list[Unit]]) -> set[tuple[str, str]]:
+    return _place([unit for units in trainings.values() for unit in units])
