@@ -70,14 +70,11 @@ def read_audio(source: Source) -> Recording:
     name = _name(source)
     with _opened(source) as sound:
         promised = sound.frames
-        _refuse_truncated(name, sound)
         blocks = list(_mono_blocks(name, sound))
         sample_rate = sound.samplerate
     samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-    if len(samples) < promised < UNKNOWN_FRAMES:
+    if len(samples) < promised:
         raise _truncated(name, f"{promised} samples, and only {len(samples)} are there")
-    if not len(samples):
-        raise InputError(f"{name}: holds no samples; remove it or record it again")
     if not np.isfinite(samples).all():
         first = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise InputError(
@@ -91,11 +88,7 @@ def read_header(source: Source) -> Header:
 
     Raises `InputError` when the file is missing, not audio, empty, or visibly truncated.
     """
-    name = _name(source)
     with _opened(source) as sound:
-        _refuse_truncated(name, sound)
-        if not sound.frames:
-            raise InputError(f"{name}: holds no samples; remove it or record it again")
         return Header(sound.frames, sound.samplerate, sound.channels)
 
 
@@ -155,12 +148,20 @@ def _opened(source: Source) -> SoundFile:
 
     name = _name(source)
     if isinstance(source, str | os.PathLike):
-        with explained(Path(name)), Path(name).open("rb"):
-            pass
+        with explained(Path(name)), Path(name).open("rb") as file:
+            empty = not file.read(1)
+        if empty:
+            raise InputError(f"{name}: the file is empty; remove it or record it again")
     try:
-        return soundfile.SoundFile(source)
+        sound = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
         raise _undecodable(name, error) from error
+    try:
+        _refuse_unusable(name, sound)
+    except InputError:
+        sound.close()
+        raise
+    return sound
 
 
 def _mono_blocks(name: str, sound: SoundFile) -> Iterator[Samples]:
@@ -176,12 +177,17 @@ def _mono_blocks(name: str, sound: SoundFile) -> Iterator[Samples]:
             return
 
 
-def _refuse_truncated(name: str, sound: SoundFile) -> None:
-    """Raise when libsndfile's log says that a chunk of sound is shorter than its header.
+def _refuse_unusable(name: str, sound: SoundFile) -> None:
+    """Raise when the header shows that there is nothing, or less than it promises.
 
-    libsndfile itself then plays what is left. Programs that write to a pipe, not knowing the
-    length, promise the largest number that fits; that is no truncation.
+    libsndfile plays what is left of a chunk that was cut short, and notes it in its log. Programs
+    that write to a pipe cannot know the length and promise the largest number that fits: that is
+    no truncation. A FLAC file from a pipe has no length at all, and libsndfile cannot play it.
     """
+    if not sound.frames:
+        raise InputError(f"{name}: holds no samples; remove it or record it again")
+    if sound.frames >= UNKNOWN_FRAMES:
+        raise InputError(f"{name}: does not say how long it is; convert it to WAV")
     for promised, there in SHORT_CHUNK.findall(sound.extra_info):
         if int(there) < int(promised) < UNKNOWN_BYTES:
             raise _truncated(name, f"{promised} bytes of sound, and only {there} are there")

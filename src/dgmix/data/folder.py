@@ -54,12 +54,15 @@ def _walk(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     """Yield the sound files below `folder`; through links too, but never round in a circle."""
     with explained(folder):
         real = folder.resolve()
+        if real in above:
+            return
         entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-        folders = [entry.name for entry in entries if entry.is_dir()]
-    yield from (folder / entry.name for entry in entries if is_audio_name(entry.name))
-    for name in folders:
-        if real not in above:
-            yield from _walk(folder / name, above | {real})
+        folders = {entry.name for entry in entries if entry.is_dir()}
+    for entry in entries:
+        if entry.name in folders:
+            yield from _walk(folder / entry.name, above | {real})
+        elif is_audio_name(entry.name):
+            yield folder / entry.name
 
 
 def _clip(path: Path, shown: Path, machine: str) -> Clip:

@@ -1,0 +1,155 @@
+"""What a data set holds, from the names of its files and their headers alone."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dgmix.audio.io import Header, read_header
+from dgmix.data import Clip, Manifest, load_manifest
+from dgmix.errors import InputError
+from dgmix.progress import progress
+
+SHOWN_UNREADABLE = 10
+COLUMNS = (
+    ("train source", {"split": "train", "domain": "source"}),
+    ("train target", {"split": "train", "domain": "target"}),
+    ("train unknown", {"split": "train", "domain": "unknown"}),
+    ("test normal", {"split": "test", "label": "normal"}),
+    ("test anomaly", {"split": "test", "label": "anomaly"}),
+    ("test unknown", {"split": "test", "label": "unknown"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Durations of recordings, in seconds."""
+
+    shortest: float
+    median: float
+    longest: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a data set holds.
+
+    `clips` are the readable ones, of the first repeat where a table has several. `sample_rates`
+    (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with the reason.
+    """
+
+    path: str
+    clips: Manifest
+    repeats: int
+    durations: Durations
+    sample_rates: Mapping[int, int]
+    channels: Mapping[int, int]
+    unreadable: Sequence[tuple[str, str]]
+
+    def counts(self, field: str) -> dict[str, int]:
+        """Return how many clips have each value of a field, for example of "label"; sorted."""
+        return dict(sorted(Counter(getattr(clip, field) for clip in self.clips).items()))
+
+
+def inspect(path: str | os.PathLike[str]) -> Inspection:
+    """Look at every recording of a data set (a folder or a CSV table) without decoding it.
+
+    Damage further inside a file shows only when it is decoded. Raises `InputError` when there is no data set, or when no recording in it can be read.
+    """
+    manifest = load_manifest(path)
+    clips = manifest.select(repeat=manifest.repeats[0])
+    headers: dict[Clip, Header] = {}
+    unreadable: list[tuple[str, str]] = []
+    with progress("looking", len(clips)) as advance:
+        for clip in clips:
+            try:
+                headers[clip] = read_header(clip.path)
+            except InputError as error:
+                reason = str(error).removeprefix(f"{clip.path}: ")
+                unreadable.append((clips.shown_path(clip), reason))
+            advance()
+    if not headers:
+        shown, reason = unreadable[0]
+        raise InputError(f"{path}: no recording here can be read; the first, {shown}, is {reason}")
+    return Inspection(
+        os.fspath(path),
+        Manifest(list(headers), manifest.root),
+        len(manifest.repeats),
+        _durations([header.seconds for header in headers.values()]),
+        Counter(header.sample_rate for header in headers.values()),
+        Counter(header.channels for header in headers.values()),
+        unreadable,
+    )
+
+
+def inspect_text(path: str | os.PathLike[str]) -> str:
+    """Return what `inspect` finds as plain text, for people; raises as `inspect` does."""
+    return render(inspect(path))
+
+
+def render(found: Inspection) -> str:
+    """Return an inspection as plain text: a table of clips, then a line for each other fact."""
+    return "\n".join([*_table(found.clips), "", *_facts(found), *_complaints(found)]) + "\n"
+
+
+def _durations(seconds: Sequence[float]) -> Durations:
+    return Durations(min(seconds), median(seconds), max(seconds), sum(seconds))
+
+
+def _table(clips: Manifest) -> Iterator[str]:
+    """Yield the lines of a table: machine, section, and clips of each kind that there is."""
+    kinds = [(name, wanted) for name, wanted in COLUMNS if len(clips.select(**wanted))]
+    rows = [("machine", "section", *(name for name, _ in kinds))]
+    for machine in clips.values("machine"):
+        of_machine = clips.select(machine=machine)
+        for section in of_machine.values("section"):
+            group = of_machine.select(section=section)
+            rows.append((machine, section, *(str(len(group.select(**kind))) for _, kind in kinds)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        padded[:2] = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        yield "  ".join(padded)
+
+
+def _facts(found: Inspection) -> Iterator[str]:
+    spread = found.durations
+    yield f"recordings:  {len(found.clips)}, {_span(spread.total)} in total"
+    yield (
+        f"duration:    {_span(spread.shortest)} to {_span(spread.longest)}, "
+        f"median {_span(spread.median)}"
+    )
+    yield f"sample rate: {_listed(found.sample_rates, ' Hz')}"
+    yield f"channels:    {_listed(found.channels)}"
+    yield f"domains:     {_listed(found.counts('domain'))}"
+    if found.repeats > 1:
+        yield f"repeats:     {found.repeats} train/test splits; the first is shown"
+
+
+def _complaints(found: Inspection) -> Iterator[str]:
+    """Yield what keeps clips, or the whole set, from being used."""
+    if "train" not in found.counts("split"):
+        yield "no training clips: there is nothing to learn from here"
+    if found.unreadable:
+        yield f"unreadable:  {len(found.unreadable)}"
+    for shown, reason in found.unreadable[:SHOWN_UNREADABLE]:
+        yield f"  {shown}: {reason}"
+    if len(found.unreadable) > SHOWN_UNREADABLE:
+        yield f"  and {len(found.unreadable) - SHOWN_UNREADABLE} more"
+
+
+def _listed(counts: Mapping[str, int] | Mapping[int, int], unit: str = "") -> str:
+    if len(counts) == 1:
+        return f"{next(iter(counts))}{unit}"
+    return ", ".join(f"{value}{unit} ({count})" for value, count in sorted(counts.items()))
+
+
+def _span(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    if seconds < 120:
+        return f"{seconds:.4g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
