@@ -1,3 +1,59 @@
-"""dgmix: hear from healthy recordings alone that a machine is about to break."""
+"""dgmix: hear from healthy recordings alone that a machine is about to break.
+
+The public API; everything is imported on first use, so that `import dgmix` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dgmix.config import Recipe, load_recipe
+    from dgmix.data import load_manifest
+    from dgmix.data.download import download
+    from dgmix.data.inspect import inspect
+    from dgmix.data.simulate import simulate
+    from dgmix.errors import DgmixError, InputError
+    from dgmix.evaluate import evaluate
+    from dgmix.evaluate.report import write_report
+    from dgmix.pipeline import run
+
+_HOME = {
+    "DgmixError": "errors",
+    "InputError": "errors",
+    "Recipe": "config",
+    "download": "data.download",
+    "evaluate": "evaluate",
+    "inspect": "data.inspect",
+    "load_manifest": "data",
+    "load_recipe": "config",
+    "run": "pipeline",
+    "simulate": "data.simulate",
+    "write_report": "evaluate.report",
+}
+__all__ = [
+    "DgmixError",
+    "InputError",
+    "Recipe",
+    "download",
+    "evaluate",
+    "inspect",
+    "load_manifest",
+    "load_recipe",
+    "run",
+    "simulate",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'dgmix' has no attribute '{name}'")
+    return getattr(import_module(f"dgmix.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

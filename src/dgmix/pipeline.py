@@ -24,7 +24,6 @@ from dgmix.audio.cache import FeatureStore, default_folder
 from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
-from dgmix.data.table import manifest_csv
 from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder, write_text
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 
     from dgmix.detect.detector import Detector
     from dgmix.model.network import Network
+
+
+DEMO_SECTIONS, DEMO_CLIPS = 3, 40
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,26 @@ def run(
     if pending or not (output / "report.html").exists():
         judge(output, settings)
     return output
+
+
+def demo(output: str | Path, *, jobs: int | None = None) -> Path:
+    """Simulate a small set of machines, run the `demo` recipe on it, return the run's folder."""
+    from dgmix.data.simulate import simulate
+
+    output = make_folder(output)
+    cores = jobs or os.cpu_count() or 1
+    simulate(output / "data", sections=DEMO_SECTIONS, clips=DEMO_CLIPS, jobs=cores)
+    return run(
+        "demo", output / "data", output / "run", jobs=jobs, cache=output / "cache", device="cpu"
+    )
+
+
+def summary(run: Path) -> str:
+    """Return a few lines on what a finished run found: Ω of each system."""
+    from dgmix.evaluate.scores import read_run
+    from dgmix.evaluate.tables import summary_text
+
+    return summary_text(read_run(run), load_recipe(run / "recipe.yaml").evaluate)
 
 
 def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
@@ -235,11 +257,12 @@ def best_device() -> str:
 def _claim(output: Path, recipe: Recipe, units: Sequence[Unit]) -> None:
     """Write what the run is made of into its folder, or find the same there.
 
+    `clips.csv` of a unit is a table that `load_manifest` reads, paths from the data folder.
     Raises `InputError` if the folder holds a run of another recipe or of other clips.
     """
     _write_or_match(output / "recipe.yaml", dump_recipe(recipe), "another recipe")
     for unit in units:
-        _write_or_match(unit.folder / "clips.csv", manifest_csv(unit.clips), "other clips")
+        _write_or_match(unit.folder / "clips.csv", _clips_table(unit.clips), "other clips")
     write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
 
 
@@ -251,6 +274,14 @@ def _write_or_match(path: Path, text: str, difference: str) -> None:
             f"{path}: this folder holds a run of {difference}; give another folder with -o, "
             "or the settings it was started with"
         )
+
+
+def _clips_table(clips: Manifest) -> str:
+    from dgmix.evaluate.scores import csv_text
+
+    columns = ("machine", "section", "domain", "split", "label")
+    rows = [(clips.shown_path(clip), *(getattr(clip, c) for c in columns)) for clip in clips]
+    return csv_text([("path", *columns), *rows])
 
 
 def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArray[np.float64]:

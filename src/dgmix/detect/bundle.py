@@ -7,6 +7,7 @@ under the key "dgmix", with the format version, the recipe and what the detector
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,27 @@ def load_detector(path: Path) -> Detector:
         return _assemble(tensors, description, path)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: a damaged detector; make it again") from error
+
+
+def describe_detector(path: Path) -> dict[str, Any]:
+    """Return what is inside a detector file, for people: a nested dictionary of plain values.
+
+    Raises what `load_detector` raises.
+    """
+    tensors, description = _read(path)
+    sizes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    weights = sum(t.numel() for name, t in tensors.items() if name.startswith(WEIGHTS))
+    sections, domains = description["sections"], description["domains"]
+    return {
+        "format": description["format"],
+        "dgmix": description["version"],
+        "training clips": len(sections),
+        "clips by section": dict(sorted(Counter(sections).items())),
+        "clips by domain": dict(sorted(Counter(domains).items())),
+        "memory": sizes["memory.references"],
+        "weights": weights,
+        "recipe": description["recipe"],
+    }
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -1,0 +1,228 @@
+"""The command line. Each command only reads its options and calls one function."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dgmix.errors import DgmixError
+
+app = typer.Typer(
+    help="Hear from healthy recordings alone that a machine is about to break.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Machines = Annotated[
+    list[str] | None, typer.Option("--machine", help="Only this machine type; may be repeated.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")
+]
+
+
+def main() -> None:
+    """Run the command line; failures end in one sentence on standard error."""
+    debug = "--debug" in sys.argv
+    try:
+        app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="dgmix")
+    except DgmixError as error:
+        _fail(error, str(error), error.exit_status, debug)
+    except Exception as error:
+        sentence = f"unexpected {type(error).__name__}: {error}; --debug shows where"
+        _fail(error, sentence, 1, debug)
+
+
+def _fail(error: Exception, sentence: str, status: int, debug: bool) -> None:
+    if debug:
+        raise error
+    print(f"dgmix: {sentence}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from dgmix import __version__
+
+        print(f"dgmix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of failures.")] = False,
+) -> None:
+    """Hear from healthy recordings alone that a machine is about to break."""
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
+    jobs: Jobs = None,
+) -> None:
+    """Simulate machines, train, score, tabulate and report, in a few minutes."""
+    from dgmix.pipeline import demo as run_demo
+
+    _show_run(run_demo(output, jobs=jobs))
+
+
+@app.command()
+def download(
+    dataset: Annotated[str, typer.Argument(help="dcase2022")] = "dcase2022",
+    folder: Annotated[
+        Path | None, typer.Option("--data", "-d", help="Where to; data/<dataset> by default.")
+    ] = None,
+    machine: Machines = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DGMIX_ZENODO_URL", help="Mirror of Zenodo, or a folder with the archives."
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Archives at once.")] = 4,
+) -> None:
+    """Download a data set, verified and resumable, and name its test clips."""
+    from dgmix.data.download import download as fetch
+
+    folder = folder or Path("data") / dataset
+    print(fetch(dataset, folder, machine or (), base_url=base_url, jobs=jobs))
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Option("--data", "-d", help="Where to write the set.")],
+    machine: Machines = None,
+    sections: Annotated[int, typer.Option(min=1, max=100, help="Sections per machine.")] = 6,
+    clips: Annotated[int, typer.Option(min=2, help="Training clips per section.")] = 1000,
+    test_clips: Annotated[
+        int | None, typer.Option(min=1, help="Test clips per domain and label, in a section.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Length of a clip.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another set.")] = 0,
+    jobs: Jobs = None,
+) -> None:
+    """Write a simulated set of machines in the form of DCASE 2022 Task 2."""
+    import os
+
+    from dgmix.data.simulate import MACHINES
+    from dgmix.data.simulate import simulate as write_set
+
+    write_set(
+        folder,
+        machines=machine or MACHINES,
+        sections=sections,
+        clips=clips,
+        test_clips=test_clips,
+        seconds=seconds,
+        seed=seed,
+        jobs=jobs or os.cpu_count() or 1,
+    )
+    print(folder)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A folder of recordings, or a CSV of them.")],
+) -> None:
+    """Tell what a data set holds: machines, sections, domains, durations, broken files."""
+    from dgmix.data.inspect import inspect_text
+
+    print(inspect_text(path))
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="published, default, demo, or a YAML file.")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
+    machine: Machines = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed; may be repeated. 0 by default.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")
+    ] = None,
+    jobs: Jobs = None,
+    cache: Annotated[
+        Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
+    ] = None,
+) -> None:
+    """Train, embed, score, evaluate and report; a second call continues the first."""
+    from dgmix.pipeline import run as run_recipe
+
+    finished = run_recipe(
+        recipe,
+        data,
+        output,
+        machines=machine or (),
+        seeds=seed or (0,),
+        changes=changes or (),
+        jobs=jobs,
+        cache=cache,
+        device=device,
+    )
+    _show_run(finished)
+
+
+@app.command()
+def evaluate(
+    scores: Annotated[Path, typer.Argument(help="A score file, or a folder of them.")],
+    convention: Annotated[str, typer.Option(help="official or same-domain")] = "official",
+    ground_truth: Annotated[
+        Path | None, typer.Option(help="Organisers' ground truth, for anonymous clip names.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; fractions.")] = False,
+) -> None:
+    """Compute the DCASE metrics of score files, of dgmix or any other system."""
+    from dgmix.evaluate import evaluate_scores
+
+    result = evaluate_scores(scores, convention, ground_truth)
+    print(result.to_json() if as_json else result.to_text())
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+) -> None:
+    """Write the HTML report of a run again."""
+    from dgmix.evaluate.report import write_report
+
+    print(write_report(run))
+
+
+@app.command()
+def info(
+    detector: Annotated[Path, typer.Argument(help="A .dgmix file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what is inside a detector: training data, settings, versions."""
+    from dgmix.detect.bundle import describe_detector
+
+    print(_text(describe_detector(detector), as_json))
+
+
+def _text(description: dict[str, Any], as_json: bool) -> str:
+    if as_json:
+        return json.dumps(description, indent=2)
+    import yaml
+
+    return yaml.safe_dump(description, sort_keys=False).rstrip()
+
+
+def _show_run(folder: Path) -> None:
+    from dgmix.pipeline import summary
+
+    print(summary(folder))
+    print(f"\nTables: {folder / 'results.md'}\nReport: {folder / 'report.html'}")

@@ -1,0 +1,73 @@
+"""What every encoder must do, and the size that the published one has."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from dgmix.config import EncoderSettings, InputSettings, Recipe
+from dgmix.errors import InputError
+from dgmix.model.encoders import ENCODERS, build_encoder
+from dgmix.model.network import build_network
+
+
+@pytest.fixture(params=ENCODERS)
+def encoder(request: pytest.FixtureRequest) -> nn.Module:
+    torch.manual_seed(0)
+    return build_encoder(EncoderSettings(name=request.param), 128, 63)
+
+
+def test_embeds_crops(encoder: nn.Module) -> None:
+    embedding = encoder.eval()(torch.randn(3, 1, 128, 63))
+    assert embedding.shape == (3, encoder.embedding_size)
+    assert embedding.dtype == torch.float32
+
+
+def test_every_band_and_every_frame_counts(encoder: nn.Module) -> None:
+    crops = torch.randn(1, 1, 128, 63, requires_grad=True)
+    encoder.train()
+    encoder(
+        crops.expand(4, -1, -1, -1) * torch.linspace(0.5, 2, 4).view(4, 1, 1, 1)
+    ).square().sum().backward()
+    heard = crops.grad[0, 0].abs()
+    assert (heard.sum(1) > 0).all()
+    assert (heard.sum(0) > 0).all()
+
+
+def test_untrained_embeddings_differ_between_crops(encoder: nn.Module) -> None:
+    embedding = encoder.train()(torch.randn(16, 1, 128, 63))
+    assert embedding.std(0).mean() > 0.05
+
+
+def test_size_of_the_published_encoder() -> None:
+    encoder = build_encoder(EncoderSettings(), 128, 63)
+    assert encoder.embedding_size == 320
+    assert sum(p.numel() for p in encoder.parameters()) == 539_728
+    assert encoder.pool[0].kernel_size == (4, 2)
+
+
+def test_one_channel_is_three_that_hear_the_same() -> None:
+    torch.manual_seed(0)
+    ours = build_encoder(EncoderSettings(), 128, 63).features[0][0].weight
+    theirs = nn.Conv2d(3, 16, 3, bias=False).weight
+    nn.init.kaiming_normal_(theirs, mode="fan_out")
+    assert ours.std().item() == pytest.approx(theirs.sum(1).std().item(), rel=0.3)
+
+
+@pytest.mark.parametrize(("bands", "seconds"), [(64, 1.0), (128, 2.0), (96, 3.3)])
+def test_other_input_sizes(bands: int, seconds: float) -> None:
+    recipe = Recipe.model_validate(
+        {"features": {"n_mels": bands}, "input": InputSettings(crop_seconds=seconds)}
+    )
+    network = build_network(recipe, 0).eval()
+    assert network(torch.rand(2, network.crop_frames, bands)).shape == (2, 320)
+
+
+def test_two_second_crops_have_63_frames() -> None:
+    assert build_network(Recipe(), 0).crop_frames == 63
+
+
+def test_an_empty_crop_is_refused() -> None:
+    with pytest.raises(InputError, match="crop_seconds"):
+        build_encoder(EncoderSettings(), 128, 0)
