@@ -92,8 +92,8 @@ def test_our_form_fills_in_what_may_be_missing_and_keeps_what_is_added(tmp_path)
     [
         ("fan_section_03_test", ANOMALY, "fan 03 target anomaly"),
         ("fan_section_03_target_test", ANOMALY, "fan 03 target anomaly"),
-        ("ToyCar_id_04", "normal_id_04_00000006.wav", "ToyCar 04 source normal"),
-        ("ToyCar_id_04_test", "anomaly_id_04_00000006.flac", "ToyCar 04 source anomaly"),
+        ("ToyCar_id_04", "normal_id_04_00000006.wav", "ToyCar id_04 source normal"),
+        ("ToyCar_id_04_test", "anomaly_id_04_00000006.flac", "ToyCar id_04 source anomaly"),
         ("big_pump_section_id_00_test", f"pump/{NORMAL}", "big_pump id_00 source normal"),
     ],
 )
@@ -130,6 +130,14 @@ def test_anonymous_names_take_label_and_domain_from_the_ground_truth(
     assert found.select("label", "domain").row(0) == expected
 
 
+def test_the_ground_truth_also_completes_our_own_form(tmp_path):
+    row = "fan/test/section_03_0000.wav,fan,03,unknown,test,unknown,1"
+    file = own(tmp_path, rows=[row, "fan/test/a.wav,fan,03,source,test,normal,1"])
+    assert read_scores(file)["label"].to_list() == ["normal", "unknown"]
+    found = read_scores(file, ground_truth(tmp_path / "truth"))
+    assert found.select("domain", "label").rows() == [("source", "normal"), ("target", "anomaly")]
+
+
 def test_the_organisers_ground_truth_is_balanced_and_agrees_with_the_attribute_names(
     tmp_path, real_data
 ):
@@ -163,6 +171,11 @@ def test_a_submission_shows_names_or_paths_where_names_are_not_unique_and_test_c
     assert submission_files(pl.concat(clips)) == {
         "anomaly_score_fan_section_00_test.csv": "bad/1.wav,2.0\nok/1.wav,0.5\n"
     }
+
+
+def test_a_2020_section_has_its_own_file_name():
+    (name,) = submission_files(table(section="id_04", path="x/normal_id_04_00000001.wav"))
+    assert name == "anomaly_score_fan_id_04.csv"
 
 
 def test_our_own_form_reads_back(tmp_path):
@@ -225,10 +238,10 @@ def test_bad_files_are_refused(tmp_path, content, complaint):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (f"file,score\n{NORMAL},1\n", "line 1: the name 'file' tells no label"),
+        (f"file,score\n{NORMAL},1\n", "line 1: the name 'file' does not tell"),
         (f"{NORMAL},1\n{ANOMALY},\n", "line 2: score '' is not a number"),
         (f"{NORMAL},1,2\n", "line 1: 3 cells"),
-        ("section_03_0000.wav,1\n", "line 1: the name 'section_03_0000.wav' tells no label"),
+        ("section_03_0000.wav,1\n", "line 1: the name 'section_03_0000.wav' does not tell"),
         ("\n\n", "no score in it"),
     ],
 )
@@ -247,7 +260,7 @@ def test_bad_ground_truth_is_refused(tmp_path):
     with pytest.raises(InputError, match="ground_truth_fan_section_03_test"):
         read_scores(file, tmp_path / "truth")
     other = submission(tmp_path / "x", "section_03_0001.wav,1\n")
-    with pytest.raises(InputError, match="tells no label"):
+    with pytest.raises(InputError, match="does not tell"):
         read_scores(other, ground_truth(tmp_path / "truth"))
 
 

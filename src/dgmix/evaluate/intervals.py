@@ -109,6 +109,10 @@ class Resampled:
         whole = _places(trainings)
         return sorted({seed for (_, seed), units in trainings.items() if _place(units) != whole})
 
+    def places(self, system: str) -> set[tuple[str, str]]:
+        """Return the machines and sections that a system has scored."""
+        return {(u.machine, u.section) for u in self.cells if u.system == system}
+
     @property
     def several_repeats(self) -> bool:
         """Whether the scores are of several train/test splits."""

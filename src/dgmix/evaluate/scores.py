@@ -5,10 +5,11 @@ Two forms of file are read:
 - dgmix's own: a header and the columns `SCORE_COLUMNS`, where section, domain and split may be
   missing ("00", "source", "test"), and system, repeat and seed may be added;
 - DCASE Task 2 submissions: `anomaly_score_<machine>_section_<nn>_test.csv` (2021 and later) or
-  `anomaly_score_<machine>_id_<nn>.csv` (2020), `file name,score` without a header. Domain and label
-  stand in the clips' names; for the anonymous names of an evaluation set they come from the
-  organisers' ground truth, a folder with `ground_truth_data/` (1: anomaly) and
-  `ground_truth_domain/` (1: target).
+  `anomaly_score_<machine>_id_<nn>.csv` (2020; the section is "id_<nn>"), `file name,score` without
+  a header. Domain and label stand in the clips' names.
+
+For the anonymous clips of an evaluation set, domain and label come from the organisers' ground
+truth, a folder with `ground_truth_data/` (1: anomaly) and `ground_truth_domain/` (1: target).
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS
+from dgmix.data.dcase import parse_name
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 
+UNKNOWN = "unknown"
 SCORE_COLUMNS = ("path", "machine", "section", "domain", "split", "label", "score")
 SCHEMA = {
     "system": pl.String,
@@ -44,23 +47,18 @@ SYSTEM_NAMES = {
     "logmel-max": "log-mel max",
 }
 _DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
-_ALLOWED = {"domain": DOMAINS, "split": SPLITS, "label": LABELS}
+_ALLOWED = {"domain": (*DOMAINS, UNKNOWN), "split": SPLITS, "label": LABELS}
 _OWN_FILE = re.compile(r"scores(?:_(?P<system>.+))?\.csv")
 _SUBMISSION_FILE = re.compile(
-    r"anomaly_score_(?P<machine>.+?)_(?:section|id)_(?P<section>.+?)"
+    r"anomaly_score_(?P<machine>.+?)_(?:section_(?P<section>.+?)|(?P<id>id_\d+))"
     r"(?:_(?:source|target))?(?:_test)?\.csv"
 )
-_CLIP_NAMES = (
-    re.compile(r"section_\d+_(?P<domain>source|target)_(?:train|test)_(?P<label>normal|anomaly)_"),
-    re.compile(r"(?P<label>normal|anomaly)_id_\d+_\d+"),
-)
-
 _CLIP = ("system", "repeat", "seed", "machine", "section", "path")
 
 Row = dict[str, Any]
 PathLike = str | os.PathLike[str]
 _Line = tuple[int, list[str]]
-_LookUp = Callable[[str, str], Row]
+_LookUp = Callable[[Row], Row]
 
 
 def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.DataFrame:
@@ -113,10 +111,10 @@ def submission_files(scores: pl.DataFrame) -> dict[str, str]:
     test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
     for (machine, section), clips in test.group_by("machine", "section", maintain_order=True):
         paths = clips["path"].to_list()
-        names = [PurePosixPath(path).name for path in paths]
+        names = [Path(path).name for path in paths]
         shown = names if len(set(names)) == len(names) else paths
         rows = zip(shown, map(repr, clips["score"].to_list()), strict=True)
-        files[f"anomaly_score_{machine}_section_{section}_test.csv"] = csv_text(rows)
+        files[_submission_name(str(machine), str(section))] = csv_text(rows)
     return files
 
 
@@ -141,6 +139,12 @@ def csv_text(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def _submission_name(machine: str, section: str) -> str:
+    if re.fullmatch(r"id_\d+", section):
+        return f"anomaly_score_{machine}_{section}.csv"
+    return f"anomaly_score_{machine}_section_{section}_test.csv"
 
 
 def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -175,7 +179,7 @@ def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
     if form := _SUBMISSION_FILE.fullmatch(file.name):
         rows = list(_submission_rows(file, lines, form, truth))
     else:
-        rows = list(_own_rows(file, lines))
+        rows = [_completed(row, truth) for row in _own_rows(file, lines)]
     if not rows:
         raise InputError(f"{file}: no score in it; write one row for each test clip")
     return rows
@@ -254,47 +258,47 @@ def _submission_rows(
         "repeat": 0,
         "seed": 0,
         "machine": form["machine"],
-        "section": form["section"],
+        "section": form["section"] or form["id"],
         "split": "test",
     }
-    task = f"{form['machine']}_section_{form['section']}"
     for number, cells in lines:
         where = f"{file}, line {number}"
         if len(cells) != 2:
             raise InputError(f"{where}: {len(cells)} cells; write the file name and the score only")
         name, score = cells
-        known = _labelled(name) or truth(task, name)
-        if not known:
+        clip = parse_name(Path(name), form["machine"])
+        domain, label = (clip.domain, clip.label) if clip else (UNKNOWN, UNKNOWN)
+        row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)
+        if UNKNOWN in (row["domain"], row["label"]):
             raise InputError(
-                f"{where}: the name '{name}' tells no label; give the organisers' ground truth "
-                "for it, or write the scores in dgmix's own form"
+                f"{where}: the name '{name}' does not tell domain and label; give the organisers' "
+                "ground truth for it, or write the scores in dgmix's own form"
             )
-        yield {**common, "path": name, "score": _score(score, where), **known}
+        yield row | {"score": _score(score, where)}
 
 
-def _labelled(name: str) -> Row:
-    """Return the domain and label that a DCASE clip name tells, or nothing."""
-    base = PurePosixPath(name).name
-    match = next((m for pattern in _CLIP_NAMES if (m := pattern.match(base))), None)
-    return {"domain": "source", **match.groupdict()} if match else {}
+def _completed(row: Row, truth: _LookUp) -> Row:
+    """Return a row with domain and label from the ground truth, where it lacked one of them."""
+    return row | truth(row) if UNKNOWN in (row["domain"], row["label"]) else row
 
 
 def _ground_truth_of(folder: PathLike | None) -> _LookUp:
-    """Return what looks up a clip: (machine_section_nn, file name) to its domain and label."""
+    """Return what looks up the domain and label of a row, as far as the ground truth has them."""
     if folder is None:
-        return lambda _task, _name: {}
+        return lambda _row: {}
     root = Path(folder)
     if not (root / "ground_truth_data").is_dir():
         raise InputError(f"{root}: no folder ground_truth_data in it; give the organisers' folder")
 
     @cache
-    def table(kind: str, task: str) -> dict[str, str]:
-        file = root / kind / f"ground_truth_{task}_test.csv"
+    def table(kind: str, machine: str, section: str) -> dict[str, str]:
+        file = root / kind / f"ground_truth_{machine}_section_{section}_test.csv"
         return dict(_pair(file, number, cells) for number, cells in _lines(file))
 
-    def look_up(task: str, name: str) -> Row:
-        label = table("ground_truth_data", task).get(name)
-        domain = table("ground_truth_domain", task).get(name)
+    def look_up(row: Row) -> Row:
+        name, place = Path(row["path"]).name, (row["machine"], row["section"])
+        label = table("ground_truth_data", *place).get(name)
+        domain = table("ground_truth_domain", *place).get(name)
         if label is None or domain is None:
             return {}
         return {"label": LABELS[int(label)], "domain": DOMAINS[int(domain)]}
