@@ -155,7 +155,7 @@ def test_refuses_a_file_without_samples(tmp_path: Path, suffix: str) -> None:
 def test_refuses_samples_that_are_not_finite(tmp_path: Path, bad: float) -> None:
     path = tmp_path / "clip.wav"
     samples = noise(500, 2)
-    samples[123, 1] = bad
+    samples[123] = bad, -bad
     soundfile.write(path, samples, 16000, subtype="FLOAT")
     assert "sample 123 is not a finite number" in refused(path)
 

@@ -172,7 +172,8 @@ def _mono_blocks(name: str, sound: SoundFile) -> Iterator[Samples]:
             block = sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise _undecodable(name, error) from error
-        yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
         if len(block) < BLOCK_FRAMES:
             return
 

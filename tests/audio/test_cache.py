@@ -1,0 +1,377 @@
+"""The feature store: same values as computed directly, decoded once, and never broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dgmix.audio import cache
+from dgmix.audio.cache import FeatureStore, MelBank, default_folder
+from dgmix.audio.features import MelSpectrogram, decibels
+from dgmix.audio.io import load, write_wav
+from dgmix.config import AudioSettings, FeatureSettings
+from dgmix.errors import DgmixError, InputError
+
+AUDIO, FEATURES = AudioSettings(), FeatureSettings()
+LENGTHS = (1600, 9000, 16000, 300, 24000)
+
+ADD = """
+import sys
+from dgmix.audio import cache
+from dgmix.config import AudioSettings, FeatureSettings
+store = cache.FeatureStore(sys.argv[1], AudioSettings(), FeatureSettings())
+"""
+KILL = """
+import os, signal
+budget, whole = int(sys.argv.pop()), cache._write_all
+def write_and_die(file, data):
+    global budget
+    whole(file, data[:budget])
+    budget -= len(data)
+    if budget < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+cache._write_all = write_and_die
+"""
+
+
+def clips(folder: Path, lengths: tuple[int, ...] = LENGTHS, seed: int = 0) -> list[Path]:
+    rng = np.random.default_rng(seed)
+    paths = [folder / f"clip{number}.wav" for number in range(len(lengths))]
+    for path, length in zip(paths, lengths, strict=True):
+        write_wav(path, 0.1 * rng.standard_normal(length), 16000)
+    return paths
+
+
+def direct(path: Path) -> np.ndarray:
+    """Return the mel magnitudes (frame, mel) that the store should hold, float64."""
+    signal = torch.from_numpy(load(path, AUDIO))
+    return MelSpectrogram(FEATURES, 16000)(signal).T.double().numpy()
+
+
+def spectrograms(store: FeatureStore, paths: list[Path]) -> list[np.ndarray]:
+    bank = store.open(paths)
+    return [bank[index] for index in range(len(bank))]
+
+
+def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(cache, "load", decode)
+
+
+def adding(script: str, store: Path, paths: list[Path], *more: str) -> subprocess.Popen[bytes]:
+    """Start a process that adds `paths` to `store`."""
+    command = [sys.executable, "-c", script + "store.add(sys.argv[2:])", str(store)]
+    return subprocess.Popen([*command, *map(str, paths), *more], stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+
+
+def test_holds_what_is_computed_directly(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    bank = store.open(paths)
+    assert len(bank) == len(paths)
+    assert bank.frames.dtype == np.int64
+    assert bank.frames.tolist() == [1 + max(length, 513) // 512 for length in LENGTHS]
+    for path, mel in zip(paths, spectrograms(store, paths), strict=True):
+        assert mel.dtype == np.float32
+        expected = direct(path)
+        np.testing.assert_allclose(mel, expected, rtol=2**-11, atol=2**-25)
+        ours, theirs = decibels(torch.from_numpy(mel)), decibels(torch.from_numpy(expected))
+        assert (ours - theirs).abs().max() < 0.026
+
+
+@given(arrays(np.float64, 20, elements=st.floats(0, 65504)))
+def test_float16_is_as_exact_as_promised(values: np.ndarray) -> None:
+    kept = values.astype(np.float16).astype(np.float64)
+    small = values < 2**-14
+    assert (np.abs(kept - values) <= np.where(small, 2**-25, values * 2**-11)).all()
+    levels = [20 * np.log10(np.maximum(v, 1e-5)) for v in (kept, values)]
+    assert np.abs(levels[0] - levels[1]).max() < 0.026
+
+
+def test_magnitudes_beyond_float16_are_clipped(tmp_path: Path, store: FeatureStore) -> None:
+    import soundfile
+
+    path = tmp_path / "loud.wav"
+    tone = 1e6 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000)
+    soundfile.write(path, tone, 16000, subtype="FLOAT")
+    store.add([path])
+    assert spectrograms(store, [path])[0].max() == 65504
+
+
+def test_long_recordings_go_through_in_blocks(
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgmix.audio.features.BLOCK_FRAMES", 7)
+    paths = clips(tmp_path)
+    store.add(paths)
+    for path, mel in zip(paths, spectrograms(store, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_values_do_not_depend_on_jobs_or_order(tmp_path: Path) -> None:
+    paths = clips(tmp_path, LENGTHS * 3)
+    alone = FeatureStore(tmp_path / "alone", AUDIO, FEATURES)
+    for path in paths:
+        alone.add([path])
+    threads = torch.get_num_threads()
+    together = FeatureStore(tmp_path / "together", AUDIO, FEATURES)
+    together.add(paths[::-1], jobs=3)
+    assert torch.get_num_threads() == threads
+    for ours, theirs in zip(spectrograms(alone, paths), spectrograms(together, paths), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nothing_is_decoded_twice(
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    before = spectrograms(store, paths)
+    forbid_decoding(monkeypatch)
+    store.add(paths)
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    again.add([*paths, *paths], jobs=2)
+    for ours, theirs in zip(before, spectrograms(again, paths), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_moved_copied_and_touched_files_are_known_by_content(
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    forbid_decoding(monkeypatch)
+    moved = paths[0].rename(tmp_path / "moved.wav")
+    copied = Path(shutil.copy(paths[1], tmp_path / "copied.wav"))
+    os.utime(paths[2], ns=(1, 1))
+    now = [moved, copied, paths[2]]
+    store.add(now, jobs=2)
+    fresh = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    for path, mel in zip(now, spectrograms(fresh, now), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_equal_files_are_kept_once(tmp_path: Path, store: FeatureStore) -> None:
+    path = clips(tmp_path, (16000,))[0]
+    copies = [Path(shutil.copy(path, tmp_path / f"copy{n}.wav")) for n in range(4)]
+    store.add([path, *copies], jobs=2)
+    data = sum(file.stat().st_size for file in store.folder.glob("*.f16"))
+    assert data == store.open([path]).frames[0] * 128 * 2
+
+
+def test_a_changed_file_is_decoded_again(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    clips(tmp_path, seed=1)
+    for path in paths:
+        os.utime(path, ns=(1, 1))
+    with pytest.raises(InputError, match=r"clip0\.wav: changed, or not read yet"):
+        store.open(paths)
+    store.add(paths)
+    for path, mel in zip(paths, spectrograms(store, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_other_settings_are_another_store(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    other = FeatureStore(tmp_path / "cache", AUDIO, FeatureSettings(n_mels=64))
+    with pytest.raises(InputError, match="not read yet"):
+        other.open(paths)
+    other.add(paths)
+    assert other.open(paths)[0].shape[1] == 64
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+DAMAGE = [
+    b"",
+    b"\n\n",
+    b"garbage\n",
+    b"\xff\xfe\x00\n",
+    b"[1, 2]\n{}\nnull\n",
+    b'{"path": 1}\n',
+    b'{"path": [], "size": 1, "mtime_ns": 1, "digest": "a", "first": 0, "frames": 1}\n',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_lines_are_ignored(tmp_path: Path, store: FeatureStore, damage: bytes) -> None:
+    paths = clips(tmp_path)
+    store.add(paths[:2])
+    with next(store.folder.glob("*.jsonl")).open("ab") as file:
+        file.write(damage + b'{"path": "half a li')
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    again.add(paths)
+    for path, mel in zip(paths, spectrograms(again, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_a_line_that_points_past_the_data_is_ignored(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path, (16000, 16000))
+    store.add(paths)
+    shard = next(store.folder.glob("*.f16"))
+    os.truncate(shard, shard.stat().st_size - 1)
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    assert len(again.open(paths[:1])) == 1
+    with pytest.raises(InputError, match=r"clip1\.wav"):
+        again.open(paths)
+    again.add(paths)
+    np.testing.assert_allclose(again.open(paths)[1], direct(paths[1]), rtol=2**-11, atol=2**-25)
+
+
+def test_lost_data_is_made_again(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    next(store.folder.glob("*.f16")).unlink()
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    again.add(paths)
+    assert len(again.open(paths)) == len(paths)
+
+
+CLIP_BYTES = 32 * 128 * 2
+
+
+@pytest.mark.parametrize("at", [CLIP_BYTES + 50, 3 * CLIP_BYTES])
+def test_a_killed_process_leaves_a_usable_store(
+    tmp_path: Path, store: FeatureStore, at: int
+) -> None:
+    paths = clips(tmp_path, (16000,) * 5)
+    killed = adding(ADD + KILL, tmp_path / "cache", paths, str(at))
+    assert killed.wait() == -signal.SIGKILL
+    written = sum(file.stat().st_size for file in store.folder.glob("shard-*"))
+    assert written == at
+    store.add(paths, jobs=2)
+    for path, mel in zip(paths, spectrograms(store, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_several_processes_add_at_once(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path, LENGTHS * 6)
+    processes = [adding(ADD, tmp_path / "cache", paths[start:]) for start in (0, 10)]
+    assert [process.wait() for process in processes] == [0, 0]
+    for path, mel in zip(paths, spectrograms(store, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_an_open_store_sees_what_another_adds(tmp_path: Path, store: FeatureStore) -> None:
+    paths = clips(tmp_path)
+    store.add(paths[:2])
+    FeatureStore(tmp_path / "cache", AUDIO, FEATURES).add(paths)
+    assert len(store.open(paths)) == len(paths)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_first_bad_recording_is_named_and_the_good_ones_kept(
+    tmp_path: Path, store: FeatureStore, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = clips(tmp_path)
+    paths[3].write_bytes(b"no sound")
+    paths[4].write_bytes(b"no sound either")
+    with pytest.raises(InputError, match=r"clip3\.wav: not a sound file"):
+        store.add(paths, jobs)
+    forbid_decoding(monkeypatch)
+    store.add(paths[:3])
+    assert len(store.open(paths[:3])) == 3
+
+
+def test_a_missing_recording_is_named(tmp_path: Path, store: FeatureStore) -> None:
+    with pytest.raises(InputError, match=r"gone\.wav: no such file"):
+        store.add([tmp_path / "gone.wav"])
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    paths = clips(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    store = FeatureStore(tmp_path / "taken", AUDIO, FEATURES)
+    with pytest.raises(InputError, match="taken"):
+        store.add(paths)
+
+
+def test_a_full_disk_is_named_and_what_was_kept_stays(
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = clips(tmp_path, (16000,) * 3)
+    write_all = cache._write_all
+
+    def full(file: object, data: bytes) -> None:
+        if sum(f.stat().st_size for f in store.folder.glob("*.f16")) >= CLIP_BYTES:
+            write_all(file, data[:1])
+            raise OSError(28, "No space left on device")
+        write_all(file, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_write_all", full)
+        with pytest.raises(DgmixError, match="the disk is full"):
+            store.add(paths)
+    store.add(paths)
+    assert len(store.open(paths)) == 3
+
+
+def test_a_complete_store_needs_no_writing(
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = clips(tmp_path)
+    store.add(paths)
+    before = sorted(store.folder.iterdir())
+    store.add(paths)
+    assert sorted(store.folder.iterdir()) == before
+
+
+def test_the_folder_says_what_it_is_for(tmp_path: Path, store: FeatureStore) -> None:
+    store.add(clips(tmp_path))
+    written = json.loads((store.folder / "settings.json").read_text())
+    assert AudioSettings(**written["audio"]) == AUDIO
+    assert FeatureSettings(**written["features"]) == FEATURES
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_crops_are_slices_of_the_repeated_clip(bank_of_noise: MelBank, data: st.DataObject) -> None:
+    length = data.draw(st.integers(1, 100))
+    chosen = data.draw(st.lists(st.integers(0, len(bank_of_noise) - 1), max_size=6))
+    starts = [data.draw(st.integers(0, int(bank_of_noise.frames[clip]) - 1)) for clip in chosen]
+    crops = bank_of_noise.crops(
+        np.array(chosen, dtype=np.int64), np.array(starts, dtype=np.int64), length
+    )
+    assert crops.shape == (len(chosen), length, 128)
+    assert crops.dtype == np.float32
+    for crop, clip, start in zip(crops, chosen, starts, strict=True):
+        mel = bank_of_noise[clip]
+        repeated = np.tile(mel, (start + length, 1))[start : start + length]
+        np.testing.assert_array_equal(crop, repeated)
+
+
+@pytest.fixture(scope="module")
+def bank_of_noise(tmp_path_factory: pytest.TempPathFactory) -> MelBank:
+    folder = tmp_path_factory.mktemp("bank")
+    paths = clips(folder)
+    store = FeatureStore(folder / "cache", AUDIO, FEATURES)
+    store.add(paths)
+    return store.open(paths)
+
+
+def test_default_folder_is_the_users_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DGMIX_CACHE", "/somewhere/else")
+    assert default_folder() == Path("/somewhere/else")
+    monkeypatch.delenv("DGMIX_CACHE")
+    assert default_folder().name == "dgmix"
+    assert default_folder().is_absolute()
