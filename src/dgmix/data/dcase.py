@@ -18,6 +18,7 @@ tell is "unknown" for label and domain (2020 knows no domains: all is source), a
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
     `InputError` when some names are DCASE's and others are not.
     """
     paths = [p for p in recordings if "supplemental" not in p.relative_to(root).parts]
-    clips = [parse_name(path, machine_of(path, root)) for path in paths]
+    machines = {folder: machine_of(folder) for folder in {path.parent for path in paths}}
+    clips = [parse_name(path, machines[path.parent]) for path in paths]
     known = [clip for clip in clips if clip is not None]
     if known and len(known) < len(clips):
         stranger = paths[clips.index(None)]
@@ -78,9 +80,9 @@ def parse_name(path: Path, machine: str) -> Clip | None:
     return None
 
 
-def machine_of(path: Path, root: Path) -> str:
-    """Return the name of the folder that a clip's train or test folder lies in."""
-    folder = path.parent
-    while folder != root and folder.name in SPLIT_FOLDERS:
+def machine_of(folder: Path) -> str:
+    """Return the name of a folder of clips, or of the one above it when it is a split."""
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - the name of a link counts
+    while folder.name in SPLIT_FOLDERS:
         folder = folder.parent
-    return folder.resolve().name
+    return folder.name

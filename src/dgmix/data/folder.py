@@ -33,7 +33,7 @@ LABEL_FOLDERS = {
 
 def folder_manifest(root: Path, recordings: Sequence[Path]) -> Manifest:
     """Return `recordings`, which lie in `root`, as clips; see the top of this module."""
-    machine = root.resolve().name
+    machine = os.path.basename(os.path.abspath(root))  # noqa: PTH100, PTH119 - links count
     return Manifest([_clip(path, path.relative_to(root), machine) for path in recordings], root)
 
 

@@ -58,7 +58,8 @@ class Inspection:
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Look at every recording of a data set (a folder or a CSV table) without decoding it.
 
-    Damage further inside a file shows only when it is decoded. Raises `InputError` when there is no data set, or when no recording in it can be read.
+    Damage further inside a file shows only when it is decoded. Raises `InputError` when there is
+    no data set, or when no recording in it can be read.
     """
     manifest = load_manifest(path)
     clips = manifest.select(repeat=manifest.repeats[0])
