@@ -114,6 +114,11 @@ class Resampled:
         return {(u.machine, u.section) for u in self.cells if u.system == system}
 
     @property
+    def resamples(self) -> int:
+        """How many resamples there are of every section."""
+        return max((len(values) - 1 for values in self.cells.values()), default=0)
+
+    @property
     def several_repeats(self) -> bool:
         """Whether the scores are of several train/test splits."""
         return len({unit.repeat for unit in self.cells}) > 1

@@ -73,7 +73,7 @@ def results_markdown(scores: pl.DataFrame, settings: EvaluateSettings) -> str:
         "Harmonic means over sections; the column AUC is over all machines.",
         *(_same_domain_part(same, system) for system in systems),
         "## Notes",
-        "\n".join(f"- {note}" for note in notes(official, scores, settings)),
+        "\n".join(f"- {note}" for note in notes(official, scores)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -83,7 +83,7 @@ def summary_text(scores: pl.DataFrame, settings: EvaluateSettings) -> str:
     official = resample(scores, "official", settings.bootstrap, settings.confidence)
     table = text_table(*overview(official, systems_of(scores), brief=True))
     about = f"{_scope(scores)} Official metric, in %:"
-    return f"{about}\n\n{table}\n\n{_interval_note(official, settings)}"
+    return f"{about}\n\n{table}\n\n{_interval_note(official)}"
 
 
 def overview(
@@ -108,13 +108,13 @@ def overview(
     return [*header, *(["lead of DG-Mix"] if compared else [])], rows
 
 
-def notes(judged: Resampled, scores: pl.DataFrame, settings: EvaluateSettings) -> list[str]:
+def notes(judged: Resampled, scores: pl.DataFrame) -> list[str]:
     """Return the footnotes: what the metrics and intervals are, and what had to be left out."""
     found = [
         f"{CONVENTION_TEXT[judged.convention]}; pAUC: over the whole section, up to a "
         f"false-positive rate of {MAX_FPR}, McClish-standardised; Ω: harmonic mean over machines × "
         "sections × {AUC source, AUC target, pAUC}. The other columns are harmonic means too.",
-        _interval_note(judged, settings),
+        _interval_note(judged),
     ]
     found += [
         f"{shown_system(system)}: seed {', '.join(map(str, seeds))} has not scored every section "
@@ -126,7 +126,7 @@ def notes(judged: Resampled, scores: pl.DataFrame, settings: EvaluateSettings) -
         found.append("The systems did not score the same sections: their Ω are not comparable.")
     found += _undefined_notes(judged)
     if count := _unlabeled(scores).select("machine", "section", "path").n_unique():
-        found.append(f"{count} test clips without domain or label are left out.")
+        found.append(f"Test clips without domain or label, which are left out: {count}.")
     return found
 
 
@@ -264,16 +264,16 @@ def _lead(judged: Resampled, system: str) -> str:
     return text
 
 
-def _interval_note(judged: Resampled, settings: EvaluateSettings) -> str:
+def _interval_note(judged: Resampled) -> str:
     seeds = len({unit.seed for unit in judged.cells})
     over_seeds = "one seed" if seeds == 1 else f"the mean over {seeds} seeds"
     if judged.several_repeats:
         repeats = len({unit.repeat for unit in judged.cells})
         return f"±: standard error over {repeats} train/test splits; each split is {over_seeds}."
-    if not settings.bootstrap:
+    if not judged.resamples:
         return f"Every number is of {over_seeds}; no interval was asked for."
     return (
-        f"[low, high]: {100 * settings.confidence:g} % bootstrap interval, {settings.bootstrap} "
+        f"[low, high]: {100 * judged.confidence:g} % bootstrap interval, {judged.resamples} "
         "resamples of the test clips (within section, domain and label)"
         + (f" and of the seeds; every number is {over_seeds}." if seeds > 1 else "; one seed.")
     )
