@@ -23,6 +23,12 @@ CONVENTION_TEXT: dict[Convention, str] = {
     "official": "AUC of a domain: its normal clips against all anomalies of the section",
     "same-domain": "AUC of a domain: its normal clips against the anomalies of that domain only",
 }
+BLOCK_NAMES = {
+    "": [],
+    "dev": ["dev (sections 00–02)"],
+    "eval": ["eval (sections 03–05)"],
+    "all": ["all sections"],
+}
 NAMED_SECTIONS = 12
 Block = tuple[str, ...] | None
 
@@ -207,14 +213,11 @@ def _scope(scores: pl.DataFrame) -> str:
 
 
 def _official_part(judged: Resampled, system: str) -> str:
-    tables = []
+    parts = []
     for name, sections in blocks(judged).items():
-        title = {"dev": " – dev (sections 00–02)", "eval": " – eval (sections 03–05)"}.get(
-            name, " – all sections" if name else ""
-        )
-        tables.append(f"### {shown_system(system)}{title}")
-        tables.append(_official_table(judged, system, sections))
-    return "\n\n".join(tables)
+        title = ", ".join([shown_system(system), judged.convention, *BLOCK_NAMES[name]])
+        parts += [f"### {title}", _official_table(judged, system, sections)]
+    return "\n\n".join(parts)
 
 
 def _official_table(judged: Resampled, system: str, sections: Block) -> str:
@@ -244,9 +247,8 @@ def _same_domain_part(judged: Resampled, system: str) -> str:
                     for machine in (None, *machines)
                 ]
                 rows.append([f"{domain}_{name}".rstrip("_"), *(shown(each) for each in values)])
-    return f"### {shown_system(system)}\n\n" + markdown_table(
-        [judged.convention, "AUC", *machines], rows
-    )
+    table = markdown_table([judged.convention, "AUC", *machines], rows)
+    return f"### {shown_system(system)}, {judged.convention}\n\n{table}"
 
 
 def _lead(judged: Resampled, system: str) -> str:
