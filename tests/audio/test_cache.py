@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,14 @@ def adding(script: str, store: Path, paths: list[Path], *more: str) -> subproces
 
 
 @pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> FeatureStore:
     return FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
 
@@ -127,15 +136,13 @@ def test_long_recordings_go_through_in_blocks(
         np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
 
 
-def test_values_do_not_depend_on_jobs_or_order(tmp_path: Path) -> None:
+def test_values_do_not_depend_on_jobs_or_order(tmp_path: Path, two_threads: None) -> None:
     paths = clips(tmp_path, LENGTHS * 3)
     alone = FeatureStore(tmp_path / "alone", AUDIO, FEATURES)
     for path in paths:
         alone.add([path])
-    threads = torch.get_num_threads()
     together = FeatureStore(tmp_path / "together", AUDIO, FEATURES)
     together.add(paths[::-1], jobs=3)
-    assert torch.get_num_threads() == threads
     for ours, theirs in zip(spectrograms(alone, paths), spectrograms(together, paths), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -307,7 +314,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_what_was_kept_stays(
-    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch, two_threads: None
 ) -> None:
     paths = clips(tmp_path, (16000,) * 3)
     write_all = cache._write_all
@@ -320,8 +327,10 @@ def test_a_full_disk_is_named_and_what_was_kept_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_write_all", full)
-        with pytest.raises(DgmixError, match="the disk is full"):
-            store.add(paths)
+        with pytest.raises(DgmixError, match="the disk is full") as caught:
+            store.add(paths, jobs=2)
+    assert torch.get_num_threads() == 2
+    assert caught.type is DgmixError
     store.add(paths)
     assert len(store.open(paths)) == 3
 

@@ -13,9 +13,9 @@ import json
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -92,8 +92,9 @@ class FeatureStore:
         with (
             progress("decoding", len(missing)) as advance,
             ShardWriter(self.folder) as writer,
+            closing(self._decoded(missing, jobs)) as decoded,
         ):
-            for entry, mel in self._decoded(missing, jobs):
+            for entry, mel in decoded:
                 known = self._index.by_digest(entry.digest)
                 self._index.put(writer.refer(entry.at(known)) if known else writer.add(entry, mel))
                 advance()
@@ -112,7 +113,9 @@ class FeatureStore:
             entries.append(entry)
         return MelBank(self.folder, entries, self.features.n_mels)
 
-    def _decoded(self, paths: Sequence[str], jobs: int) -> Iterator[tuple[Entry, Half]]:
+    def _decoded(
+        self, paths: Sequence[str], jobs: int
+    ) -> Generator[tuple[Entry, Half], None, None]:
         """Yield each file and its frames, in order; no frames where the content is known."""
         from dgmix.audio.features import MelSpectrogram
 
@@ -124,8 +127,8 @@ class FeatureStore:
                 return entry, np.empty((0, self.features.n_mels), np.float16)
             return entry, half_mel(path, self.audio, mel)
 
-        with _single_threaded_torch():
-            yield from _in_order(decode, paths, jobs)
+        with _single_threaded_torch(), closing(_in_order(decode, paths, jobs)) as decoded:
+            yield from decoded
 
 
 class MelBank:
@@ -302,7 +305,9 @@ def _write_all(file: FileIO, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _in_order(work: Callable[[str], T], items: Iterable[str], jobs: int) -> Iterator[T]:
+def _in_order(
+    work: Callable[[str], T], items: Iterable[str], jobs: int
+) -> Generator[T, None, None]:
     """Yield the results of `work` in the order of `items`, a few of them ahead in threads."""
     if jobs == 1:
         yield from map(work, items)
@@ -317,7 +322,7 @@ def _in_order(work: Callable[[str], T], items: Iterable[str], jobs: int) -> Iter
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
