@@ -1,0 +1,72 @@
+"""The HTML report of a run: one file that needs no network, no other file and hardly any script.
+
+Figures are SVG in the page, so that a report of thousands of clips stays far below a megabyte and
+opens at once. The module that makes a section has the name of what it is about (`result`,
+`machines`, `curves`, `about`); `templates/` holds one file for each section of the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dgmix.errors import InputError
+
+NAME = "report.html"
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` of all that a run has scored so far, and return its path.
+
+    The same files give the same bytes. `recipe.yaml`, `environment.json`, `clips.csv` and
+    `log.jsonl` may be missing; the report then says so or leaves their part out.
+
+    Raises `InputError` where `run` is no folder or holds no scores, or a file of it is damaged.
+    """
+    from dgmix.evaluate.report.page import render
+    from dgmix.files import write_text
+
+    target = Path(run) / NAME
+    write_text(target, render(contents(Path(run))))
+    return target
+
+
+def contents(run: Path) -> dict[str, Any]:
+    """Return what the page of a run shows, by the names that its templates use."""
+    from dgmix.evaluate import tables
+    from dgmix.evaluate.intervals import resample
+    from dgmix.evaluate.report import about, curves, figures, machines, result
+    from dgmix.evaluate.report.training import read_logs
+    from dgmix.evaluate.scores import read_run, systems_of
+
+    if not run.is_dir():
+        raise InputError(f"{run}: there is no such folder; give the folder of a run")
+    scores = read_run(run)
+    settings = about.read_settings(run)
+    evaluate = about.evaluation(settings)
+    official = resample(scores, "official", evaluate.bootstrap, evaluate.confidence)
+    same_domain = resample(scores, "same-domain", bootstrap=0)
+    systems = systems_of(scores)
+    looks = figures.looks(systems)
+    return {
+        "title": run.absolute().name,
+        "facts": about.facts(scores, settings),
+        "verdict": result.verdict(official, systems),
+        "summary": result.summary(official, systems),
+        "overall": result.overall_figure(official, looks),
+        "by_machine": result.machine_figure(official, looks),
+        "notes": tables.notes(official, scores),
+        "tables": [
+            result.official_table(official, systems),
+            result.same_domain_table(same_domain, systems),
+        ],
+        "machines": tables.in_order(set(scores["machine"])),
+        "systems": machines.legend(looks),
+        "distributions": machines.score_distributions(scores, official),
+        "unlabeled": "unknown" in scores["label"],
+        "rocs": machines.roc_curves(official, looks),
+        "training": curves.trainings(read_logs(run)),
+        "data": about.data_table(scores, about.training_clips(run)),
+        "settings": about.settings_table(settings),
+        "environment": about.environment_table(about.read_environment(run)),
+    }

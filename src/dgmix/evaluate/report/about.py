@@ -1,0 +1,158 @@
+"""What a run was made of: data, settings, versions and hardware."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from dgmix.config import RECIPES, EvaluateSettings, load_recipe
+from dgmix.errors import InputError
+from dgmix.evaluate.report.parts import Block, Column, Row, Table, listing
+from dgmix.evaluate.tables import in_order
+from dgmix.files import explained
+
+KINDS = ("source normal", "source anomaly", "target normal", "target anomaly")
+
+
+def read_settings(run: Path) -> dict[str, Any]:
+    """Return `recipe.yaml` as nested settings; without the file, nothing.
+
+    Raises `InputError` when it is no YAML mapping.
+    """
+    return _mapping(run / "recipe.yaml", yaml.safe_load, yaml.YAMLError)
+
+
+def read_environment(run: Path) -> dict[str, Any]:
+    """Return `environment.json`; without the file, nothing.
+
+    Raises `InputError` when it is no JSON object.
+    """
+    return _mapping(run / "environment.json", json.loads, ValueError)
+
+
+def training_clips(run: Path) -> dict[str, Counter[str]]:
+    """Return how many normal training clips each machine has, by domain, from its `clips.csv`.
+
+    Of several repeats the first is counted. A run without these files gives nothing.
+    """
+    found: dict[str, Counter[str]] = {}
+    for path in sorted(run.glob("*/**/clips.csv")):
+        machine = path.relative_to(run).parts[0]
+        if machine not in found:
+            with explained(path), path.open(encoding="utf-8", errors="replace", newline="") as text:
+                rows = [row for row in csv.DictReader(text) if row.get("split") == "train"]
+            found[machine] = Counter(row.get("domain") or "source" for row in rows)
+    return found
+
+
+def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
+    """Return how the run's own tables were made, or the defaults where it does not say."""
+    own = settings.get("evaluate")
+    known = {k: v for k, v in (own or {}).items() if k in EvaluateSettings.model_fields}
+    return EvaluateSettings.model_validate(known)
+
+
+def facts(scores: pl.DataFrame, settings: dict[str, Any]) -> list[str]:
+    """Return what was run in a few words each."""
+    test = scores.filter(split="test")
+    counts = {
+        "machine": test["machine"].n_unique(),
+        "section": test.select("machine", "section").n_unique(),
+        "test clip": test.select("machine", "section", "path").n_unique(),
+        "train/test split": test["repeat"].n_unique(),
+        "seed": test["seed"].n_unique(),
+        "system": test["system"].n_unique(),
+    }
+    shown = [
+        f"{count:,} {name}{'' if count == 1 else 's'}".replace(",", "\u202f")
+        for name, count in counts.items()
+        if count > 1 or name != "train/test split"
+    ]
+    return [*shown, *([recipe_name(settings)] if settings else [])]
+
+
+def settings_table(settings: dict[str, Any]) -> tuple[Table, str] | None:
+    """Return every setting beside that of the default recipe, and which recipe they are."""
+    if not settings:
+        return None
+    default, own = flat(load_recipe("default").model_dump(mode="json")), flat(settings)
+    columns = [Column("Setting", False), Column("Value", False), Column("Default", False)]
+    rows = [
+        Row([name, value, default.get(name, "–")], "changed" if default.get(name) != value else "")
+        for name, value in own.items()
+    ]
+    table = Table("Settings; bold: not as in the default recipe", columns, [Block(rows)])
+    return table, recipe_name(settings)
+
+
+def recipe_name(settings: dict[str, Any]) -> str:
+    """Return which of the recipes that ship with dgmix these settings are, if any."""
+    for name in RECIPES:
+        if load_recipe(name).model_dump(mode="json") == settings:
+            return f"recipe “{name}”"
+    return "a recipe of its own"
+
+
+def environment_table(environment: dict[str, Any]) -> Table | None:
+    """Return versions and hardware as the run found them."""
+    if not environment:
+        return None
+    return listing("Versions and hardware", "What", "Value", flat(environment))
+
+
+def data_table(scores: pl.DataFrame, training: dict[str, Counter[str]]) -> Table:
+    """Return how many clips of each kind every machine has, those of one repeat."""
+    test = scores.filter(split="test").unique(["machine", "section", "path"])
+    names = ["Sections", *(f"Test, {kind}" for kind in KINDS)]
+    unknown = "unknown" in test["label"].to_list()
+    names += ["Test, label unknown"] if unknown else []
+    names += ["Training, source", "Training, target"] if training else []
+    rows = []
+    for machine in in_order(set(test["machine"])):
+        own = test.filter(machine=machine)
+        counts = Counter(map(" ".join, own.select("domain", "label").iter_rows()))
+        cells = [machine, own["section"].n_unique(), *(counts[kind] for kind in KINDS)]
+        cells += [own.filter(label="unknown").height] if unknown else []
+        known = training.get(machine)
+        cells += [known[d] if known else "–" for d in ("source", "target")] if training else []
+        rows.append(Row([str(cell) for cell in cells]))
+    columns = [Column("Machine", False), *(Column(name) for name in names)]
+    return Table("Clips of each machine", columns, [Block(rows)], sortable=True)
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as dotted names and the values as text."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = _text(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
+
+
+def _mapping(path: Path, parse: Any, error_type: type[Exception]) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        with explained(path):
+            values = parse(path.read_text("utf-8"))
+    except (error_type, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read; mend the file or remove it") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no names and values; mend the file or remove it")
+    return values

@@ -1,0 +1,110 @@
+"""The figures that look at the scores of one machine at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dgmix.data.clip import DOMAINS
+from dgmix.evaluate.intervals import GROUPS, Clips, Resampled, Unit
+from dgmix.evaluate.metrics import SectionMetrics
+from dgmix.evaluate.report import figures
+from dgmix.evaluate.report.figures import Group, Look
+from dgmix.evaluate.report.parts import Entry, Gallery, Panel, drawn
+from dgmix.evaluate.report.roc import Roc, average, roc
+from dgmix.evaluate.scores import shown_system, systems_of
+from dgmix.evaluate.tables import in_order
+
+
+def score_distributions(scores: pl.DataFrame, judged: Resampled) -> list[Gallery]:
+    """Return the score distributions of every machine and system, a panel for each section.
+
+    Of several repeats and seeds only the first is shown, since each has a scale of its own. The
+    note of a panel holds the official AUCs of just these scores.
+    """
+    metrics = {unit: SectionMetrics(*cells[0].tolist()) for unit, cells in judged.cells.items()}
+    galleries = []
+    for machine in in_order(set(scores["machine"].unique())):
+        for system in systems_of(scores):
+            own = _first_training(scores.filter(machine=machine, system=system, split="test"))
+            if own.is_empty():
+                continue
+            panels = [
+                _distribution(section, metrics[Unit(*section.select(Unit._fields).row(0))])
+                for section in own.partition_by("section", maintain_order=True)
+            ]
+            training = _training_name(own, scores["repeat"].n_unique() > 1)
+            name = f"{machine}, {shown_system(system)}, {training}"
+            galleries.append(Gallery(machine, name, panels, system))
+    return galleries
+
+
+def roc_curves(judged: Resampled, looks: dict[str, Look]) -> list[Gallery]:
+    """Return the ROC curves of every machine, a panel for each domain that has normal clips."""
+    galleries = []
+    for machine in in_order({unit.machine for unit in judged.cells}):
+        panels = []
+        for domain in DOMAINS:
+            curves = {
+                shown_system(system): (look, average(found))
+                for system, look in looks.items()
+                if (found := _rocs(judged, machine, system, domain))
+            }
+            if curves:
+                areas = "; ".join(f"{n} {100 * c.area:.1f}" for n, (_, c) in curves.items())
+                label = f"ROC curves of {machine}, {domain} domain. Mean AUC in %: {areas}"
+                figure = figures.roc_curves(curves, label)
+                panels.append(Panel(f"{domain} domain", drawn(figure), f"AUC: {areas}"))
+        if panels:
+            galleries.append(Gallery(machine, machine, panels))
+    return galleries
+
+
+def legend(looks: dict[str, Look]) -> list[Entry]:
+    """Return an entry for each system."""
+    return [Entry(s, shown_system(s), drawn(figures.key(look))) for s, look in looks.items()]
+
+
+def _first_training(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the first repeat and seed, by section."""
+    first = scores.filter(repeat=scores["repeat"].min())
+    return first.filter(seed=first["seed"].min()).sort("section")
+
+
+def _training_name(scores: pl.DataFrame, several_repeats: bool) -> str:
+    repeat, seed = scores.select("repeat", "seed").row(0)
+    return f"repeat {repeat}, seed {seed}" if several_repeats else f"seed {seed}"
+
+
+def _distribution(section: pl.DataFrame, metrics: SectionMetrics) -> Panel:
+    groups = [
+        Group(domain, label, rows["score"].to_numpy())
+        for domain in DOMAINS
+        for label in ("normal", "unknown", "anomaly")
+        if not (rows := section.filter(domain=domain, label=label)).is_empty()
+    ]
+    aucs = {"source": metrics.auc_source, "target": metrics.auc_target}
+    note = ", ".join(f"{domain} {100 * auc:.1f}" for domain, auc in aucs.items() if auc == auc)
+    counts = ", ".join(f"{len(g.scores)} {g.domain} {g.label}" for g in groups)
+    label = f"Scores of section {section['section'][0]}: {counts} clips"
+    figure = drawn(figures.distributions(groups, label))
+    return Panel(f"Section {section['section'][0]}", figure, f"AUC: {note}" if note else "")
+
+
+def _rocs(judged: Resampled, machine: str, system: str, domain: str) -> list[Roc]:
+    """Return the official curves of every section, seed and repeat where both kinds exist."""
+    found = []
+    for unit, clips in judged.clips.items():
+        if (unit.machine, unit.system) == (machine, system):
+            normal = clips.scores[_members(clips, [[domain, "normal"]])]
+            anomaly = clips.scores[_members(clips, [[d, "anomaly"] for d in DOMAINS])]
+            if len(normal) and len(anomaly):
+                found.append(roc(normal, anomaly))
+    return found
+
+
+def _members(clips: Clips, groups: Sequence[list[str]]) -> NDArray[np.bool_]:
+    return np.isin(clips.groups, [GROUPS.index(group) for group in groups])

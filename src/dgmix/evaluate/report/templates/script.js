@@ -1,0 +1,103 @@
+"use strict";
+
+// Tables: every column heading becomes a button that sorts within each block of rows.
+const collator = new Intl.Collator("en", { numeric: true });
+
+function compare(a, b, column, numeric) {
+  const [left, right] = [a, b].map((row) => row.cells[column].textContent.trim());
+  if (!numeric) return collator.compare(left, right);
+  const [x, y] = [left, right].map((text) => parseFloat(text.replace("−", "-")));
+  return Number.isNaN(x) || Number.isNaN(y) ? NaN : x - y;
+}
+
+function sort(table, column, descending, numeric) {
+  for (const body of table.tBodies) {
+    const rows = [...body.rows].filter((row) => !row.matches(".block, .total"));
+    const missing = (row) => numeric && Number.isNaN(compare(row, row, column, true));
+    const present = rows.filter((row) => !missing(row));
+    present.sort((a, b) => (descending ? -1 : 1) * compare(a, b, column, numeric));
+    const totals = [...body.rows].filter((row) => row.matches(".total"));
+    body.append(...present, ...rows.filter(missing), ...totals);
+  }
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  for (const heading of table.tHead.rows[0].cells) {
+    const numeric = heading.matches(".number");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
+      const before = heading.getAttribute("aria-sort");
+      const descending = before ? before === "ascending" : numeric;
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      sort(table, heading.cellIndex, descending, numeric);
+    });
+  }
+}
+
+// Details: show one machine, and the score distributions of one system.
+const choose = document.querySelector(".choose");
+if (choose) {
+  const show = () => {
+    for (const part of document.querySelectorAll("[data-machine]")) {
+      const { machine, system } = part.dataset;
+      const wanted = (select, value) => !select?.value || value === undefined || value === select.value;
+      part.hidden = !wanted(choose.elements.machine, machine) || !wanted(choose.elements.system, system);
+    }
+  };
+  choose.hidden = false;
+  choose.addEventListener("change", show);
+  choose.addEventListener("submit", (event) => event.preventDefault());
+  show();
+}
+
+// Figures: the nearest point of a curve, or the title of a mark, under the mouse or finger.
+for (const title of document.querySelectorAll("svg.chart title")) {
+  title.parentNode.dataset.title = title.textContent;
+  title.remove();
+}
+
+const reading = document.createElement("div");
+reading.className = "reading";
+reading.hidden = true;
+reading.setAttribute("aria-hidden", "true");
+document.body.append(reading);
+
+function value(axis, position) {
+  const [start, end, low, high] = axis.split(" ", 4).map(Number);
+  const share = (position - start) / (end - start);
+  return axis.endsWith("log") ? low * (high / low) ** share : low + share * (high - low);
+}
+
+function nearest(chart, event) {
+  const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+  let found = null;
+  for (const line of chart.querySelectorAll("polyline")) {
+    for (const point of line.points) {
+      const distance = Math.hypot(point.x - at.x, point.y - at.y);
+      if (distance < (found?.distance ?? 24)) found = { distance, point, line };
+    }
+  }
+  if (!found) return "";
+  const [x, y] = [value(chart.dataset.x, found.point.x), value(chart.dataset.y, found.point.y)];
+  const name = found.line.dataset.title.split(":")[0];
+  return `${name}, ${chart.dataset.xName} ${+x.toPrecision(3)}: ${+y.toPrecision(3)}`;
+}
+
+function read(event) {
+  const chart = event.target.closest?.("svg.chart");
+  const text = !chart ? "" : chart.dataset.x ? nearest(chart, event)
+    : event.target.dataset.title ?? "";
+  reading.hidden = !text;
+  if (!text) return;
+  reading.textContent = text;
+  const left = Math.min(event.clientX + 12, innerWidth - reading.offsetWidth - 8);
+  reading.style.left = `${Math.max(left, 8)}px`;
+  reading.style.top = `${Math.max(event.clientY - reading.offsetHeight - 12, 4)}px`;
+}
+
+document.addEventListener("pointermove", read);
+document.addEventListener("pointerdown", read);

@@ -1,0 +1,81 @@
+"""What the training of a run wrote down, epoch by epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgmix.errors import InputError
+from dgmix.files import explained
+
+Epoch = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """One training: the `log.jsonl` of a machine, a seed and a repeat of the data's split.
+
+    `stages` holds, for each stage in the order it ran, its epochs, one mapping each.
+    """
+
+    machine: str
+    repeat: int | None
+    seed: int
+    stages: dict[str, list[Epoch]]
+
+    @property
+    def name(self) -> str:
+        """The seed, and the repeat where the data has several."""
+        seed = f"seed {self.seed}"
+        return seed if self.repeat is None else f"repeat {self.repeat}, {seed}"
+
+
+def read_logs(run: Path) -> list[TrainingLog]:
+    """Return every `log.jsonl` of a run, ordered by machine, repeat and seed; none is no error.
+
+    Of an epoch that was written twice, because training was taken up again, the later one counts.
+    A last line that breaks off is left out: the run was stopped while writing it.
+
+    Raises `InputError` for any other line that is not a JSON object with a stage and an epoch.
+    """
+    paths = [*run.glob("*/seed*/log.jsonl"), *run.glob("*/repeat*/seed*/log.jsonl")]
+    logs = [_read(path, run) for path in paths]
+    return sorted(logs, key=lambda log: (log.machine, log.repeat or 0, log.seed))
+
+
+def _read(path: Path, run: Path) -> TrainingLog:
+    machine, *repeat, seed = path.parent.relative_to(run).parts
+    with explained(path):
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    rows: dict[tuple[str, int], Epoch] = {}
+    for index, line in enumerate(lines):
+        try:
+            row = json.loads(line)
+            rows[str(row["stage"]), int(row["epoch"])] = _numbers(row)
+        except (ValueError, TypeError, KeyError) as error:
+            if index == len(lines) - 1:
+                break
+            raise InputError(
+                f"{path}: line {index + 1} is not an epoch of training; remove that line"
+            ) from error
+    stages: dict[str, list[Epoch]] = {}
+    for (stage, _), row in sorted(rows.items(), key=lambda item: item[0][1]):
+        stages.setdefault(stage, []).append(row)
+    numbers = [_trailing(name) for name in (*repeat, seed)]
+    return TrainingLog(machine, numbers[0] if repeat else None, numbers[-1], stages)
+
+
+def _numbers(row: dict[str, object]) -> Epoch:
+    values = {
+        name: math.nan if value is None else value
+        for name, value in row.items()
+        if name != "stage" and not isinstance(value, bool)
+    }
+    return {name: float(v) for name, v in values.items() if isinstance(v, int | float)}
+
+
+def _trailing(name: str) -> int:
+    digits = name.lstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(digits) if digits.isdigit() else 0
