@@ -26,7 +26,6 @@ MAX_FPR = 0.1
 EPSILON = sys.float_info.epsilon
 
 Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.integer] | npt.NDArray[np.float64]
 
 
 class SectionScores(NamedTuple):
@@ -89,7 +88,7 @@ def section_metrics(scores: SectionScores, convention: Convention) -> SectionMet
     """Return AUC source, AUC target and pAUC (p = 0.1) of one section under a convention."""
     groups = np.repeat(np.arange(len(scores)), [len(group) for group in scores])
     values, level = levels(np.concatenate(scores))
-    counts = np.zeros((len(scores), values), dtype=np.int64)
+    counts = np.zeros((len(scores), values))
     np.add.at(counts, (groups, level), 1)
     return SectionMetrics(*(float(number) for number in metrics_of_counts(counts, convention)))
 
@@ -100,7 +99,7 @@ def levels(scores: Floats) -> tuple[int, npt.NDArray[np.intp]]:
     return len(distinct), level
 
 
-def metrics_of_counts(counts: Counts, convention: Convention) -> Floats:
+def metrics_of_counts(counts: Floats, convention: Convention) -> Floats:
     """Return the three metrics (..., metric) of clips counted by group and level of score.
 
     `counts` (group, ..., level) says how many clips of each group of `SectionScores` have each
@@ -119,34 +118,39 @@ def metrics_of_counts(counts: Counts, convention: Convention) -> Floats:
     )
 
 
-def auc_of_counts(normal: Counts, anomaly: Counts) -> Floats:
+def auc_of_counts(normal: Floats, anomaly: Floats) -> Floats:
     """Return the AUC (...) of clips counted by level of score (..., level), highest first."""
     above_or_half = np.cumsum(anomaly, axis=-1) - anomaly / 2
     pairs = normal.sum(axis=-1) * anomaly.sum(axis=-1)
     return _divide(np.einsum("...l,...l->...", normal, above_or_half), pairs)
 
 
-def pauc_of_counts(normal: Counts, anomaly: Counts, max_fpr: float) -> Floats:
+def pauc_of_counts(normal: Floats, anomaly: Floats, max_fpr: float) -> Floats:
     """Return the McClish pAUC (...) of clips counted by level of score (..., level).
 
-    Each level is one straight piece of the ROC curve; the last one is cut at `max_fpr`.
+    Each level is one straight piece of the ROC curve. Those that begin at or beyond `max_fpr` are
+    left out, and the last of the others is cut there.
     """
-    normals = normal.sum(axis=-1, keepdims=True)
-    limit = max_fpr * normals
-    width = np.clip(limit - (np.cumsum(normal, axis=-1) - normal), 0, normal)
+    normals, anomalies = normal.sum(axis=-1), anomaly.sum(axis=-1)
+    limit = max_fpr * normals[..., None]
+    begin = np.cumsum(normal, axis=-1) - normal
+    needed = np.count_nonzero((begin < limit).any(axis=tuple(range(normal.ndim - 1))))
+    begin, normal, anomaly = (each[..., :needed] for each in (begin, normal, anomaly))
+    width = np.clip(limit - begin, 0, normal)
     cut = width / np.maximum(normal, 1)
     height = np.cumsum(anomaly, axis=-1) - anomaly * (1 - cut / 2)
-    pairs = normals[..., 0] * anomaly.sum(axis=-1)
-    area = _divide(np.einsum("...l,...l->...", width, height), pairs)
+    area = _divide(np.einsum("...l,...l->...", width, height), normals * anomalies)
     chance = max_fpr**2 / 2
     return np.asarray(0.5 * (1 + (area - chance) / (max_fpr - chance)))
 
 
-def _two_class_counts(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> tuple[Counts, Counts]:
+def _two_class_counts(normal: npt.ArrayLike, anomaly: npt.ArrayLike) -> tuple[Floats, Floats]:
     normal, anomaly = (np.asarray(x, dtype=np.float64).ravel() for x in (normal, anomaly))
     count, level = levels(np.concatenate([normal, anomaly]))
-    below = np.bincount(level[: len(normal)], minlength=count)
-    above = np.bincount(level[len(normal) :], minlength=count)
+    below, above = (
+        np.bincount(each, minlength=count).astype(np.float64)
+        for each in (level[: len(normal)], level[len(normal) :])
+    )
     return below, above
 
 
