@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from dgmix.audio.cache import FeatureStore, MelBank
+from dgmix.audio.io import write_wav
+from dgmix.config import Recipe, parse_recipe
+
+RATE = 16_000
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +27,56 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real recordings are not here; set DGMIX_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Recipe:
+    """A recipe whose training takes a second: a narrow encoder, few steps, small batches."""
+    optimizer = {"name": "adamw", "lr": 0.01}
+    stage = {"epochs": 2, "batch_size": 8, "crops_per_clip": 1, "optimizer": optimizer}
+    return parse_recipe(
+        {
+            "features": {"n_mels": 32},
+            "input": {"crop_seconds": 0.5},
+            "encoder": {"width": 0.25},
+            "pretrain": {**stage, "projector": [16, 16]},
+            "finetune": stage,
+            "detect": {"hop_seconds": 0.5},
+            "evaluate": {"bootstrap": 50},
+        },
+        "tiny",
+    )
+
+
+@pytest.fixture(scope="session")
+def make_clips(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Path]]:
+    """Write recordings of noise with a hum each; the same arguments give the same sound."""
+
+    def make(seconds: Sequence[float], seed: int = 0) -> list[Path]:
+        folder = tmp_path_factory.mktemp("clips")
+        rng = np.random.default_rng(seed)
+        paths = []
+        for number, length in enumerate(seconds):
+            time = np.arange(round(length * RATE)) / RATE
+            hum = np.sin(2 * np.pi * (100 + 40 * (number % 5)) * time)
+            sound = 0.1 * hum + 0.05 * rng.normal(size=len(time))
+            paths.append(folder / f"clip_{number:03}.wav")
+            write_wav(paths[-1], sound.astype(np.float32), RATE)
+        return paths
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_bank(
+    make_clips: Callable[..., list[Path]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., MelBank]:
+    """Return the features of recordings made by `make_clips`, by a recipe."""
+
+    def make(recipe: Recipe, seconds: Sequence[float], seed: int = 0) -> MelBank:
+        paths = make_clips(seconds, seed)
+        store = FeatureStore(tmp_path_factory.mktemp("cache"), recipe.audio, recipe.features)
+        store.add(paths)
+        return store.open(paths)
+
+    return make

@@ -26,7 +26,8 @@ class MobileNetV2(nn.Module):
     """(crop, 1, mel, frame) → (crop, 320) for the standard width.
 
     The published network sees the same spectrogram on three channels. One channel is the same
-    function when its stem weights are drawn as the sum of three, √3 as wide (DESIGN §1.2).
+    function when its stem weights are spread like the sum of three (DESIGN §1.2), which torch's
+    initialisation does of itself: its variance is 1 / (3 · fan-in), so that both have 1/27.
     """
 
     def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
@@ -36,8 +37,10 @@ class MobileNetV2(nn.Module):
             return max(4, round(channels * settings.width))
 
         self.embedding_size = scaled(LAST)
-        stem = _conv_norm(1, scaled(STEM), 3, stride=2)
-        layers: list[nn.Module] = [stem, _conv_norm(scaled(STEM), scaled(WIDE), 3)]
+        layers: list[nn.Module] = [
+            _conv_norm(1, scaled(STEM), 3, stride=2),
+            _conv_norm(scaled(STEM), scaled(WIDE), 3),
+        ]
         channels = scaled(WIDE)
         for expansion, width, repetitions, first_stride in BLOCKS:
             for repetition in range(repetitions):
@@ -46,8 +49,6 @@ class MobileNetV2(nn.Module):
                 channels = scaled(width)
         self.features = nn.Sequential(*layers, _conv_norm(channels, self.embedding_size, 1))
         self.pool = GlobalDepthwise(self.embedding_size, _reduced(n_mels), _reduced(frames))
-        _initialise(self)
-        _widen(stem)
 
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""
@@ -101,21 +102,3 @@ def _reduced(size: int) -> int:
     if size < 1:
         raise InputError("input.crop_seconds: a crop must hold at least one frame; make it longer")
     return math.ceil(size / DOWNSAMPLING)
-
-
-def _initialise(network: MobileNetV2) -> None:
-    """He initialisation: over the fan-out, and over the fan-in where each channel stands alone.
-
-    Torch counts a depthwise layer's fan-out as if its channels were connected; the pooling layers,
-    which no batch norm follows, would then shrink the embedding a thousandfold.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            alone = module.groups > 1
-            nn.init.kaiming_normal_(module.weight, mode="fan_in" if alone else "fan_out")
-
-
-def _widen(stem: nn.Sequential) -> None:
-    """Give one input channel the weight of three that hear the same."""
-    for parameter in stem[0].parameters():
-        parameter.data.mul_(math.sqrt(3))

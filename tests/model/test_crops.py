@@ -1,0 +1,80 @@
+"""Which clips an epoch hears, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgmix.audio.cache import MelBank
+from dgmix.config import PretrainSettings, Recipe
+from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal
+from dgmix.model.network import build_network
+
+Bank = Callable[..., MelBank]
+
+
+@given(
+    clips=st.integers(1, 200),
+    crops=st.integers(1, 5),
+    batch=st.integers(4, 64),
+    seed=st.integers(0, 99),
+)
+def test_no_batch_is_odd_or_small_and_every_clip_is_heard(
+    clips: int, crops: int, batch: int, seed: int
+) -> None:
+    settings = PretrainSettings(crops_per_clip=crops, batch_size=batch)
+    batches = max(1, round(max(SMALLEST_BATCH, clips * crops) / batch))
+    parts = deal(clips, settings, batches, np.random.default_rng(seed))
+    sizes = [len(part) for part in parts]
+    assert len(parts) == batches
+    assert all(size % 2 == 0 and size >= SMALLEST_BATCH for size in sizes)
+    assert max(sizes) - min(sizes) <= 2
+    heard = np.bincount(np.concatenate(parts), minlength=clips)
+    assert (heard >= crops).all()
+    assert heard.sum() <= max(clips * crops + 1, SMALLEST_BATCH * batches)
+
+
+def epoch(bank: MelBank, recipe: Recipe, seed: int) -> list[torch.Tensor]:
+    crops = TrainingCrops.of(bank, ["00"] * len(bank))
+    network = build_network(recipe, 0)
+    rng = np.random.default_rng(seed)
+    return [batch.inputs for batch in crops.epoch(network, recipe.pretrain, rng)]
+
+
+def test_a_seed_gives_the_same_crops_and_another_gives_others(
+    make_bank: Bank, tiny: Recipe
+) -> None:
+    bank = make_bank(tiny, [2.0] * 6)
+    one, same, other = (torch.cat(epoch(bank, tiny, seed)) for seed in (0, 0, 1))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("seconds", [[1.0], [0.2, 0.3], [0.2, 3.0, 0.1]])
+def test_few_and_short_clips_still_make_batches(
+    make_bank: Bank, tiny: Recipe, seconds: list[float]
+) -> None:
+    for inputs in epoch(make_bank(tiny, seconds), tiny, 0):
+        assert inputs.shape[1:] == (1, 32, 16)
+        assert len(inputs) >= SMALLEST_BATCH
+        assert torch.isfinite(inputs).all()
+
+
+def test_sections_follow_their_clips(make_bank: Bank, tiny: Recipe) -> None:
+    crops = TrainingCrops.of(make_bank(tiny, [1.0] * 4), ["02", "00", "02", "01"])
+    assert crops.sections.tolist() == [2, 0, 2, 1]
+
+
+def test_inputs_are_standardised_per_band(make_bank: Bank, tiny: Recipe) -> None:
+    bank = make_bank(tiny, [2.0] * 8)
+    crops = TrainingCrops.of(bank, ["00"] * 8)
+    network = build_network(tiny, 0)
+    network.transform.set_statistics(*crops.level_statistics(network))
+    everything = torch.cat([network.transform(torch.from_numpy(bank[i])[None]) for i in range(8)])
+    assert everything.mean((0, 1, 3)).abs().max() < 1e-3
+    assert (everything.std((0, 1, 3)) - 1).abs().max() < 1e-2
