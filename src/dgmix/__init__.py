@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dgmix.data.inspect import inspect
     from dgmix.data.simulate import simulate
     from dgmix.errors import DgmixError, InputError
-    from dgmix.evaluate import evaluate
+    from dgmix.evaluate import evaluate_scores
     from dgmix.evaluate.report import write_report
     from dgmix.pipeline import run
 
@@ -26,7 +26,7 @@ _HOME = {
     "InputError": "errors",
     "Recipe": "config",
     "download": "data.download",
-    "evaluate": "evaluate",
+    "evaluate_scores": "evaluate",
     "inspect": "data.inspect",
     "load_manifest": "data",
     "load_recipe": "config",
@@ -39,7 +39,7 @@ __all__ = [
     "InputError",
     "Recipe",
     "download",
-    "evaluate",
+    "evaluate_scores",
     "inspect",
     "load_manifest",
     "load_recipe",
