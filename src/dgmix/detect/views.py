@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import MelBank
-
-FLOOR = 1e-5  # as `dgmix.audio.features.decibels`
+from dgmix.audio.features import FLOOR
 
 
 @dataclass(frozen=True)

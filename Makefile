@@ -1,0 +1,46 @@
+# `make demo` and `make test` need Python 3.11-3.13 and make, nothing else.
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo install test check format bench-simulated clean help
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+demo: .venv/installed ## Simulate machines, train, score, tabulate, report
+	$(BIN)/dgmix demo -o demo
+
+install: .venv/installed ## Set up .venv with dgmix and what it needs
+
+test: .venv/developing ## Run all tests with coverage
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term
+
+check: .venv/developing ## Formatting, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/developing ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-simulated: .venv/installed ## How hard the simulated set is for raw views
+	$(BIN)/python benchmarks/simulated_set.py
+
+clean: ## Remove the environment and what the demo wrote
+	rm -rf .venv demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml $(CONSTRAINTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
+	@touch $@
+
+.venv/developing: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
+	@touch $@
