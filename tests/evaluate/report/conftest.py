@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dgmix.config import Recipe, dump_recipe
+from dgmix.config import dump_recipe, load_recipe
 from dgmix.evaluate.scores import csv_text
 
-MACHINES = ("bearing", "fan", "gearbox", "valve", "slider", "ToyCar", "ToyTrain")
 SEPARATION = {"dgmix": 0.6, "untrained": 0.2, "logmel-mean": 0.3, "logmel-max": 0.8}
 TERMS = {"loss": 40.0, "geometric": 0.4, "variance": 0.6, "covariance": 9.0}
 
@@ -22,28 +21,30 @@ MakeRun = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
-    """Write a run of these machines, sections and seeds; the same arguments, the same run."""
+    """Write a run in a new folder; the same arguments give the same files."""
 
     def make(
         machines: Sequence[str] = ("fan", "valve"),
         sections: Sequence[str] = ("00", "01"),
         seeds: Sequence[int] = (0, 1),
+        repeats: Sequence[int] = (),
         clips: int = 10,
         epochs: int = 12,
-        systems: Sequence[str] = tuple(SEPARATION),
+        separation: Mapping[str, float] = SEPARATION,
     ) -> Path:
         run = tmp_path_factory.mktemp("runs") / "run"
         rng = np.random.default_rng(0)
-        for machine, seed in product(machines, seeds):
-            folder = run / machine.replace("/", "_") / f"seed{seed}"
+        parts = [f"repeat{repeat}/" for repeat in repeats] or [""]
+        for machine, part, seed in product(machines, parts, seeds):
+            folder = run / machine.replace("/", "_") / f"{part}seed{seed}"
             folder.mkdir(parents=True)
-            for system in systems:
+            for system, gap in separation.items():
                 name = "scores.csv" if system == "dgmix" else f"scores_{system}.csv"
-                rows = score_rows(machine, sections, clips, SEPARATION.get(system, 0.5), rng)
+                rows = score_rows(machine, sections, clips, gap, rng)
                 (folder / name).write_text(csv_text(rows), "utf-8")
             (folder / "log.jsonl").write_text(log_text(epochs, rng), "utf-8")
             (folder / "clips.csv").write_text(clips_text(machine, sections), "utf-8")
-        (run / "recipe.yaml").write_text(dump_recipe(Recipe()), "utf-8")
+        (run / "recipe.yaml").write_text(dump_recipe(load_recipe("demo")), "utf-8")
         environment = {"python": "3.12.1", "cores": 8, "packages": {"torch": "2.10.0"}, "gpu": None}
         (run / "environment.json").write_text(json.dumps(environment), "utf-8")
         return run

@@ -42,6 +42,7 @@ def contents(run: Path) -> dict[str, Any]:
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; give the folder of a run")
     scores = read_run(run)
+    logs = read_logs(run)
     settings = about.read_settings(run)
     evaluate = about.evaluation(settings)
     official = resample(scores, "official", evaluate.bootstrap, evaluate.confidence)
@@ -60,12 +61,12 @@ def contents(run: Path) -> dict[str, Any]:
             result.official_table(official, systems),
             result.same_domain_table(same_domain, systems),
         ],
-        "machines": tables.in_order(set(scores["machine"])),
+        "machines": tables.in_order({*scores["machine"], *(log.machine for log in logs)}),
         "systems": machines.legend(looks),
         "distributions": machines.score_distributions(scores, official),
         "unlabeled": "unknown" in scores["label"],
         "rocs": machines.roc_curves(official, looks),
-        "training": curves.trainings(read_logs(run)),
+        "training": curves.trainings(logs),
         "data": about.data_table(scores, about.training_clips(run)),
         "settings": about.settings_table(settings),
         "environment": about.environment_table(about.read_environment(run)),

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from dgmix.config import RECIPES, EvaluateSettings, load_recipe
+from dgmix.config import RECIPES, EvaluateSettings, load_recipe, parse_recipe
 from dgmix.errors import InputError
 from dgmix.evaluate.report.parts import Block, Column, Row, Table, listing
 from dgmix.evaluate.tables import in_order
@@ -52,10 +52,14 @@ def training_clips(run: Path) -> dict[str, Counter[str]]:
 
 
 def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
-    """Return how the run's own tables were made, or the defaults where it does not say."""
-    own = settings.get("evaluate")
-    known = {k: v for k, v in (own or {}).items() if k in EvaluateSettings.model_fields}
-    return EvaluateSettings.model_validate(known)
+    """Return how the run's own tables were made, or the defaults where it does not say.
+
+    Settings of another version of dgmix are left out. Raises `InputError` for bad values.
+    """
+    own = settings.get("evaluate") or {}
+    if isinstance(own, dict):
+        own = {key: value for key, value in own.items() if key in EvaluateSettings.model_fields}
+    return parse_recipe({"evaluate": own}, "recipe.yaml").evaluate
 
 
 def facts(scores: pl.DataFrame, settings: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from dgmix.evaluate.report.svg import Point
 from dgmix.evaluate.report.training import Epoch, TrainingLog
 from dgmix.evaluate.tables import in_order
 
-MOST_POINTS = 60
+MOST_POINTS, LEAST_POINTS = 180, 20
 STAGES = {"pretrain": "Pre-training", "finetune": "Fine-tuning"}
 NOT_CURVES = {"stage", "epoch", "steps", "seconds"}
 DIAGNOSTICS = ("embedding_std", "effective_rank", "projector_std", "geometric_over_variance")
@@ -56,13 +56,21 @@ def trainings(logs: Sequence[TrainingLog]) -> list[Training]:
     found = []
     for machine in in_order({log.machine for log in logs}):
         own = {log.name: log for log in logs if log.machine == machine}
-        looks = figures.looks(list(own))
-        legend = [Entry(name, name, drawn(figures.key(look))) for name, look in looks.items()]
+        few = len(own) <= figures.LOOKS
+        looks = figures.looks(list(own)) if few else dict.fromkeys(own, figures.MANY)
         stages = dict.fromkeys(stage for log in own.values() for stage in log.stages)
         shown = [_stage(machine, stage, own, looks) for stage in stages]
         if shown:
-            found.append(Training(machine, legend, shown))
+            found.append(Training(machine, _legend(looks), shown))
     return found
+
+
+def _legend(looks: dict[str, Look]) -> list[Entry]:
+    """Return an entry for each training, or one for all where they look the same."""
+    if figures.MANY in looks.values():
+        name = f"{len(looks)} trainings; pointing at a line shows its name"
+        return [Entry(name, name, drawn(figures.key(figures.MANY)))]
+    return [Entry(name, name, drawn(figures.key(look))) for name, look in looks.items()]
 
 
 def terms(epochs: Sequence[Epoch]) -> list[str]:
@@ -108,8 +116,9 @@ def _panel(
     looks: dict[str, Look],
 ) -> Panel:
     name, note = CURVES.get(term, (term.replace("_", " "), ""))
+    most = max(LEAST_POINTS, MOST_POINTS // len(epochs))
     lines = {
-        training: (looks[training], thinned(_points(rows, term), MOST_POINTS))
+        training: (looks[training], thinned(_points(rows, term), most))
         for training, rows in epochs.items()
         if any(term in row for row in rows)
     }

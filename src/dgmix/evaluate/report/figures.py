@@ -33,6 +33,9 @@ class Look:
     marker: str
 
 
+MANY = Look("many", "circle")
+
+
 @dataclass(frozen=True)
 class Row:
     """A value with its interval, all in per cent; an interval of NaN is not drawn."""

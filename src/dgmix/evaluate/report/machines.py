@@ -80,9 +80,10 @@ def _training_name(scores: pl.DataFrame, several_repeats: bool) -> str:
 
 
 def _distribution(section: pl.DataFrame, metrics: SectionMetrics) -> Panel:
+    domains = sorted(set(section["domain"]), key=lambda domain: (domain not in DOMAINS, domain))
     groups = [
         Group(domain, label, rows["score"].to_numpy())
-        for domain in DOMAINS
+        for domain in domains
         for label in ("normal", "unknown", "anomaly")
         if not (rows := section.filter(domain=domain, label=label)).is_empty()
     ]

@@ -57,7 +57,7 @@ def summary(judged: Resampled, systems: Sequence[str]) -> Table:
     (_, *names), rows = tables.overview(judged, systems)
     omegas = [index for index, name in enumerate(names) if name.startswith("Ω")]
     others = [index for index in range(len(names)) if index not in omegas]
-    order = [*reversed(omegas), *others[len(METRICS) :], *others[: len(METRICS)]]
+    order = [*omegas[-1:], *omegas[:-1], *others[len(METRICS) :], *others[: len(METRICS)]]
     columns = [Column("System", numeric=False), *(Column(names[index]) for index in order)]
     block = Block([Row([row[0], *(_unbroken(row[1 + i]) for i in order)]) for row in rows])
     return Table("Official metrics of each system over all machines, in %", columns, [block])
@@ -148,6 +148,8 @@ def _in_plain_words(judged: Resampled, system: str) -> str:
         for domain, auc in aucs.items()
         if not math.isnan(auc.value)
     ]
+    if not cases:
+        return ""
     return (
         "Of an anomalous and a normal clip it gives the anomalous one the higher score in about "
         f"{' and '.join(cases)}."

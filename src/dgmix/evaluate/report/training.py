@@ -54,7 +54,7 @@ def _read(path: Path, run: Path) -> TrainingLog:
         try:
             row = json.loads(line)
             rows[str(row["stage"]), int(row["epoch"])] = _numbers(row)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             if index == len(lines) - 1:
                 break
             raise InputError(
@@ -67,7 +67,9 @@ def _read(path: Path, run: Path) -> TrainingLog:
     return TrainingLog(machine, numbers[0] if repeat else None, numbers[-1], stages)
 
 
-def _numbers(row: dict[str, object]) -> Epoch:
+def _numbers(row: object) -> Epoch:
+    if not isinstance(row, dict):
+        raise TypeError("not an object")
     values = {
         name: math.nan if value is None else value
         for name, value in row.items()
