@@ -277,9 +277,9 @@ def default_folder() -> Path:
     chosen = os.environ.get("DGMIX_CACHE")
     if chosen:
         return Path(chosen)
-    import pooch
+    from platformdirs import user_cache_dir
 
-    return Path(pooch.os_cache("dgmix"))
+    return Path(user_cache_dir("dgmix"))
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
