@@ -61,7 +61,9 @@ def _bar(what: str, total: int) -> Iterator[Advance]:
         task = bar.add_task(what, total=total, note="")
 
         def advance(steps: int = 1, note: str = "") -> None:
-            bar.update(task, advance=steps, **({"note": note} if note else {}))
+            bar.advance(task, steps)
+            if note:
+                bar.update(task, note=note)
 
         yield advance
 
