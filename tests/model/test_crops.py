@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmix.audio.cache import MelBank
+from dgmix.audio.bank import MelBank
 from dgmix.config import PretrainSettings, Recipe
 from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal
 from dgmix.model.network import build_network

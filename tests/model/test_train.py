@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgmix.audio.cache import MelBank
+from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
 from dgmix.errors import InputError
 from dgmix.model import train as training

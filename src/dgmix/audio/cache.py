@@ -19,23 +19,18 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dgmix.audio.bank import Half, MelBank, half_mel
 from dgmix.audio.io import load
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
 
-if TYPE_CHECKING:
-    from dgmix.audio.features import MelSpectrogram
-
 FORMAT = 1
-FLOAT16_MAX = 65504.0
-Half = NDArray[np.float16]
 T = TypeVar("T")
 Paths = Iterable[str | os.PathLike[str]]
 
@@ -111,7 +106,9 @@ class FeatureStore:
             if entry is None:
                 raise InputError(f"{path}: changed, or not read yet; run the same command again")
             entries.append(entry)
-        return MelBank(self.folder, entries, self.features.n_mels)
+        shards = {e.shard: _map(self.folder / e.shard, self.features.n_mels) for e in entries}
+        frames = [shards[e.shard][e.first : e.first + e.frames] for e in entries]
+        return MelBank(frames, self.features.n_mels)
 
     def _decoded(
         self, paths: Sequence[str], jobs: int
@@ -125,47 +122,10 @@ class FeatureStore:
             entry = _identify(path)
             if self._index.by_digest(entry.digest):
                 return entry, np.empty((0, self.features.n_mels), np.float16)
-            return entry, half_mel(path, self.audio, mel)
+            return entry, half_mel(load(path, self.audio), mel)
 
         with _single_threaded_torch(), closing(_in_order(decode, paths, jobs)) as decoded:
             yield from decoded
-
-
-class MelBank:
-    """Mel spectrograms of a list of clips, mapped from disk; see `FeatureStore.open`.
-
-    `frames` is int64 (clip,), the number of frames of each clip.
-    """
-
-    def __init__(self, folder: Path, entries: Sequence[Entry], n_mels: int) -> None:
-        self.n_mels = n_mels
-        self.frames = np.array([entry.frames for entry in entries], dtype=np.int64)
-        shards = {name: _map(folder / name, n_mels) for name in {e.shard for e in entries}}
-        self._clips = [shards[e.shard][e.first : e.first + e.frames] for e in entries]
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """Return all linear magnitudes of a clip, float32 (frame, mel)."""
-        return np.asarray(self._clips[index], dtype=np.float32)
-
-    def crops(
-        self, clips: NDArray[np.int64], starts: NDArray[np.int64], length: int
-    ) -> NDArray[np.float32]:
-        """Return `length` frames from frame `starts` (crop,) on of `clips` (crop,).
-
-        Float32 (crop, frame, mel), linear magnitudes. Past its end a clip begins again, so that a
-        clip shorter than `length` is repeated.
-        """
-        out = np.empty((len(clips), length, self.n_mels), dtype=np.float16)
-        for crop, clip, start in zip(out, clips, starts, strict=True):
-            frames = self._clips[clip]
-            if start + length <= len(frames):
-                crop[:] = frames[start : start + length]
-            else:
-                crop[:] = frames[np.arange(start, start + length) % len(frames)]
-        return out.astype(np.float32)
 
 
 class Index:
@@ -249,16 +209,6 @@ class ShardWriter:
         with explained(self._stem):
             _write_all(self._lines, json.dumps(asdict(entry)).encode() + b"\n")
         return entry
-
-
-def half_mel(path: str, audio: AudioSettings, mel: MelSpectrogram) -> Half:
-    """Return the linear mel magnitudes of a recording, float16 (frame, mel), clipped to 65504."""
-    import torch
-
-    with torch.inference_mode():
-        signal = torch.from_numpy(load(path, audio))
-        parts = [part.clamp(max=FLOAT16_MAX).half().T for part in mel.blocks(signal)]
-        return torch.cat(parts).numpy()
 
 
 def settings_text(audio: AudioSettings, features: FeatureSettings) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.cache import MelBank
+from dgmix.audio.bank import MelBank
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.embed import Windows, embed, hop_frames, windows_of
 from dgmix.detect.scorers import Scorer, build_scorer

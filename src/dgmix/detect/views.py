@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.cache import MelBank
+from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dgmix.audio.cache import MelBank
+from dgmix.audio.bank import MelBank
 from dgmix.config import StageSettings
 from dgmix.model.batch import Batch
 from dgmix.model.network import Network
