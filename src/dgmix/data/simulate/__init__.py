@@ -22,13 +22,15 @@ def simulate(
 ) -> None:
     """Write a simulated set to `folder`: 16 kHz, mono, 16-bit WAV, named as DCASE 2022 names them.
 
-    A section has `clips` normal training clips of `seconds` s, of which `max(10, clips // 100)`, but at
-    most half, are of the target domain (1000 clips: 990 + 10, as in the real set). Its test set has
-    `test_clips` of each of source and target, normal and anomalous; without a number, 50, or fewer for
-    few `clips`: `min(50, max(5, clips // 4))`. Beside `train` and `test` lie `attributes_<nn>.csv`.
+    A section has `clips` normal training clips of `seconds` s. Of them `max(10, clips // 100)`, but
+    at most half, are of the target domain (1000 clips: 990 + 10, as in the real set). Its test set
+    has `test_clips` of each of source and target, normal and anomalous; without a number, 50, or
+    fewer for few `clips`: `min(50, max(5, clips // 4))`. Beside `train` and `test` lie the tables
+    `attributes_<nn>.csv`.
 
-    The same arguments write the same bytes, also with other `jobs` (processes), and clips that are there
-    already are kept; a set of fewer machines, sections or clips is a part of the larger one.
+    The same arguments write the same bytes, whatever the `jobs` (processes, which are spawned: a
+    script that asks for more than one needs the `__main__` guard). A second call makes only the
+    clips that are missing. Another set's clips of the same name, seed and length are the same.
 
     Raises `InputError` for arguments out of range, and for a folder that holds anything but a set
     simulated with these arguments.

@@ -1,8 +1,8 @@
 """Which clips a simulated set has, and the samples of each.
 
 Everything random about a clip comes from a generator of its own, seeded by what the clip is, and
-everything about a section's machine and rooms from generators seeded by the section. So any clip can be
-made alone, in any order, in any process, and has the same bytes.
+everything about a section's machine and rooms from generators seeded by the section. So any clip
+can be made alone, in any order, in any process, and has the same bytes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dgmix.data.simulate.surroundings import (
     jittered,
     transfer,
 )
+from dgmix.data.simulate.variants import sister
 
 GROUPS = (
     ("train", "source", "normal"),
@@ -42,15 +43,15 @@ GROUPS = (
 LOUDNESS = 0.02
 """RMS of a rated machine, of full scale: leaves its hardest knocks room."""
 
-GAIN_SPREAD, NOISE_SPREAD, COLOUR_SPREAD, PATH_SPREAD = 1.5, 3.0, 2.0, 1.0
-"""What differs between clips of one condition, standard deviations in dB: the recorder's gain, the hall's
-level, its colour in every octave, the response from machine to microphone in every octave."""
+GAIN_SPREAD, NOISE_SPREAD, COLOUR_SPREAD, PATH_SPREAD = 1.2, 2.2, 1.4, 0.8
+"""What differs between clips of one condition, standard deviations in dB: the recorder's gain, the
+hall's level, its colour in every octave, the path's response in every octave."""
 
 NOISE_LEVELS = {"L1": -2.0, "L2": 1.0, "L3": 3.0, "L4": -5.0}
 """The tag `n-lv`: the hall against its usual level, dB."""
 
 HEALTHY, FAULTY = (0.0, 0.15), (0.5, 1.0)
-"""Range of every fault's severity in a healthy machine, and of the one fault in a faulty machine."""
+"""Range of every fault's severity in a healthy machine, and of the one fault in a faulty one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class PlannedClip:
 def plan(
     machine: str, sections: int, training: tuple[int, int], test_clips: int
 ) -> Iterator[PlannedClip]:
-    """Return the clips of a machine: `training` (source, target) and `test_clips` of each test group."""
+    """Return a machine's clips: `training` (source, target), `test_clips` of each test group."""
     counts = (*training, *(test_clips,) * 4)
     for section in range(sections):
         for group, count in enumerate(counts):
@@ -119,7 +120,7 @@ def draw_wear(
 
 
 def heard(sound: Samples, path: Path, rng: Generator) -> Samples:
-    """Return a machine's sound as it arrives: its path, which is not quite the same in every clip."""
+    """Return a machine's sound as it arrives by a path that is not quite the same in every clip."""
     samples = len(sound)
     today = curve(jittered(tuple((f, 0.0) for f, _ in path.response), PATH_SPREAD, rng), samples)
     spectrum = np.fft.rfft(sound) * _transfer(path, samples) * today
@@ -133,7 +134,8 @@ def own_generator(place: tuple[int, ...], what: str) -> Generator:
 
 @lru_cache(maxsize=256)
 def _unit(machine: str, place: tuple[int, ...], variant: str) -> Any:
-    return DATA_SHEET[machine].draw(own_generator(place, f"unit {variant}"))
+    unit = DATA_SHEET[machine].draw(own_generator(place, "design"))
+    return sister(unit, own_generator(place, f"unit {variant}"))
 
 
 @lru_cache(maxsize=256)

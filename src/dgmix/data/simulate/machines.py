@@ -78,6 +78,6 @@ DATA_SHEET: dict[str, Machine] = {
         draw_valves,
         valve_sound,
         ("dirt", "missed strokes", "worn seat", "leak", "sluggish"),
-        noise=-6.0,
+        noise=-8.0,
     ),
 }

@@ -61,26 +61,27 @@ def slider_sound(
 ) -> Samples:
     """Return a slider: screw tones and rolling noise that follow the speed, knocks at the ends.
 
-    `vel` is the travelling speed in mm/s, `ac` the time in s to reach it. A pitted rail knocks where the
-    carriage passes the pit, a loose stop knocks again after every end, a dry rail squeals in bouts,
-    and a weak drive hesitates: it skips some strokes.
+    `vel` is the travelling speed in mm/s, `ac` the time in s to reach it. A pitted rail knocks
+    where the carriage passes the pit, a loose stop knocks again after every end, a dry rail
+    scrapes in bouts, and a weak drive hesitates: it skips some strokes.
     """
     top = condition.number("vel", 250.0) * rng.normal(1, 0.01)
     rise = condition.number("ac", 0.08)
     travelled, speed, ends, passes = _journey(slider, top, rise, wear["weak drive"], samples, rng)
     loudness = (speed / 250.0).astype(np.float32)
-    squeal = bursts(samples, 1.5, 0.15, rng) * np.float32(1.5 * wear["dry rail"])
+    squeal = bursts(samples, 1.5, 0.15, rng) * np.float32(2.2 * wear["dry rail"])
     rolling = rushing(samples, slider.rolling, rng) * loudness**0.7 * (1 + squeal)
     screw = harmonics(travelled / slider.lead, slider.screw, rng) * loudness**0.5
     knocks = strikes(ends, 3.0 * (top / 250) * rng.gamma(10, 0.1, len(ends)), samples)
     again = np.concatenate([ends + delay for delay in (0.05, 0.09, 0.12, 0.14)])
     knocks += strikes(
         again % (samples / RATE),
-        np.repeat(2.2 * wear["loose stop"] * np.array([1, 0.7, 0.5, 0.35]), len(ends)),
+        np.repeat(6.0 * wear["loose stop"] * np.array([1, 0.7, 0.5, 0.35]), len(ends)),
         samples,
     )
-    knocks += strikes(passes, np.full(len(passes), 3.0 * wear["pitted rail"]), samples)
-    return rolling + screw + ring(knocks, slider.frame)
+    knocks += strikes(passes, np.full(len(passes), 8.0 * wear["pitted rail"]), samples)
+    sound: Samples = rolling + screw + ring(knocks, slider.frame)
+    return sound
 
 
 def _journey(
@@ -88,11 +89,11 @@ def _journey(
 ) -> tuple[NDArray[np.float64], Samples, NDArray[np.float64], NDArray[np.float64]]:
     """Return distance (mm) and speed (mm/s) at every sample, and when it stops and passes the pit.
 
-    Each stroke is a trapezoid of speed: up over `rise` s, level, down over `rise` s, then the dwell.
+    Each stroke is a trapezoid of speed: up over `rise` s, level, down over `rise` s, a dwell.
     """
     rise = min(rise, slider.stroke / top)
     span = slider.stroke / top + rise
-    starts, skip = [], 0.35 * weakness
+    starts, skip = [], 0.4 * weakness
     clock = -rng.uniform(0, span + slider.dwell)
     while clock < samples / RATE:
         if rng.random() >= skip:
@@ -171,8 +172,8 @@ def valve_sound(
 ) -> Samples:
     """Return valves that click open and shut in their pattern, with air while open.
 
-    Dirt makes some strokes weak, a worn coil misses some, a worn seat bounces on closing, a leak hisses
-    in puffs while shut, a sluggish plunger closes late.
+    Dirt makes some strokes weak, a worn coil misses some, a worn seat bounces on closing, a leak
+    hisses in puffs also while shut, a sluggish plunger closes late.
     """
     first = condition.text("pat", "v1pat")
     second = condition.text("v2pat")
@@ -186,18 +187,19 @@ def valve_sound(
 
 def _one_valve(valve: Valve, pattern: str, wear: Wear, samples: int, rng: Generator) -> Samples:
     opens, shuts = _strokes(pattern, wear, samples, rng)
-    dirt = np.where(rng.random(len(opens)) < 0.5 * wear["dirt"], 0.25, 1.0)
-    force = 9.0 * dirt * rng.gamma(30, 1 / 30, len(opens))
+    dirt = np.where(rng.random(len(opens)) < 0.7 * wear["dirt"], 0.25, 1.0)
+    force = 11.0 * dirt * rng.gamma(30, 1 / 30, len(opens))
     duration = samples / RATE
     up = strikes(opens % duration, force, samples)
     down = strikes(shuts % duration, force * 0.8, samples)
     for bounce, delay in ((0.7, 0.045), (0.45, 0.075)):
         down += strikes((shuts + delay) % duration, force * bounce * wear["worn seat"], samples)
     gate = _gate(opens, shuts, samples)
-    puffs = bursts(samples, 1.2, 0.3, rng) * np.float32(1.2 * wear["leak"])
+    puffs = bursts(samples, 1.2, 0.3, rng) * np.float32(1.6 * wear["leak"])
     air = rushing(samples, valve.air, rng) * np.float32(valve.hiss) * (gate + puffs)
     coil = np.sin(np.float32(2 * np.pi * 100) * seconds(samples)) * gate * np.float32(valve.coil)
-    return ring(up, valve.opening) + ring(down, valve.closing) + air + coil
+    sound: Samples = ring(up, valve.opening) + ring(down, valve.closing) + air + coil
+    return sound
 
 
 def _strokes(
@@ -207,16 +209,18 @@ def _strokes(
     starts = np.arange(0, samples / RATE + _CYCLE, _CYCLE) - rng.uniform(0, _CYCLE)
     times = (starts[:, None, None] + cycle).reshape(-1, 2)
     times += rng.normal(0, 0.004, times.shape)
-    times[:, 1] += 0.12 * wear["sluggish"] * rng.uniform(0.3, 1, len(times))
+    times[:, 1] += 0.2 * wear["sluggish"] * rng.uniform(0.3, 1, len(times))
+    times[:-1, 1] = np.minimum(times[:-1, 1], times[1:, 0] - 0.03)
     times = times[(times[:, 0] >= 0) & (times[:, 1] < samples / RATE)]
-    kept = times[rng.random(len(times)) >= 0.4 * wear["missed strokes"]]
+    kept = times[rng.random(len(times)) >= 0.5 * wear["missed strokes"]]
     return kept[:, 0], kept[:, 1]
 
 
 def _gate(opens: NDArray[np.float64], shuts: NDArray[np.float64], samples: int) -> Samples:
-    steps = np.zeros(samples + 1, np.float32)
-    np.add.at(steps, (opens * RATE).astype(int), 1)
-    np.add.at(steps, (shuts * RATE).astype(int), -1)
-    gate = np.cumsum(steps[:-1])
-    soft = np.hanning(161).astype(np.float32)
-    return np.convolve(gate, soft / soft.sum(), "same").astype(np.float32)
+    """Return 1 while the valve is open and 0 while shut, with edges of 10 ms."""
+    if not len(opens):
+        return np.zeros(samples, np.float32)
+    corners = np.stack([opens, opens + 0.01, shuts, shuts + 0.01], axis=1).ravel()
+    levels = np.tile([0.0, 1.0, 1.0, 0.0], len(opens))
+    gate: Samples = np.interp(seconds(samples), corners, levels).astype(np.float32)
+    return gate

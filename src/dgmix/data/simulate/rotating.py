@@ -13,6 +13,7 @@ from dgmix.data.simulate.signals import (
     Knots,
     Modes,
     Samples,
+    amplitude,
     bursts,
     crossings,
     drift,
@@ -55,7 +56,6 @@ class Fan:
 
     speed: float
     """rev/s"""
-    blades: int
     evenness: tuple[float, ...]
     """relative strength of every blade's edge noise"""
     flow: Knots
@@ -63,27 +63,31 @@ class Fan:
     guard: Modes
     """what rattles when it is loose"""
 
+    @property
+    def blades(self) -> int:
+        """Number of blades."""
+        return len(self.evenness)
+
 
 def draw_fan(rng: Generator) -> Fan:
     """Return a fan of 5 to 9 blades at 5 to 8 rev/s."""
-    blades = int(rng.integers(5, 10))
     return Fan(
         speed=float(rng.uniform(5, 8)),
-        blades=blades,
-        evenness=tuple(map(float, rng.uniform(0.8, 1.2, blades))),
+        evenness=tuple(map(float, rng.uniform(0.8, 1.2, rng.integers(5, 10)))),
         flow=draw_colour(-4, 2, rng),
         edge=((62.5, -30), (500.0, -12), (1500.0, 0), (4000.0, -2), (8000.0, -10)),
         guard=draw_modes(900, 4500, 0.02, 4, rng),
     )
 
 
-def fan_sound(fan: Fan, condition: Condition, wear: Wear, samples: int, rng: Generator) -> Samples:
+def fan_sound(fan: Fan, _condition: Condition, wear: Wear, samples: int, rng: Generator) -> Samples:
     """Return a fan: blade-pass tones at blades × speed, flow noise, edge noise of every blade.
 
-    Imbalance swings the flow once a revolution; a chipped blade is louder or duller than its
-    neighbours once a revolution; a clogged inlet surges at 0.7 to 2 Hz; a loose guard rattles in bouts.
+    Imbalance swings the flow once a revolution; a chipped blade is louder than its neighbours; a
+    clogged inlet moves less air and surges at 0.7 to 2 Hz; a loose guard rattles in bouts. No tag
+    of a fan's condition is about the fan itself: they name what else is heard.
     """
-    speed = np.float32(fan.speed * rng.normal(1, 0.02)) * (1 + drift(samples, 0.004, rng))
+    speed = np.float32(fan.speed * rng.normal(1, 0.03)) * (1 + drift(samples, 0.004, rng))
     turns = turning(speed, samples, rng.random())
     return (
         _blade_pass(fan, turns, wear, rng)
@@ -95,7 +99,7 @@ def fan_sound(fan: Fan, condition: Condition, wear: Wear, samples: int, rng: Gen
 
 def _blade_pass(fan: Fan, turns: np.ndarray, wear: Wear, rng: Generator) -> Samples:
     orders = [(fan.blades * k, 0.5 * rng.uniform(0.7, 1.3) / k**1.5) for k in range(1, 7)]
-    shaft = [(k, 0.15 * (1 + wear["imbalance"]) / k) for k in range(1, 5)]
+    shaft = [(k, 0.15 * (1 + 8 * wear["imbalance"]) / k) for k in range(1, 5)]
     return harmonics(turns, orders + shaft, rng)
 
 
@@ -103,8 +107,9 @@ def _flow(fan: Fan, turns: np.ndarray, wear: Wear, samples: int, rng: Generator)
     once = np.sin(2 * np.pi * np.arange(4096, dtype=np.float32) / 4096)
     surge = np.sin(2 * np.pi * rng.uniform(0.7, 2.0) * seconds(samples) + rng.uniform(0, 6))
     flow = rushing(samples, fan.flow, rng)
-    flow *= swell(periodic(turns, once), 4.5 * wear["imbalance"])
-    flow *= swell(surge + drift(samples, 0.3, rng), 4.0 * wear["clogging"])
+    flow *= swell(periodic(turns, once), 2.2 * wear["imbalance"])
+    flow *= swell(surge + drift(samples, 0.3, rng), 2.2 * wear["clogging"])
+    flow *= np.float32(amplitude(-3.0 * wear["clogging"]))
     return flow
 
 
@@ -112,8 +117,8 @@ def _edges(fan: Fan, turns: np.ndarray, wear: Wear, samples: int, rng: Generator
     """Each blade's edge noise: a bump of the gain as the blade passes the microphone's side."""
     angle = np.arange(4096, dtype=np.float32) / 4096
     levels = np.log(np.array(fan.evenness))
-    levels[0] += 1.6 * wear["chipped blade"]
-    levels -= levels.mean()
+    levels[0] += 0.7 * wear["chipped blade"]
+    levels += 0.15 * wear["chipped blade"]
     gain = np.zeros(4096, np.float32)
     for blade, level in enumerate(levels):
         offset = (angle - blade / fan.blades + 0.5) % 1 - 0.5
@@ -127,7 +132,7 @@ def _rattle(fan: Fan, turns: np.ndarray, wear: Wear, samples: int, rng: Generato
     times = crossings(turns, 3.0, 0.15, rng)
     open_ = bursts(samples, 0.5, 0.8, rng)
     strengths = rng.gamma(2.0, 0.5, len(times)) * open_[(times * 16000).astype(int) % samples]
-    return ring(strikes(times, strengths * 6.0 * wear["loose guard"], samples), fan.guard)
+    return ring(strikes(times, strengths * 4.0 * wear["loose guard"], samples), fan.guard)
 
 
 # bearing
@@ -161,17 +166,17 @@ def draw_bearing(rng: Generator) -> Bearing:
 
 
 def outer_race_rate(bearing: Bearing) -> float:
-    """Return BPFO, impacts a shaft revolution: n/2 · (1 − d/D · cos φ) (Randall and Antoni 2011)."""
+    """Return BPFO, impacts a shaft turn: n/2 · (1 − d/D · cos φ) (Randall and Antoni 2011)."""
     return bearing.balls / 2 * (1 - bearing.ratio * float(np.cos(bearing.angle)))
 
 
 def inner_race_rate(bearing: Bearing) -> float:
-    """Return BPFI, impacts a shaft revolution: n/2 · (1 + d/D · cos φ)."""
+    """Return BPFI, impacts a shaft turn: n/2 · (1 + d/D · cos φ)."""
     return bearing.balls / 2 * (1 + bearing.ratio * float(np.cos(bearing.angle)))
 
 
 def cage_rate(bearing: Bearing) -> float:
-    """Return FTF, cage turns a shaft revolution: 1/2 · (1 − d/D · cos φ)."""
+    """Return FTF, cage turns a shaft turn: 1/2 · (1 − d/D · cos φ)."""
     return 0.5 * (1 - bearing.ratio * float(np.cos(bearing.angle)))
 
 
@@ -180,17 +185,19 @@ def bearing_sound(
 ) -> Samples:
     """Return a bearing: motor orders, rolling noise that grows with speed, impacts of its defects.
 
-    The tag `vel` counts half revolutions a second. A defect of the outer race strikes at BPFO evenly,
-    one of the inner race at BPFI, stronger in the load zone, once a shaft revolution; a broken cage
-    swings the rolling noise at FTF; a dry bearing scrapes in bouts; debris strikes at random.
+    The tag `vel` counts half revolutions a second. A defect of the outer race strikes evenly at
+    BPFO, one of the inner race at BPFI, but only while it is in the load zone, once a turn; a
+    broken cage swings the rolling noise at FTF; a dry bearing scrapes in bouts; debris strikes at
+    random.
     """
     rate = condition.number("vel", 10.0) * 0.5 * rng.normal(1, 0.01)
     turns = turning(np.float32(rate) * (1 + drift(samples, 0.005, rng)), samples, rng.random())
     loudness = (rate / 5.0) ** 0.6
     once = np.sin(2 * np.pi * np.arange(4096, dtype=np.float32) / 4096)
     rolling = rushing(samples, bearing.rolling, rng)
-    rolling *= swell(periodic(turns * cage_rate(bearing), once), 4.5 * wear["broken cage"])
-    rolling *= 1 + 1.2 * np.float32(wear["dry"]) * bursts(samples, 0.8, 0.4, rng)
+    rolling *= swell(periodic(turns * cage_rate(bearing), once), 2.8 * wear["broken cage"])
+    rolling *= np.float32(amplitude(2.5 * wear["broken cage"]))
+    rolling *= 1 + 0.8 * np.float32(wear["dry"]) * bursts(samples, 0.8, 0.4, rng)
     train = _defects(bearing, turns, wear, samples, rng)
     shaft = harmonics(turns, bearing.motor, rng)
     return (rolling + shaft + ring(train, bearing.housing)) * np.float32(loudness)
@@ -203,10 +210,10 @@ def _defects(
     inner = crossings(turns, inner_race_rate(bearing), 0.015, rng)
     zone = np.interp(inner, seconds(samples)[::64], turns[::64])
     debris = rng.uniform(0, samples / 16000, rng.poisson(4.0 * samples / 16000))
-    train = strikes(outer, 2.2 * wear["outer race"] * rng.normal(1, 0.15, len(outer)), samples)
+    train = strikes(outer, 3.5 * wear["outer race"] * rng.normal(1, 0.15, len(outer)), samples)
     swing = np.maximum(np.cos(2 * np.pi * zone), 0) ** 1.5
-    train += strikes(inner, 4.0 * wear["inner race"] * swing, samples)
-    train += strikes(debris, 3.0 * wear["debris"] * rng.gamma(2, 0.5, len(debris)), samples)
+    train += strikes(inner, 6.5 * wear["inner race"] * swing, samples)
+    train += strikes(debris, 5.0 * wear["debris"] * rng.gamma(2, 0.5, len(debris)), samples)
     return train
 
 
@@ -243,9 +250,10 @@ def gearbox_sound(
 ) -> Samples:
     """Return a gearbox: mesh tones at teeth × speed with side bands of both shafts, gear hiss.
 
-    The motor turns 5 rev/s a volt (`volt`), less by 1 % for each 20 g of load (`wt`), which the mesh
-    also hears. A chipped tooth strikes once a turn of the wheel; eccentricity swings the mesh once a
-    turn; pitting roughens the hiss over part of a turn; lack of oil makes it chatter in bouts.
+    The motor turns 5 rev/s a volt (`volt`), less by 1 % for each 20 g of load (`wt`), which makes
+    the mesh louder. A chipped tooth strikes once a turn of the wheel; an eccentric wheel swings the
+    mesh once a turn; pitting roughens the hiss over part of a turn; without oil it scrapes in
+    bouts.
     """
     load = condition.number("wt", 100.0)
     rate = condition.number("volt", 2.0) * 5.0 * (1 - load / 2000) * rng.normal(1, 0.015)
@@ -255,10 +263,11 @@ def gearbox_sound(
     once = np.sin(2 * np.pi * angle)
     pits = np.exp(-0.5 * (((angle - 0.5) / 0.08) ** 2)).astype(np.float32)
     mesh = _mesh(gearbox, turns, rng) * np.float32(1 + load / 300)
-    mesh *= swell(periodic(slow, once), 6.0 * wear["eccentric wheel"])
+    mesh *= swell(periodic(slow, once), 7.0 * wear["eccentric wheel"])
+    mesh *= np.float32(amplitude(3.0 * wear["eccentric wheel"]))
     hiss = rushing(samples, gearbox.hiss, rng)
-    hiss *= swell(periodic(slow, pits - pits.mean()), 8.0 * wear["pitting"])
-    hiss *= 1 + 1.5 * np.float32(wear["no oil"]) * bursts(samples, 0.8, 0.5, rng)
+    hiss *= swell(periodic(slow, pits), 4.5 * wear["pitting"])
+    hiss *= 1 + 0.8 * np.float32(wear["no oil"]) * bursts(samples, 0.8, 0.5, rng)
     chips = crossings(slow, 1.0, 0.003, rng)
     strengths = 8.0 * wear["chipped tooth"] * rng.gamma(8, 1 / 8, len(chips))
     sound = mesh + hiss + ring(strikes(chips, strengths, samples), gearbox.case)

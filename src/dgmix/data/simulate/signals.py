@@ -1,7 +1,8 @@
 """The building blocks of every simulated machine: turning, striking, rushing, drifting.
 
-All signals are float32 (sample,) at `RATE`, and as long as the caller asks. Filters work by FFT over
-the whole clip, so what rings past the end comes back at the start, as of a machine already running.
+All signals are float32 (sample,) at `RATE`, and as long as the caller asks. Filters work by FFT
+over the whole clip, so what rings past the end comes back at the start, as of a machine that was
+already running.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Modes:
 
 
 Knots = tuple[tuple[float, float], ...]
-"""A spectrum as (frequency in Hz, level in dB) points, straight lines over log frequency between."""
+"""A spectrum as points (frequency in Hz, level in dB), straight lines over log frequency."""
 
 
 def amplitude(decibels: float) -> float:
@@ -88,8 +89,8 @@ def periodic(turns: Turns, table: Samples) -> Samples:
 def crossings(turns: Turns, per_turn: float, jitter: float, rng: Generator) -> NDArray[np.float64]:
     """Return the times (s) of events that come `per_turn` times a revolution.
 
-    `jitter` is the standard deviation of each gap, as a part of the gap: it accumulates, as the slip
-    of rolling elements does (Randall and Antoni 2011, Mech. Syst. Signal Process. 25, eq. 10).
+    `jitter` is the standard deviation of each gap, as a part of the gap: it accumulates, as the
+    slip of rolling elements does (Randall and Antoni 2011, Mech. Syst. Signal Process. 25:485).
     """
     first, last = float(turns[0]), float(turns[-1])
     count = max(int((last - first) * per_turn) + 2, 2)
@@ -144,8 +145,13 @@ def rushing(samples: int, knots: Knots, rng: Generator) -> Samples:
 
 @lru_cache(maxsize=64)
 def _shape(knots: Knots, samples: int) -> Samples:
-    shape = curve(knots, samples)
-    return shape / np.float32(np.sqrt(np.mean(shape**2)))
+    return unit_power(curve(knots, samples))
+
+
+def unit_power(shape: Samples) -> Samples:
+    """Return a spectrum's amplitudes (bin,), scaled so that white noise keeps its power."""
+    scale = np.float32(1 / np.sqrt(np.mean(shape**2)))
+    return shape * scale
 
 
 def curve(knots: Knots, samples: int) -> Samples:
@@ -155,7 +161,8 @@ def curve(knots: Knots, samples: int) -> Samples:
     hertz, levels = np.array(knots).T
     coarse = np.interp(np.log(grid * (RATE / samples)), np.log(hertz), levels)
     decibels = np.interp(np.arange(bins, dtype=np.float32), grid, coarse)
-    return np.power(np.float32(10), (decibels / 20).astype(np.float32))
+    amplitudes: Samples = np.power(np.float32(10), (decibels / 20).astype(np.float32))
+    return amplitudes
 
 
 def swell(pattern: Samples, depth: float) -> Samples:
@@ -163,7 +170,8 @@ def swell(pattern: Samples, depth: float) -> Samples:
 
     What swings as far up as down in dB leaves the mean level in dB alone.
     """
-    return np.exp(pattern * np.float32(depth * np.log(10) / 20))
+    gain: Samples = np.exp(pattern * np.float32(depth * np.log(10) / 20))
+    return gain
 
 
 def bursts(samples: int, rate: float, length: float, rng: Generator) -> Samples:

@@ -23,6 +23,7 @@ from dgmix.data.simulate.signals import (
     seconds,
     swell,
     turning,
+    unit_power,
     white_spectrum,
 )
 
@@ -57,7 +58,7 @@ class Path:
 def draw_hall(common: Generator, own: Generator) -> Hall:
     """Return a hall: its character from the section's generator, its peculiarity from its own."""
     slope, base = common.uniform(-5.0, -3.0), common.normal(0, 2.5, len(_OCTAVES))
-    colour = base + own.normal(0, 1.5, len(_OCTAVES))
+    colour = base + own.normal(0, 0.8, len(_OCTAVES))
     levels = [
         float(slope * np.log2(f / 500) + extra) for f, extra in zip(_OCTAVES, colour, strict=True)
     ]
@@ -73,11 +74,11 @@ def draw_hall(common: Generator, own: Generator) -> Hall:
 
 def draw_path(common: Generator, own: Generator) -> Path:
     """Return a path: the section's machine and room, and the position's own deviation."""
-    response = common.normal(0, 2.5, len(_OCTAVES)) + own.normal(0, 1.2, len(_OCTAVES))
+    response = common.normal(0, 2.5, len(_OCTAVES)) + own.normal(0, 0.6, len(_OCTAVES))
     return Path(
         response=tuple(zip(_OCTAVES, map(float, response), strict=True)),
         delays=tuple(map(float, own.uniform(0.4e-3, 8e-3, 3))),
-        reflections=tuple(map(float, own.uniform(-0.4, 0.4, 3))),
+        reflections=tuple(map(float, own.uniform(-0.25, 0.25, 3))),
     )
 
 
@@ -89,14 +90,14 @@ def jittered(knots: Knots, spread: float, rng: Generator) -> Knots:
 
 def hall_sound(hall: Hall, samples: int, rng: Generator, colour_spread: float) -> Samples:
     """Return an excerpt of a hall's noise, RMS about 1, float32 (sample,)."""
-    shape = curve(jittered(hall.noise, colour_spread, rng), samples)
-    spectrum = white_spectrum(samples, rng) * (shape / np.sqrt(np.mean(shape**2)))
+    shape = unit_power(curve(jittered(hall.noise, colour_spread, rng), samples))
+    spectrum = white_spectrum(samples, rng) * shape
     sound = np.fft.irfft(spectrum, samples).astype(np.float32)
     sound *= swell(drift(samples, 0.5, rng), 2.0)
     sound += hum(hall, samples, rng)
     for rotation, level in hall.distant:
         if rng.random() < 0.6:
-            sound += distant_machine(rotation, level + rng.normal(0, 3), samples, rng)
+            sound += distant_machine(rotation, level + rng.normal(0, 2), samples, rng)
     add_clanks(sound, hall.clanks, rng)
     return sound
 

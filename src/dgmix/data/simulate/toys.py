@@ -15,6 +15,7 @@ from dgmix.data.simulate.signals import (
     Knots,
     Modes,
     Samples,
+    amplitude,
     bursts,
     crossings,
     drift,
@@ -61,28 +62,29 @@ def car_sound(
 ) -> Samples:
     """Return a toy car: whine of motor orders and gear mesh, rolling noise of the tyres.
 
-    The motor turns 1.6 rev/s a volt (`spd`). A bent shaft swings the whine once a wheel turn; a broken
-    crown-gear tooth knocks once a wheel turn; wire around a tyre slaps the road in bouts; worn brushes
-    crackle at random.
+    The motor turns 1.6 rev/s a volt (`spd`). A bent shaft swings the whine once a wheel turn; a
+    broken crown-gear tooth knocks once a wheel turn; wire around a tyre slaps the road in bouts;
+    worn brushes crackle at random.
     """
-    rate = condition.number("spd", 34.0) * 1.6 * rng.normal(1, 0.015)
+    rate = condition.number("spd", 34.0) * 1.6 * rng.normal(1, 0.03)
     turns = turning(np.float32(rate) * (1 + drift(samples, 0.008, rng)), samples, rng.random())
     wheel = turns / car.gearing
     once = np.sin(2 * np.pi * np.arange(4096, dtype=np.float32) / 4096)
     whine = harmonics(turns, car.whine, rng)
-    whine *= swell(periodic(wheel, once), 6.0 * wear["bent shaft"])
+    whine *= swell(periodic(wheel, once), 7.0 * wear["bent shaft"])
+    whine *= np.float32(amplitude(3.0 * wear["bent shaft"]))
     tyres = rushing(samples, car.tyres, rng) * swell(drift(samples, 0.5, rng), 1.0)
     knocks = crossings(wheel, 1.0, 0.01, rng)
     train = strikes(knocks, 4.0 * wear["broken tooth"] * rng.gamma(8, 1 / 8, len(knocks)), samples)
     slaps = crossings(wheel, 2.0, 0.05, rng)
     gate = bursts(samples, 0.5, 0.9, rng)[(slaps * RATE).astype(int) % samples]
-    train += strikes(slaps, 4.0 * wear["wire on tyre"] * gate, samples)
+    train += strikes(slaps, 8.0 * wear["wire on tyre"] * gate, samples)
     sparks = rng.uniform(0, samples / RATE, rng.poisson(8.0 * samples / RATE))
     crackle = strikes(
-        sparks, 3.0 * wear["worn brushes"] * rng.gamma(1.5, 0.7, len(sparks)), samples
+        sparks, 5.0 * wear["worn brushes"] * rng.gamma(1.5, 0.7, len(sparks)), samples
     )
     sound = whine + tyres + ring(train, car.body) + ring(crackle, car.brushes)
-    return sound * np.float32((rate / 54.0) ** 1.5)
+    return sound * np.float32((rate / 54.0) ** 1.0)
 
 
 # toy train
@@ -127,25 +129,26 @@ def train_sound(
     """Return a toy train: motor whine, rolling noise, every axle's knock at every rail joint.
 
     `spd` is the controller's step, 0.055 m/s each. The loop brings the train near the microphone
-    and away again. A flat wheel thumps once a wheel turn; an open joint knocks hard each time an axle
-    passes it; a stiff axle swings the motor; dirt on the rail makes it crackle in bouts.
+    and away again. A flat wheel thumps once a wheel turn; an open joint knocks hard each time an
+    axle passes it; a stiff axle swings the motor; dirt on the rail makes it crackle in bouts.
     """
-    pace = condition.number("spd", 8.0) * 0.055 * rng.normal(1, 0.015)
+    pace = condition.number("spd", 8.0) * 0.055 * rng.normal(1, 0.03)
     way = turning(np.float32(pace) * (1 + drift(samples, 0.01, rng)), samples, rng.uniform(0, 3))
     wheel = way / train.wheel
     once = np.sin(2 * np.pi * np.arange(4096, dtype=np.float32) / 4096)
     near = swell(periodic(way / (12 * train.piece), once), 2.5)
     whine = harmonics(wheel * train.gearing, train.whine, rng)
-    whine *= swell(periodic(wheel, once), 6.0 * wear["stiff axle"])
+    whine *= swell(periodic(wheel, once), 9.0 * wear["stiff axle"])
+    whine *= np.float32(amplitude(3.5 * wear["stiff axle"]))
     rolling = rushing(samples, train.rolling, rng)
     knocks = _joints(train, way, wear["open joint"], samples, rng)
     flat = crossings(wheel, 1.0, 0.004, rng)
-    knocks += strikes(flat, 3.5 * wear["flat wheel"] * rng.gamma(8, 1 / 8, len(flat)), samples)
+    knocks += strikes(flat, 6.0 * wear["flat wheel"] * rng.gamma(8, 1 / 8, len(flat)), samples)
     dirt = rng.uniform(0, samples / RATE, rng.poisson(25.0 * samples / RATE))
     gate = bursts(samples, 0.6, 0.6, rng)[(dirt * RATE).astype(int) % samples]
-    knocks += strikes(dirt, 2.5 * wear["dirty rail"] * gate * rng.gamma(2, 0.5, len(dirt)), samples)
+    knocks += strikes(dirt, 5.0 * wear["dirty rail"] * gate * rng.gamma(2, 0.5, len(dirt)), samples)
     sound = (whine + rolling + ring(knocks, train.rail)) * near
-    return sound * np.float32(pace / 0.44)
+    return sound * np.float32((pace / 0.44) ** 0.7)
 
 
 def _joints(
@@ -153,7 +156,7 @@ def _joints(
 ) -> Samples:
     """The knocks of all axles at all joints, each joint with its own strength."""
     strengths = np.array(train.joints)
-    strengths[[0, 6]] *= 1 + 1.8 * opened
+    strengths[[0, 6]] *= 1 + 5.0 * opened
     coarse = slice(None, None, 16)
     clock = seconds(samples)[coarse].astype(np.float64)
     knocks = np.zeros(samples, np.float32)

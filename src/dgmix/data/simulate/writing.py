@@ -1,4 +1,4 @@
-"""A simulated set as files: WAV clips, attribute tables, and `simulated.json` that says what it is."""
+"""A simulated set as files: WAV clips, attribute tables, and `simulated.json`, its record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +27,14 @@ FORMAT = 1
 
 RECORD = "simulated.json"
 
+LIMITS = {
+    "sections": (1, 100),
+    "clips": (2, 9999),
+    "seed": (0, 2**63 - 1),
+    "seconds": (1, 600),
+    "test_clips": (1, 9999),
+}
+
 
 @dataclass(frozen=True)
 class Order:
@@ -40,17 +48,21 @@ class Order:
     test_clips: int | None
 
     def checked(self) -> Order:
-        """Return the order with its default filled in, or raise `InputError` naming what is wrong."""
+        """Return the order, its defaults filled in; raise `InputError` naming what is wrong."""
         for machine in self.machines:
             if machine not in MACHINES:
                 raise InputError(f"{machine}: no such machine; choose from {', '.join(MACHINES)}")
-        limits = {"sections": (1, 100), "clips": (2, 9999), "seed": (0, 2**63 - 1)}
-        limits |= {"seconds": (1, 600), "test_clips": (1, 9999)}
+        if not self.machines:
+            raise InputError(f"no machine was chosen; choose from {', '.join(MACHINES)}")
         test_clips = self.test_clips
         if test_clips is None:
             test_clips = min(50, max(5, self.clips // 4))
-        order = Order(self.machines, self.sections, self.clips, self.seed, self.seconds, test_clips)
-        for name, (low, high) in limits.items():
+        order = replace(
+            self,
+            machines=tuple(name for name in MACHINES if name in self.machines),
+            test_clips=test_clips,
+        )
+        for name, (low, high) in LIMITS.items():
             if not low <= getattr(order, name) <= high:
                 raise InputError(f"{name} is {getattr(order, name)}; choose {low} to {high}")
         return order
@@ -107,7 +119,7 @@ def write_clip(folder: Path, seed: int, samples: int, clip: PlannedClip) -> str:
 
 
 def write_attributes(folder: Path, order: Order) -> None:
-    """Write `<machine>/attributes_<nn>.csv`: a row a clip, with what differs between the domains."""
+    """Write `<machine>/attributes_<nn>.csv`: for each clip what differs between the domains."""
     tables: dict[tuple[str, int], list[list[str]]] = {}
     for clip in order.plan():
         cells = section_shift(clip.machine, clip.section).columns(clip.condition)
