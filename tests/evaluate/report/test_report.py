@@ -181,6 +181,7 @@ def test_the_page_can_be_read_without_seeing_it(page):
     assert {*targets, *labelled} <= set(ids)
 
 
+@pytest.mark.slow
 def test_a_report_of_the_whole_benchmark_stays_small(make_run):
     machines = ("bearing", "fan", "gearbox", "valve", "slider", "ToyCar", "ToyTrain")
     sections = [f"0{number}" for number in range(6)]
