@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dgmix.errors import InputError
 
@@ -25,7 +25,7 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 class Settings(BaseModel):
     """Base of all settings: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class AudioSettings(Settings):
@@ -43,7 +43,7 @@ class FeatureSettings(Settings):
     n_mels: Annotated[int, Field(ge=32, le=512)] = Field(128, description="mel bands")
     f_min: NonNegativeFloat = Field(0.0, description="Hz, lower edge of the lowest band")
     f_max: PositiveFloat = Field(8000.0, description="Hz, upper edge of the highest band")
-    mel_scale: Literal["htk", "slaney"] = "htk"
+    mel_scale: Literal["htk", "slaney"] = Field("htk", description="how bands widen with pitch")
     mel_norm: Literal["none", "slaney"] = Field("none", description="area of the triangles")
     window_norm: bool = Field(True, description="divide the STFT by the window's Euclidean norm")
 
@@ -57,33 +57,41 @@ class InputSettings(Settings):
 
 
 class EncoderSettings(Settings):
-    """Which encoder; the names are the keys of `dgmix.model.encoders.ENCODERS`."""
+    """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2"] = "mobilenetv2"
+    name: Literal["mobilenetv2"] = Field(
+        "mobilenetv2", description="a key of `dgmix.model.encoders.ENCODERS`"
+    )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
 
 
 class LarsSettings(Settings):
     """LARS (You, Gitman, Ginsburg 2017, arXiv 1708.03888)."""
 
-    name: Literal["lars"] = "lars"
-    lr: PositiveFloat = 0.8
+    name: Literal["lars"] = Field("lars", description="which optimiser")
+    lr: PositiveFloat = Field(0.8, description="highest learning rate, at `lr_batch_size`")
     lr_batch_size: PositiveInt = Field(2048, description="batch size that `lr` is meant for")
-    weight_decay: NonNegativeFloat = 1e-4
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegativeFloat = Field(1e-4, description="not of biases and norms")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of the steps")
     trust: PositiveFloat = Field(1e-3, description="trust coefficient")
 
 
 class AdamWSettings(Settings):
     """AdamW (Loshchilov, Hutter 2019, arXiv 1711.05101)."""
 
-    name: Literal["adamw"] = "adamw"
-    lr: PositiveFloat = 1e-3
+    name: Literal["adamw"] = Field("adamw", description="which optimiser")
+    lr: PositiveFloat = Field(1e-3, description="highest learning rate, at `lr_batch_size`")
     lr_batch_size: PositiveInt = Field(64, description="batch size that `lr` is meant for")
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: NonNegativeFloat = Field(1e-4, description="not of biases and norms")
 
 
-OptimizerSettings = Annotated[LarsSettings | AdamWSettings, Field(discriminator="name")]
+def _named(optimizer: Any) -> Any:
+    return {"name": "adamw", **optimizer} if isinstance(optimizer, dict) else optimizer
+
+
+OptimizerSettings = Annotated[
+    LarsSettings | AdamWSettings, Field(discriminator="name"), BeforeValidator(_named)
+]
 
 
 class StageSettings(Settings):
@@ -98,7 +106,7 @@ class StageSettings(Settings):
     )
     crops_per_clip: PositiveInt = Field(1, description="crops that an epoch takes of a clip")
     batch_size: Annotated[int, Field(ge=4)] = Field(64, description="crops in a step")
-    optimizer: OptimizerSettings = AdamWSettings()
+    optimizer: OptimizerSettings = Field(AdamWSettings(), description="which, and how fast")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="part of the steps over which the learning rate rises from 0"
     )
@@ -113,7 +121,9 @@ class StageSettings(Settings):
 class PretrainSettings(StageSettings):
     """DG-Mix pre-training (DESIGN §1.3)."""
 
-    projector: list[PositiveInt] = Field([1280, 1280, 1280], min_length=1)
+    projector: list[PositiveInt] = Field(
+        [1280, 1280, 1280], min_length=1, description="sizes of the layers after the encoder"
+    )
     geometric: NonNegativeFloat = Field(25.0, description="weight of the geometric term")
     variance: NonNegativeFloat = Field(25.0, description="weight of the variance term")
     covariance: NonNegativeFloat = Field(1.0, description="weight of the covariance term")
@@ -185,7 +195,7 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = _key(first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{origin}: unknown setting '{key}'; see docs/settings.md") from error
         raise InputError(f"{origin}: setting '{key}': {first['msg']}") from error
@@ -194,6 +204,16 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
 def dump_recipe(recipe: Recipe) -> str:
     """Return the recipe, with every setting, as YAML that `load_recipe` reads."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    """Return the key at a place that pydantic names, where a union's choice is a part too."""
+    parts = [
+        str(part)
+        for before, part in zip(("", *place), place, strict=False)
+        if (before, part) not in (("optimizer", "lars"), ("optimizer", "adamw"))
+    ]
+    return ".".join(parts)
 
 
 def _recipe_text(name_or_path: str | Path) -> str:
@@ -211,7 +231,7 @@ def _recipe_text(name_or_path: str | Path) -> str:
 def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
     if values is None:
         return {}
@@ -231,5 +251,5 @@ def _apply(values: dict[str, Any], change: str) -> None:
             raise InputError(f"--set {change}: '{parent}' holds a value, not settings")
     try:
         values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"--set {change}: the value is not valid YAML") from error
