@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dgmix.errors import DgmixError
+
+INTERRUPTED = 130  # the exit status that typer gives an interrupted command
 
 app = typer.Typer(
     help="Hear from healthy recordings alone that a machine is about to break.",
@@ -35,13 +38,17 @@ def main() -> None:
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
     except Exception as error:
-        sentence = f"unexpected {type(error).__name__}: {error}; --debug shows where"
-        _fail(error, sentence, 1, debug)
+        reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
+        _fail(error, f"{reason}; --debug shows where", 1, debug)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("dgmix: stopped; the same command continues where it was", file=sys.stderr)
+        raise
 
 
 def _fail(error: Exception, sentence: str, status: int, debug: bool) -> None:
     if debug:
-        raise error
+        traceback.print_exception(error)
     print(f"dgmix: {sentence}", file=sys.stderr)
     sys.exit(status)
 

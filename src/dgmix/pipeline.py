@@ -10,9 +10,11 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +29,7 @@ from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder, write_text
-from dgmix.progress import say
+from dgmix.progress import say, share_terminal
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -79,18 +81,22 @@ def run(
     """
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     clips = chosen_machines(load_manifest(data), machines)
+    if settings.detect.per_section:
+        check_sections(clips)
     output = make_folder(output)
-    device = device or best_device()
+    device = chosen_device(device)
     store_folder = Path(cache) if cache else default_folder()
     units = plan(settings, clips, seeds, output, store_folder, device)
-    _claim(output, settings, units)
     pending = [unit for unit in units if not unit.done]
+    claims = _claims(output, settings, units)
+    _refuse_another(claims)
     if pending:
         cores = os.cpu_count() or 1
         paths = dict.fromkeys(clip.path for unit in pending for clip in unit.clips)
         FeatureStore(store_folder, settings.audio, settings.features).add(paths, cores)
-        complete(pending, jobs or (1 if device == "cuda" else min(cores, len(pending))))
-    if pending or not (output / "report.html").exists():
+        _start(output, claims)
+        complete(pending, jobs or (1 if device.startswith("cuda") else min(cores, len(pending))))
+    if not (output / "report.html").exists():
         judge(output, settings)
     return output
 
@@ -116,9 +122,10 @@ def summary(run: Path) -> str:
 
 
 def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
-    """Return the clips of `machines` (of all, if none is named), checked to be trainable.
+    """Return the clips of `machines` (of all, if none is named), checked to be enough.
 
-    Raises `InputError` for a machine that is not there or has no normal training clips.
+    Raises `InputError` for a machine that is not there, and for one without normal training clips
+    or without test clips.
     """
     there = clips.values("machine")
     for machine in machines:
@@ -129,9 +136,24 @@ def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
     kept = Manifest([c for c in clips if not machines or c.machine in machines], clips.root)
     for machine in kept.values("machine"):
         for repeat in kept.select(machine=machine).repeats:
-            if not kept.select(machine=machine, repeat=repeat, split="train", label="normal"):
+            mine = kept.select(machine=machine, repeat=repeat)
+            if not mine.select(split="train", label="normal"):
                 raise InputError(f"{clips.root}: no normal training clips of machine '{machine}'")
+            if not mine.select(split="test"):
+                raise InputError(f"{clips.root}: no test clips of machine '{machine}' to score")
     return kept
+
+
+def check_sections(clips: Manifest) -> None:
+    """Raise `InputError` for a section that has test clips but no normal training clips."""
+    normal = clips.select(split="train", label="normal")
+    known = {(clip.machine, clip.repeat, clip.section) for clip in normal}
+    for clip in clips.select(split="test"):
+        if (clip.machine, clip.repeat, clip.section) not in known:
+            raise InputError(
+                f"{clip.path}: no normal training clips of section '{clip.section}' of machine "
+                f"'{clip.machine}'; add some, or set detect.per_section=false"
+            )
 
 
 def plan(
@@ -163,9 +185,7 @@ def complete(units: Sequence[Unit], jobs: int) -> None:
     completed before the first error is raised.
     """
     failures: list[tuple[Unit, Exception]] = []
-    with ProcessPoolExecutor(
-        min(jobs, len(units)), multiprocessing.get_context("spawn"), initializer=_start_worker
-    ) as pool:
+    with _workers(min(jobs, len(units))) as pool:
         futures = {pool.submit(complete_unit, unit): unit for unit in units}
         for number, future in enumerate(as_completed(futures), 1):
             unit = futures[future]
@@ -178,7 +198,8 @@ def complete(units: Sequence[Unit], jobs: int) -> None:
         unit, error = failures[0]
         if isinstance(error, InputError):
             raise error
-        raise DgmixError(f"{unit.label}: {error or type(error).__name__}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DgmixError(f"{unit.label}: {reason}") from error
 
 
 def complete_unit(unit: Unit) -> None:
@@ -247,33 +268,49 @@ def judge(output: Path, recipe: Recipe) -> None:
     write_report(output)
 
 
-def best_device() -> str:
-    """Return "cuda" where torch can use a GPU, else "cpu"."""
+def chosen_device(wanted: str | None) -> str:
+    """Return the device that is asked for, or "cuda" where torch can use a GPU, else "cpu".
+
+    Raises `InputError` for a device that torch does not know or cannot use here.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {wanted}: torch cannot use it here; try cpu") from error
+    return wanted
 
 
-def _claim(output: Path, recipe: Recipe, units: Sequence[Unit]) -> None:
-    """Write what the run is made of into its folder, or find the same there.
+def _claims(output: Path, recipe: Recipe, units: Sequence[Unit]) -> dict[Path, str]:
+    """Return the files that say what a run is made of, with their texts.
 
     `clips.csv` of a unit is a table that `load_manifest` reads, paths from the data folder.
-    Raises `InputError` if the folder holds a run of another recipe or of other clips.
     """
-    _write_or_match(output / "recipe.yaml", dump_recipe(recipe), "another recipe")
-    for unit in units:
-        _write_or_match(unit.folder / "clips.csv", _clips_table(unit.clips), "other clips")
+    tables = {unit.folder / "clips.csv": _clips_table(unit.clips) for unit in units}
+    return {output / "recipe.yaml": dump_recipe(recipe), **tables}
+
+
+def _refuse_another(claims: Mapping[Path, str]) -> None:
+    """Raise `InputError` if a folder holds a run of another recipe or of other clips."""
+    for path, text in claims.items():
+        if path.exists() and path.read_text("utf-8") != text:
+            what = "another recipe" if path.name == "recipe.yaml" else "other clips"
+            raise InputError(
+                f"{path}: this folder holds a run of {what}; give another folder with -o, "
+                "or the settings it was started with"
+            )
+
+
+def _start(output: Path, claims: Mapping[Path, str]) -> None:
+    """Write what the run is made of, and remove the report: it will not tell all any more."""
+    for path, text in claims.items():
+        if not path.exists():
+            write_text(path, text)
     write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
-
-
-def _write_or_match(path: Path, text: str, difference: str) -> None:
-    if not path.exists():
-        write_text(path, text)
-    elif path.read_text("utf-8") != text:
-        raise InputError(
-            f"{path}: this folder holds a run of {difference}; give another folder with -o, "
-            "or the settings it was started with"
-        )
+    (output / "report.html").unlink(missing_ok=True)
 
 
 def _clips_table(clips: Manifest) -> str:
@@ -292,13 +329,30 @@ def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArra
     return score_view(recipe.detect, training, known.sections, test, asked.sections)
 
 
-def _start_worker() -> None:
-    """Use one thread, and stop when the process that started this one is gone."""
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of processes; when the block fails or is interrupted they end at once."""
+    before = set(multiprocessing.active_children())
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, spawn, _start_worker, (count > 1,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for worker in set(multiprocessing.active_children()) - before:
+                worker.terminate()
+            raise
+
+
+def _start_worker(several: bool) -> None:
+    """Use one thread; leave Ctrl-C to the process that started this one, and end with it."""
     import torch
     from threadpoolctl import threadpool_limits
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threadpool_limits(1)
+    if several:
+        share_terminal()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()

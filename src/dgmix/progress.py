@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 LINE_SECONDS = 10.0
+_several_writers = False
 
 
 class Advance(Protocol):
@@ -26,12 +27,18 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     On a terminal this is a bar; elsewhere at most one plain line every ten seconds, and one at
     the end, so that logs stay readable.
     """
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _several_writers:
         with _bar(what, total) as advance:
             yield advance
     else:
         with _lines(what, total) as advance:
             yield advance
+
+
+def share_terminal() -> None:
+    """Show lines on a terminal too: several processes write to it, and bars would overwrite it."""
+    global _several_writers
+    _several_writers = True
 
 
 def say(line: str) -> None:
