@@ -216,18 +216,18 @@ def complete_unit(unit: Unit) -> None:
     asked = Known(store, unit.clips.select(split="test"))
     crops = TrainingCrops.of(known.bank, known.sections)
 
-    def remember(network: Network) -> Detector:
-        return Detector.remember(recipe, network, known.bank, known.sections, known.domains)
+    def learned(network: Network) -> Detector:
+        return Detector(recipe).learn(recipe, network, known.bank, known.sections, known.domains)
 
     for name in recipe.evaluate.baselines:
         if name == "untrained":
-            fresh = remember(untrained(recipe, crops, seed, device).eval())
+            fresh = learned(untrained(recipe, crops, seed, device).eval())
             scores = fresh.score_bank(asked.bank, asked.sections)
         else:
             scores = _raw_scores(recipe, name, known, asked)
         write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
 
-    detector = remember(train(recipe, crops, seed, Run(unit.folder, label=unit.label), device))
+    detector = learned(train(recipe, crops, seed, Run(unit.folder, label=unit.label), device))
     save_detector(detector, unit.folder / "detector.dgmix")
     scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
     write_submission(unit.folder, scored)
@@ -322,7 +322,7 @@ def _clips_table(clips: Manifest) -> str:
 
 
 def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArray[np.float64]:
-    from dgmix.detect.detector import score_view
+    from dgmix.detect.memory import score_view
     from dgmix.detect.views import RAW_VIEWS
 
     training, test = RAW_VIEWS[name](known.bank, asked.bank)

@@ -102,14 +102,19 @@ def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float
             f"setting 'features.f_min': {features.f_min:g} Hz is not below 'features.f_max' "
             f"({features.f_max:g} Hz); lower it"
         )
-    to_mel, to_hz = SCALES[features.mel_scale]
-    ends = to_mel(np.array([features.f_min, features.f_max]))
-    edges = to_hz(np.linspace(ends[0], ends[1], features.n_mels + 2))
+    edges = mel_edges(features)
     bins = np.linspace(0, sample_rate / 2, features.n_fft // 2 + 1)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
     triangles = np.maximum(triangles, 0)
     return triangles * (2 / (high - low)) if features.mel_norm == "slaney" else triangles
+
+
+def mel_edges(features: FeatureSettings) -> NDArray[np.float64]:
+    """Return the edges of the mel bands in Hz, float64 (mel + 2,); band i peaks at edge i + 1."""
+    to_mel, to_hz = SCALES[features.mel_scale]
+    ends = to_mel(np.array([features.f_min, features.f_max]))
+    return to_hz(np.linspace(ends[0], ends[1], features.n_mels + 2))
 
 
 def hz_to_mel_htk(hz: NDArray[np.float64]) -> NDArray[np.float64]:

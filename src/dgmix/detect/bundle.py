@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from dgmix.config import dump_recipe, parse_recipe
-from dgmix.detect.detector import Detector, Memory
+from dgmix.detect.detector import Detector
+from dgmix.detect.localize import BandStatistics
+from dgmix.detect.memory import Memory
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.model.network import Network
@@ -31,15 +33,20 @@ def save_detector(detector: Detector, path: Path) -> None:
 
     from dgmix import __version__
 
-    memory = detector.memory
-    tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network.state_dict().items()}
-    tensors["memory.references"] = torch.from_numpy(memory.references)
-    tensors["memory.clips"] = torch.from_numpy(memory.clips)
-    tensors["calibration"] = torch.from_numpy(detector.calibration)
+    memory = detector.memory_
+    tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network_.state_dict().items()}
+    arrays = {
+        "memory.references": memory.references,
+        "memory.clips": memory.clips,
+        "bands.mean": detector.bands_.mean,
+        "bands.std": detector.bands_.std,
+        "calibration": detector.decision_scores_,
+    }
+    tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
     description = {
         "format": FORMAT,
         "version": __version__,
-        "recipe": yaml.safe_load(dump_recipe(detector.recipe)),
+        "recipe": yaml.safe_load(dump_recipe(detector.recipe_)),
         "sections": memory.sections,
         "domains": memory.domains,
     }
@@ -115,4 +122,7 @@ def _assemble(
         tuple(description["sections"]),
         tuple(description["domains"]),
     )
-    return Detector(recipe, network.eval(), memory)
+    bands = BandStatistics(tensors["bands.mean"].numpy(), tensors["bands.std"].numpy())
+    return Detector(recipe).assemble(
+        recipe, network.eval(), memory, bands, tensors["calibration"].numpy()
+    )
