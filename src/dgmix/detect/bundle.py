@@ -7,7 +7,6 @@ under the key "dgmix", with the format version, the recipe and what the detector
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +71,9 @@ def describe_detector(path: Path) -> dict[str, Any]:
     Raises what `load_detector` raises.
     """
     tensors, description = _read(path)
-    sizes = {name: list(tensor.shape) for name, tensor in tensors.items()}
-    weights = sum(t.numel() for name, t in tensors.items() if name.startswith(WEIGHTS))
-    sections, domains = description["sections"], description["domains"]
-    return {
-        "format": description["format"],
-        "dgmix": description["version"],
-        "training clips": len(sections),
-        "clips by section": dict(sorted(Counter(sections).items())),
-        "clips by domain": dict(sorted(Counter(domains).items())),
-        "memory": sizes["memory.references"],
-        "weights": weights,
-        "recipe": description["recipe"],
-    }
+    versions = {"format": description["format"], "dgmix": description["version"]}
+    detector = _assemble(tensors, description, path)
+    return {**versions, **detector.summary(), "recipe": description["recipe"]}
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -102,8 +102,9 @@ class Detector:
         """
         self.recipe_, self.network_, self.memory_, self.bands_ = recipe, network, memory, bands
         self._comparison = Comparison(recipe.detect, memory)
-        known = decision_scores is not None
-        self.decision_scores_ = decision_scores if known else self._comparison.calibrate()
+        if decision_scores is None:
+            decision_scores = self._comparison.calibrate()
+        self.decision_scores_ = decision_scores
         return self
 
     def score_samples(
