@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,13 +12,9 @@ import pytest
 from zenodo_server import Zenodo, expected, serve, zip_of
 
 import dgmix.data.download as door
+from dgmix.data import load_manifest
 from dgmix.data.download import MACHINES, download, fetch
 from dgmix.errors import DgmixError, InputError
-
-CLIP = re.compile(
-    r"(?P<machine>\w+)/(?P<split>train|test)/section_(?P<section>\d\d)_(?P<domain>source|target)"
-    r"_(?P=split)_(?P<label>normal|anomaly)_\d{4}(_[\w.-]+)?\.wav"
-)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -68,26 +63,39 @@ def test_whole_set_is_fetched_unpacked_and_named(zenodo: Zenodo, tmp_path: Path)
     )
 
 
-def test_every_name_parses_and_the_evaluation_set_is_balanced(
+def test_manifest_of_the_download_knows_every_label_and_domain(
     zenodo: Zenodo, tmp_path: Path
 ) -> None:
     download("dcase2022", tmp_path, base_url=zenodo.url)
-    clips = [CLIP.fullmatch(path) for path in files_in(tmp_path) if path.endswith(".wav")]
-    assert None not in clips
+    manifest = load_manifest(tmp_path)
+    assert manifest.values("machine") == sorted(MACHINES)
+    assert manifest.values("section") == ["00", "01", "02", "03", "04", "05"]
+    assert manifest.values("label") == ["anomaly", "normal"]
+    assert manifest.values("domain") == ["source", "target"]
     groups = Counter(
-        clip["machine"] + clip["section"] + clip["domain"] + clip["label"]
-        for clip in clips
-        if clip and clip["split"] == "test" and clip["section"] > "02"
+        (clip.machine, clip.section, clip.domain, clip.label)
+        for clip in manifest.select(split="test")
+        if clip.section >= "03"
     )
     assert len(groups) == 7 * 3 * 2 * 2
     assert set(groups.values()) == {50}
 
 
+def test_progress_ends_at_its_total(
+    zenodo: Zenodo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zenodo.archives["dev_fan.zip"] = zip_of({"fan/train/a.wav": bytes(3 << 20)}, packed=False)
+    download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
+    shown = capsys.readouterr().err
+    assert "download (MiB): 4/4 in " in shown
+    assert f"{tmp_path}: complete, 3 archives, 3 of them new" in shown
+
+
 def test_second_call_reads_nothing(zenodo: Zenodo, tmp_path: Path) -> None:
-    download("dcase2022", tmp_path, base_url=zenodo.url)
-    asked = len(zenodo.asked)
-    download("dcase2022", tmp_path, base_url=zenodo.url)
-    assert len(zenodo.asked) == asked == 3 + 21
+    download("dcase2022", tmp_path, ["slider", "fan"], base_url=zenodo.url)
+    assert len(zenodo.asked) == 3 + 6
+    download("dcase2022", tmp_path, ["slider", "fan"], base_url=zenodo.url)
+    assert len(zenodo.asked) == 3 + 6
 
 
 def test_only_what_is_missing_is_fetched(zenodo: Zenodo, tmp_path: Path) -> None:
@@ -308,6 +316,13 @@ def test_folder_of_zip_files(
     assert files_in(tmp_path / "data") == expected("fan")
     assert sorted(zips.rglob("*")) == before
     assert "no checksums for 3 of 3 zip files" in capsys.readouterr().err
+
+
+def test_damaged_zip_file_of_the_user_stays(zips: Path, tmp_path: Path) -> None:
+    (zips / "dev_fan.zip").write_bytes(b"not a zip file")
+    with pytest.raises(DgmixError, match=r"dev_fan\.zip: not a whole zip file"):
+        download("dcase2022", tmp_path / "data", ["fan"], base_url=str(zips), jobs=1)
+    assert (zips / "dev_fan.zip").is_file()
 
 
 @pytest.mark.parametrize("place", ["6355122.json", "6355122/6355122.json", "api/records/6355122"])

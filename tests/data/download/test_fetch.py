@@ -63,6 +63,13 @@ def test_any_cuts_give_the_same_file(
     assert server.sent[FAN.name] <= len(CONTENT) + len(cuts) * module.CHUNK_BYTES
 
 
+def test_cut_is_noticed_where_no_length_was_announced(server: Zenodo, tmp_path: Path) -> None:
+    server.with_length = False
+    server.cuts[FAN.name] = [500]
+    assert get(server, tmp_path / "part")[0] == CONTENT
+    assert server.asked_for(FAN.name) == ["", "bytes=500-"]
+
+
 def test_part_of_full_size_is_not_asked_for(server: Zenodo, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(CONTENT)
     assert get(server, tmp_path / "part") == (CONTENT, [len(CONTENT)])

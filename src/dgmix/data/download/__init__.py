@@ -87,7 +87,7 @@ def _fetch_and_unpack(offers: Sequence[Offer], folder: Path, jobs: int) -> None:
     _ensure_space(offers, folder)
     make_folder(folder / ".download")
     stop = threading.Event()
-    total = -(-sum(offer.size for offer in offers) // MIB)
+    total = _mib(sum(offer.size for offer in offers))
     with progress("download (MiB)", total) as advance, ThreadPoolExecutor(jobs) as pool:
         meter = Meter(advance)
         futures = {
@@ -138,6 +138,11 @@ def _ensure_space(offers: Sequence[Offer], folder: Path) -> None:
         )
 
 
+def _mib(size: int) -> int:
+    """Return a size in MiB, rounded up."""
+    return -(-size // MIB)
+
+
 class Meter:
     """Adds up how much of each archive is here, from several threads, in whole MiB."""
 
@@ -151,7 +156,7 @@ class Meter:
         """Say that `bytes_here` bytes of the archive `name` are here now."""
         with self._lock:
             self._bytes[name] = bytes_here
-            done = sum(self._bytes.values()) // MIB
+            done = _mib(sum(self._bytes.values()))
             if done != self._shown:
                 self._advance(done - self._shown)
                 self._shown = done
