@@ -29,6 +29,11 @@ class TrainingCrops:
         """Return the crops of clips whose sections are given by name (clip,)."""
         return cls(bank, np.unique(np.array(sections), return_inverse=True)[1].astype(np.int64))
 
+    @property
+    def section_count(self) -> int:
+        """How many sections the clips are of."""
+        return int(self.sections.max()) + 1
+
     def steps_per_epoch(self, settings: StageSettings) -> int:
         """Return the number of batches that an epoch is divided into."""
         crops = max(SMALLEST_BATCH, len(self.bank) * settings.crops_per_clip)

@@ -63,7 +63,7 @@ def train(
         network.load_state_dict(saved["network"])
     for number, stage in enumerate(STAGES):
         settings: StageSettings = getattr(recipe, stage)
-        if number >= saved["stage"] and settings.epochs > 0:
+        if number >= saved["stage"] and _wanted(stage, settings, crops):
             resumed = saved if number == saved["stage"] and "optimizer" in saved else None
             StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
     if recipe.recalibrate:
@@ -76,6 +76,15 @@ def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cp
     network = build_network(recipe, seed)
     network.transform.set_statistics(*crops.level_statistics(network))
     return network.to(device)
+
+
+def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops) -> bool:
+    """Say whether a stage is to be trained.
+
+    With one section fine-tuning has nothing to tell apart; its geometric term alone would pull all
+    embeddings into one point.
+    """
+    return settings.epochs > 0 and (stage == "pretrain" or crops.section_count > 1)
 
 
 class StageTraining:
@@ -92,10 +101,11 @@ class StageTraining:
     ) -> None:
         self.number, self.stage, self.settings = STAGES.index(stage), stage, settings
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
-        sections = int(crops.sections.max()) + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            objective = build_objective(stage, settings, network.embedding_size, sections)
+            objective = build_objective(
+                stage, settings, network.embedding_size, crops.section_count
+            )
         self.objective = objective.to(network.device)
         self.optimizer = build_optimizer(settings, [network.encoder, self.objective])
         self.steps_per_epoch = crops.steps_per_epoch(settings)
