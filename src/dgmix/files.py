@@ -11,6 +11,9 @@ from pathlib import Path
 
 from dgmix.errors import DgmixError, InputError
 
+UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
+os.umask(UMASK)
+
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -33,7 +36,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~UMASK)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -75,9 +78,3 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
         raise InputError(
             f"{path}: {reason[:1].lower()}{reason[1:]}; choose another path or its permissions"
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
