@@ -6,8 +6,11 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from dgmix.audio.cache import FeatureStore, MelBank
 from dgmix.audio.io import write_wav
 from dgmix.config import Recipe, parse_recipe
+from dgmix.data.simulate import simulate
 
 RATE = 16_000
 
@@ -80,3 +84,40 @@ def make_bank(
         return store.open(paths)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set in DCASE form: fan and valve, two sections of 8 training and 12 test clips of 1 s."""
+    folder = tmp_path_factory.mktemp("simulated") / "set"
+    simulate(folder, machines=("fan", "valve"), sections=2, clips=8, test_clips=3, seconds=1.0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for features that tests share, so that each clip is decoded once."""
+    return tmp_path_factory.mktemp("features")
+
+
+class Here(Executor):
+    """Runs what is submitted at once, in this process."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `dgmix.pipeline` complete its units in this process: no start of workers to wait for."""
+
+    @contextmanager
+    def workers(count: int) -> Iterator[Executor]:
+        yield Here()
+
+    monkeypatch.setattr("dgmix.pipeline._workers", workers)

@@ -1,0 +1,327 @@
+"""Recipes: every key is read, every mistake is one sentence, every setting is described."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+
+from dgmix.audio.cache import FeatureStore
+from dgmix.config import (
+    RECIPES,
+    AdamWSettings,
+    LarsSettings,
+    Recipe,
+    dump_recipe,
+    load_recipe,
+    parse_recipe,
+)
+from dgmix.data import load_manifest
+from dgmix.errors import InputError
+from dgmix.pipeline import chosen_machines, complete_unit, judge, plan
+
+DOCS = Path(__file__).parents[1] / "docs"
+PARTS = ["features", "weights", "scores", "tables"]
+DECIDES = {  # the first part of what a run makes that a group of settings changes
+    "audio": "features",
+    "features": "features",
+    "input": "weights",
+    "encoder": "weights",
+    "pretrain": "weights",
+    "finetune": "weights",
+    "recalibrate": "weights",
+    "detect": "scores",
+    "evaluate": "tables",
+}
+CHANGED = {"f_max": 7000.0, "min_steps": 7, "max_steps": 3, "warmup": 0.6, "weight_decay": 0.3}
+OPTIMIZERS = {
+    AdamWSettings: {"name": "adamw", "lr": 0.01},
+    LarsSettings: {"name": "lars", "lr": 0.8, "lr_batch_size": 8},
+}
+Observe = Callable[..., dict[str, Any]]
+
+
+def settings_page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("settings_page", DOCS / "settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGE = settings_page()
+LEAVES = list(PAGE.leaves())
+
+
+def name_of(leaf: Any) -> str:
+    return f"{leaf.key} {leaf.choice[1].__name__}" if leaf.choice else leaf.key
+
+
+def changed(recipe: Recipe, key: str, value: Any) -> Recipe:
+    """Return the recipe with one value changed, unchecked, so that any value can be tried."""
+    head, _, rest = key.partition(".")
+    inner = changed(getattr(recipe, head), rest, value) if rest else value
+    return recipe.model_copy(update={head: inner})
+
+
+def base_of(choice: tuple[str, type] | None, tiny: Recipe) -> Recipe:
+    """Return the recipe in which a setting matters; only DG-Mix is scored."""
+    base = changed(tiny, "evaluate.baselines", [])
+    return changed(base, choice[0], choice[1](**OPTIMIZERS[choice[1]])) if choice else base
+
+
+def alternatives(leaf: Any, base: Recipe) -> Iterator[Recipe]:
+    """Yield the recipe with every other value that a setting can have, or with one."""
+    kind, value = leaf.field.annotation, leaf.value(base)
+    name = leaf.key.rpartition(".")[2]
+    if leaf.choice and name == "name":
+        for other in set(OPTIMIZERS) - {leaf.choice[1]}:
+            yield changed(base, leaf.choice[0], other(**OPTIMIZERS[other]))
+        return
+    if name in CHANGED:
+        values = [CHANGED[name]]
+    elif get_origin(kind) is Literal:
+        values = [option for option in get_args(kind) if option != value]
+    elif get_origin(kind) is list:
+        values = [value[:-1] or ["logmel-mean"]]
+    else:
+        values = [
+            {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}[kind](
+                value
+            )
+        ]
+    for value in values:
+        yield changed(base, leaf.key, value)
+
+
+@pytest.fixture(scope="session")
+def observe(
+    simulated: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Observe:
+    """Return what can be seen of a recipe, up to a part of `PARTS`.
+
+    The training is that of the unit in `trained`, where it is given.
+    """
+    clips = chosen_machines(load_manifest(simulated), ["fan"])
+    paths = [clip.path for clip in clips]
+
+    def look(recipe: Recipe, until: str, trained: Path | None = None) -> dict[str, Any]:
+        output = tmp_path_factory.mktemp("observed")
+        store = FeatureStore(shared_cache, recipe.audio, recipe.features)
+        store.add(paths)
+        digest = hashlib.sha256(store.open(paths)[0].tobytes()).hexdigest()
+        if until == "features":
+            return {"features": digest}
+        [unit] = plan(recipe, clips, [0], output, shared_cache, "cpu")
+        unit.folder.mkdir(parents=True)
+        if trained:
+            shutil.copy(trained / "last.ckpt", unit.folder)
+            shutil.copy(trained / "log.jsonl", unit.folder)
+        complete_unit(unit)
+        if until == "tables":
+            judge(output, recipe)
+        tensors = load_file(unit.folder / "detector.dgmix")
+        tables = [output / name for name in ("results.csv", "results.md")]
+        return {
+            "folder": unit.folder,
+            "features": digest,
+            "weights": {k: v.tobytes() for k, v in tensors.items() if k.startswith("network.enc")},
+            "scores": (unit.folder / "scores.csv").read_text(),
+            "tables": [path.read_text() for path in tables if path.exists()],
+        }
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def baseline(observe: Observe, tiny: Recipe) -> Callable[..., dict[str, Any]]:
+    """Return what can be seen of the recipe in which a setting matters."""
+    return cache(lambda choice: observe(base_of(choice, tiny), "tables"))
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
+def test_every_setting_is_read(
+    leaf: Any, observe: Observe, baseline: Callable[..., dict[str, Any]], tiny: Recipe
+) -> None:
+    part = DECIDES[leaf.key.partition(".")[0]]
+    before = baseline(leaf.choice)
+    trained = before["folder"] if part in ("scores", "tables") else None
+    base = base_of(leaf.choice, tiny)
+    for recipe in alternatives(leaf, base):
+        after = observe(recipe, part, trained)
+        assert after[part] != before[part]
+        earlier = PARTS[: PARTS.index(part)]
+        assert [after[name] for name in earlier] == [before[name] for name in earlier]
+
+
+@pytest.mark.parametrize("key", ["encoder.name", "detect.scorer"])
+def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Recipe) -> None:
+    with pytest.raises(KeyError, match="stranger"):
+        observe(changed(tiny, key, "stranger"), "scores")
+
+
+def test_every_setting_has_another_value_or_a_table(tiny: Recipe) -> None:
+    alone = {
+        leaf.key for leaf in LEAVES if not list(alternatives(leaf, base_of(leaf.choice, tiny)))
+    }
+    assert alone == {"encoder.name", "detect.scorer"}
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
+def test_every_setting_is_described(leaf: Any) -> None:
+    assert leaf.field.description
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    assert (DOCS / "settings.md").read_text() == PAGE.page(), "run python docs/settings.py"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_recipes_load_and_survive_a_round_trip(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    (tmp_path / "again.yaml").write_text(dump_recipe(recipe))
+    assert load_recipe(tmp_path / "again.yaml") == recipe
+
+
+def test_the_published_recipe_is_the_published_method() -> None:
+    recipe = load_recipe("published")
+    assert isinstance(recipe.pretrain.optimizer, LarsSettings)
+    assert recipe.pretrain.optimizer.lr == 0.8
+    assert recipe.pretrain.optimizer.lr_batch_size == 2048
+    assert (recipe.pretrain.epochs, recipe.finetune.epochs) == (100, 20)
+    assert (recipe.pretrain.geometric, recipe.pretrain.variance) == (25, 25)
+    assert recipe.pretrain.covariance == 1
+    assert not recipe.input.log
+    assert (recipe.detect.scorer, recipe.detect.neighbors) == ("knn", 1)
+
+
+@given(
+    epochs=st.integers(0, 1000),
+    alpha=st.floats(1e-300, 1e300),
+    projector=st.lists(st.integers(1, 4000), min_size=1, max_size=4),
+    lars=st.booleans(),
+)
+def test_any_recipe_survives_a_round_trip(
+    epochs: int, alpha: float, projector: list[int], lars: bool
+) -> None:
+    pretrain = {"epochs": epochs, "alpha": alpha, "projector": projector}
+    optimizer = {"optimizer": {"name": "lars", "trust": alpha}} if lars else {}
+    recipe = parse_recipe({"pretrain": {**pretrain, **optimizer}}, "test")
+    assert parse_recipe(yaml.safe_load(dump_recipe(recipe)), "test") == recipe
+
+
+def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load_recipe(tmp_path / "empty.yaml") == Recipe()
+
+
+def test_changes_win_over_the_file() -> None:
+    recipe = load_recipe(
+        "published",
+        [
+            "pretrain.epochs=5",
+            "finetune.optimizer.lr=1e-2",
+            "evaluate.baselines=[]",
+            "detect.pool=max-distance",
+            "pretrain.optimizer={name: adamw}",
+        ],
+    )
+    assert recipe.pretrain.epochs == 5
+    assert recipe.finetune.optimizer.lr == 0.01
+    assert recipe.evaluate.baselines == []
+    assert recipe.detect.pool == "max-distance"
+    assert recipe.pretrain.optimizer == AdamWSettings()
+
+
+def test_an_optimizer_without_a_name_is_adamw() -> None:
+    assert load_recipe("demo", ["finetune.optimizer.lr=0.5"]).finetune.optimizer == AdamWSettings(
+        lr=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("epoch: 3", "unknown setting 'epoch'"),
+        ("pretrain: {epoch: 3}", "unknown setting 'pretrain.epoch'"),
+        ("pretrain: {optimizer: {momentum: 0.9}}", "unknown setting 'pretrain.optimizer.momentum'"),
+        (
+            "pretrain: {optimizer: {name: lars, trust: 0}}",
+            "setting 'pretrain.optimizer.trust': Input should be greater than 0",
+        ),
+        ("pretrain: {optimizer: {name: sgd}}", "setting 'pretrain.optimizer': Input tag 'sgd'"),
+        ("pretrain: {epochs: many}", "setting 'pretrain.epochs': Input should be a valid integer"),
+        ("pretrain: {epochs: 2.5}", "setting 'pretrain.epochs': Input should be a valid integer"),
+        ("pretrain: {epochs: -1}", "setting 'pretrain.epochs': Input should be greater than"),
+        ("pretrain: {batch_size: 3}", "setting 'pretrain.batch_size': Input should be greater"),
+        ("pretrain: {warmup: 1}", "setting 'pretrain.warmup': Input should be less than 1"),
+        ("pretrain: {projector: []}", "setting 'pretrain.projector': List should have at least 1"),
+        (
+            "pretrain: {projector: [8, 0]}",
+            "setting 'pretrain.projector.1': Input should be greater",
+        ),
+        ("features: {f_max: .inf}", "setting 'features.f_max': Input should be a finite number"),
+        ("features: {f_min: .nan}", "setting 'features.f_min': Input should be a finite number"),
+        ("features: {mel_scale: bark}", "setting 'features.mel_scale': Input should be 'htk' or"),
+        ("input: {log: perhaps}", "setting 'input.log': Input should be a valid boolean"),
+        ("evaluate: {confidence: 95}", "setting 'evaluate.confidence': Input should be less than"),
+        ("evaluate: {baselines: [pca]}", "setting 'evaluate.baselines.0': Input should be"),
+        ("audio: 16000", "setting 'audio': Input should be a valid dictionary"),
+        ("audio: {sample_rate: 2024-13-45}", "not valid YAML"),
+        ("audio: [16000", "not valid YAML"),
+        ("- audio", "a recipe must be a mapping of settings"),
+        ("default", "a recipe must be a mapping of settings"),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_names_recipe_and_key(
+    text: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as raised:
+        load_recipe(path)
+    assert str(raised.value).startswith(f"{path}: {sentence}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("pretrain.epochs", "--set pretrain.epochs: write it as key=value"),
+        ("=5", "--set =5: write it as key=value"),
+        ("pretrain.epochs=[", "--set pretrain.epochs=[: the value is not valid YAML"),
+        ("audio.sample_rate=2024-13-45", "--set audio.sample_rate=2024-13-45: the value is not"),
+        ("pretrain.epochs.x=5", "--set pretrain.epochs.x=5: 'epochs' holds a value"),
+        ("pretrain.epoch=5", "published: unknown setting 'pretrain.epoch'"),
+        ("pretrain.epochs=", "published: setting 'pretrain.epochs': Input should be a valid"),
+    ],
+)
+def test_a_mistaken_change_is_one_sentence(change: str, sentence: str) -> None:
+    with pytest.raises(InputError) as raised:
+        load_recipe("published", [change])
+    assert str(raised.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", "folder"])
+def test_what_is_no_recipe_is_refused(content: bytes | str | None, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
+    with pytest.raises(InputError, match=r"mine\.yaml: not a readable recipe; give a YAML file"):
+        load_recipe(path)
