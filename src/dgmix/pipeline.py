@@ -221,7 +221,7 @@ def complete_unit(unit: Unit) -> None:
 
     for name in recipe.evaluate.baselines:
         if name == "untrained":
-            fresh = learned(untrained(recipe, crops, seed, device).eval())
+            fresh = learned(untrained(recipe, crops, seed, device))
             scores = fresh.score_bank(asked.bank, asked.sections)
         else:
             scores = _raw_scores(recipe, name, known, asked)

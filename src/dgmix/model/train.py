@@ -56,7 +56,7 @@ def train(
     it. Continues from `run.checkpoint` where there is one: on one machine, with one number of
     threads, the result is the same to the bit as without the interruption.
     """
-    network = untrained(recipe, crops, seed, device)
+    network = _start(recipe, crops, seed, device)
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
     run.log.rewind(saved["lines"])
     if "network" in saved:
@@ -66,16 +66,25 @@ def train(
         if number >= saved["stage"] and _wanted(stage, settings, crops):
             resumed = saved if number == saved["stage"] and "optimizer" in saved else None
             StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
-    if recipe.recalibrate:
-        recalibrate(network, crops, recipe.pretrain, seed)
-    return network.eval()
+    return _finish(network, recipe, crops, seed)
 
 
 def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cpu") -> Network:
-    """Return the network before its first step, with the input statistics of the clips."""
+    """Return the network that `train` starts from, made ready in the same way."""
+    return _finish(_start(recipe, crops, seed, device), recipe, crops, seed)
+
+
+def _start(recipe: Recipe, crops: TrainingCrops, seed: int, device: str) -> Network:
+    """Return a network with random weights and the input statistics of the clips."""
     network = build_network(recipe, seed)
     network.transform.set_statistics(*crops.level_statistics(network))
     return network.to(device)
+
+
+def _finish(network: Network, recipe: Recipe, crops: TrainingCrops, seed: int) -> Network:
+    if recipe.recalibrate:
+        recalibrate(network, crops, recipe.pretrain, seed)
+    return network.eval()
 
 
 def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops) -> bool:
