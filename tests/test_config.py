@@ -45,6 +45,7 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
     "detect": "scores",
     "evaluate": "tables",
 }
+STAGES = {"pretrain", "finetune"}
 CHANGED = {"f_max": 7000.0, "min_steps": 7, "max_steps": 3, "warmup": 0.6, "weight_decay": 0.3}
 OPTIMIZERS = {
     AdamWSettings: {"name": "adamw", "lr": 0.01},
@@ -78,9 +79,15 @@ def changed(recipe: Recipe, key: str, value: Any) -> Recipe:
     return recipe.model_copy(update={head: inner})
 
 
-def base_of(choice: tuple[str, type] | None, tiny: Recipe) -> Recipe:
-    """Return the recipe in which a setting matters; only DG-Mix is scored."""
+def base_of(stage: str, choice: tuple[str, type] | None, tiny: Recipe) -> Recipe:
+    """Return the recipe in which a setting matters; only DG-Mix is scored.
+
+    For a setting of one training `stage`, the other one is left out.
+    """
     base = changed(tiny, "evaluate.baselines", [])
+    if stage in STAGES:
+        [other] = STAGES - {stage}
+        base = changed(base, f"{other}.epochs", 0)
     return changed(base, choice[0], choice[1](**OPTIMIZERS[choice[1]])) if choice else base
 
 
@@ -150,17 +157,18 @@ def observe(
 @pytest.fixture(scope="session")
 def baseline(observe: Observe, tiny: Recipe) -> Callable[..., dict[str, Any]]:
     """Return what can be seen of the recipe in which a setting matters."""
-    return cache(lambda choice: observe(base_of(choice, tiny), "tables"))
+    return cache(lambda stage, choice: observe(base_of(stage, choice, tiny), "tables"))
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
 def test_every_setting_is_read(
     leaf: Any, observe: Observe, baseline: Callable[..., dict[str, Any]], tiny: Recipe
 ) -> None:
-    part = DECIDES[leaf.key.partition(".")[0]]
-    before = baseline(leaf.choice)
+    group = leaf.key.partition(".")[0]
+    part = DECIDES[group]
+    place = (group if group in STAGES else "", leaf.choice)
+    before, base = baseline(*place), base_of(*place, tiny)
     trained = before["folder"] if part in ("scores", "tables") else None
-    base = base_of(leaf.choice, tiny)
     for recipe in alternatives(leaf, base):
         after = observe(recipe, part, trained)
         assert after[part] != before[part]
@@ -175,9 +183,8 @@ def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Reci
 
 
 def test_every_setting_has_another_value_or_a_table(tiny: Recipe) -> None:
-    alone = {
-        leaf.key for leaf in LEAVES if not list(alternatives(leaf, base_of(leaf.choice, tiny)))
-    }
+    bases = {leaf: base_of("", leaf.choice, tiny) for leaf in LEAVES}
+    alone = {leaf.key for leaf, base in bases.items() if not list(alternatives(leaf, base))}
     assert alone == {"encoder.name", "detect.scorer"}
 
 
