@@ -50,7 +50,7 @@ hall's level, its colour in every octave, the path's response in every octave.""
 NOISE_LEVELS = {"L1": -2.0, "L2": 1.0, "L3": 3.0, "L4": -5.0}
 """The tag `n-lv`: the hall against its usual level, dB."""
 
-HEALTHY, FAULTY = (0.0, 0.15), (0.5, 1.0)
+HEALTHY, FAULTY = (0.0, 0.12), (0.5, 1.0)
 """Range of every fault's severity in a healthy machine, and of the one fault in a faulty one."""
 
 

@@ -43,6 +43,7 @@ DATA_SHEET: dict[str, Machine] = {
         bearing_sound,
         ("outer race", "inner race", "broken cage", "dry", "debris"),
         noise=0.0,
+        severity=1.3,
     ),
     "fan": Machine(
         draw_fan,
@@ -61,23 +62,27 @@ DATA_SHEET: dict[str, Machine] = {
         slider_sound,
         ("pitted rail", "loose stop", "dry rail", "weak drive"),
         noise=-3.0,
+        severity=1.3,
     ),
     "ToyCar": Machine(
         draw_car,
         car_sound,
         ("bent shaft", "broken tooth", "wire on tyre", "worn brushes"),
         noise=-2.0,
+        severity=1.2,
     ),
     "ToyTrain": Machine(
         draw_train,
         train_sound,
         ("flat wheel", "open joint", "stiff axle", "dirty rail"),
         noise=-2.0,
+        severity=1.2,
     ),
     "valve": Machine(
         draw_valves,
         valve_sound,
         ("dirt", "missed strokes", "worn seat", "leak", "sluggish"),
         noise=-8.0,
+        severity=1.3,
     ),
 }

@@ -256,13 +256,13 @@ def gearbox_sound(
     bouts.
     """
     load = condition.number("wt", 100.0)
-    rate = condition.number("volt", 2.0) * 5.0 * (1 - load / 2000) * rng.normal(1, 0.015)
+    rate = condition.number("volt", 2.0) * 5.0 * (1 - load / 2000) * rng.normal(1, 0.03)
     turns = turning(np.float32(rate) * (1 + drift(samples, 0.006, rng)), samples, rng.random())
     slow = turns * (gearbox.pinion / gearbox.wheel)
     angle = np.arange(4096, dtype=np.float32) / 4096
     once = np.sin(2 * np.pi * angle)
     pits = np.exp(-0.5 * (((angle - 0.5) / 0.08) ** 2)).astype(np.float32)
-    mesh = _mesh(gearbox, turns, rng) * np.float32(1 + load / 300)
+    mesh = _mesh(gearbox, turns, rng) * np.float32(1 + load / 600)
     mesh *= swell(periodic(slow, once), 7.0 * wear["eccentric wheel"])
     mesh *= np.float32(amplitude(3.0 * wear["eccentric wheel"]))
     hiss = rushing(samples, gearbox.hiss, rng)
@@ -271,7 +271,7 @@ def gearbox_sound(
     chips = crossings(slow, 1.0, 0.003, rng)
     strengths = 8.0 * wear["chipped tooth"] * rng.gamma(8, 1 / 8, len(chips))
     sound = mesh + hiss + ring(strikes(chips, strengths, samples), gearbox.case)
-    return sound * np.float32((rate / 10.0) ** 0.5)
+    return sound * np.float32((rate / 10.0) ** 0.3)
 
 
 def _mesh(gearbox: Gearbox, turns: np.ndarray, rng: Generator) -> Samples:

@@ -62,7 +62,7 @@ def draw_hall(common: Generator, own: Generator) -> Hall:
     levels = [
         float(slope * np.log2(f / 500) + extra) for f, extra in zip(_OCTAVES, colour, strict=True)
     ]
-    machines = [(own.uniform(18, 60), own.uniform(-16, -8)) for _ in range(3)]
+    machines = [(own.uniform(18, 60), own.uniform(-20, -12)) for _ in range(3)]
     return Hall(
         noise=tuple(zip(_OCTAVES, levels, strict=True)),
         mains=50.0,

@@ -84,7 +84,7 @@ def car_sound(
         sparks, 5.0 * wear["worn brushes"] * rng.gamma(1.5, 0.7, len(sparks)), samples
     )
     sound = whine + tyres + ring(train, car.body) + ring(crackle, car.brushes)
-    return sound * np.float32((rate / 54.0) ** 1.0)
+    return sound * np.float32((rate / 54.0) ** 0.6)
 
 
 # toy train
@@ -148,7 +148,7 @@ def train_sound(
     gate = bursts(samples, 0.6, 0.6, rng)[(dirt * RATE).astype(int) % samples]
     knocks += strikes(dirt, 5.0 * wear["dirty rail"] * gate * rng.gamma(2, 0.5, len(dirt)), samples)
     sound = (whine + rolling + ring(knocks, train.rail)) * near
-    return sound * np.float32((pace / 0.44) ** 0.7)
+    return sound * np.float32((pace / 0.44) ** 0.6)
 
 
 def _joints(
