@@ -19,6 +19,7 @@ from dgmix.audio.cache import FeatureStore, MelBank
 from dgmix.audio.io import write_wav
 from dgmix.config import Recipe, parse_recipe
 from dgmix.data.simulate import simulate
+from dgmix.pipeline import run
 
 RATE = 16_000
 
@@ -100,6 +101,17 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("features")
 
 
+@pytest.fixture(scope="session")
+def finished(
+    tiny: Recipe, simulated: Path, shared_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a finished run of `tiny` on `simulated`, to look at only."""
+    output = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dgmix.pipeline._workers", workers_here)
+        return run(tiny, simulated, output, cache=shared_cache, device="cpu")
+
+
 class Here(Executor):
     """Runs what is submitted at once, in this process."""
 
@@ -112,12 +124,12 @@ class Here(Executor):
         return future
 
 
+@contextmanager
+def workers_here(count: int) -> Iterator[Executor]:
+    yield Here()
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `dgmix.pipeline` complete its units in this process: no start of workers to wait for."""
-
-    @contextmanager
-    def workers(count: int) -> Iterator[Executor]:
-        yield Here()
-
-    monkeypatch.setattr("dgmix.pipeline._workers", workers)
+    monkeypatch.setattr("dgmix.pipeline._workers", workers_here)
