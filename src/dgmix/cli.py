@@ -6,17 +6,17 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from dgmix.errors import DgmixError
 
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
+MISUSE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export
 
 app = typer.Typer(
     help="Hear from healthy recordings alone that a machine is about to break.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,20 +33,23 @@ Jobs = Annotated[
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
     debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="dgmix")
+        status = app(arguments, prog_name="dgmix", standalone_mode=False)
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
+    except MISUSE as error:
+        what = error.format_message().rstrip(".")
+        _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
     except Exception as error:
         reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         _fail(error, f"{reason}; --debug shows where", 1, debug)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            print("dgmix: stopped; the same command continues where it was", file=sys.stderr)
-        raise
+    if status == INTERRUPTED:
+        print("dgmix: stopped; the same command continues where it was", file=sys.stderr)
+    sys.exit(status)
 
 
-def _fail(error: Exception, sentence: str, status: int, debug: bool) -> None:
+def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
     print(f"dgmix: {sentence}", file=sys.stderr)
