@@ -204,12 +204,40 @@ def evaluate(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    of: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="A run, or a .dgmix file.")],
+    recordings: Annotated[
+        list[Path] | None, typer.Argument(help="With a detector: files and folders to score.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="With a detector: the file to write.")
+    ] = Path("report.html"),
+    healthy: Annotated[
+        Path | None, typer.Option(help="With a detector: healthy recordings to compare with.")
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help="Of the verdicts; the detector's by default.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
 ) -> None:
-    """Write the HTML report of a run again."""
-    from dgmix.evaluate.report import write_report
+    """Write the HTML report of a run again, or one of scored recordings to listen to."""
+    if not recordings:
+        from dgmix.evaluate.report import write_report
 
-    print(write_report(run))
+        print(write_report(of))
+        return
+    from dgmix.detect.detector import Detector
+    from dgmix.evaluate.report.listening import write_listening_report
+
+    written = write_listening_report(
+        Detector.load(of),
+        recordings,
+        output,
+        healthy=healthy,
+        false_alarm_rate=false_alarm_rate,
+        top=top,
+        title=of.name,
+    )
+    print(written)
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """The HTML report of a run: one file that needs no network, no other file and hardly any script.
 
+`listening/` makes the one of scored recordings, on the same page with the same parts.
+
 Figures are SVG in the page, so that a report of thousands of clips stays far below a megabyte and
 opens at once. The module that makes a section has the name of what it is about (`result`,
 `machines`, `curves`, `about`); `templates/` holds one file for each section of the page.
@@ -39,6 +41,10 @@ def contents(run: Path) -> dict[str, Any]:
     from dgmix.evaluate.report.training import read_logs
     from dgmix.evaluate.scores import read_run, systems_of
 
+    if run.is_file():
+        raise InputError(
+            f"{run}: a file, not the folder of a run; after a detector name what it is to score"
+        )
     if not run.is_dir():
         raise InputError(f"{run}: there is no such folder; give the folder of a run")
     scores = read_run(run)

@@ -14,8 +14,8 @@ from markupsafe import Markup
 from dgmix import __version__
 
 
-def render(contents: Mapping[str, Any]) -> str:
-    """Return the page as HTML; every text in `contents` that is not markup is escaped.
+def render(contents: Mapping[str, Any], template: str = "page.html.j2") -> str:
+    """Return a page as HTML; every text in `contents` that is not markup is escaped.
 
     The page may run its own script only: the browser checks it against the hash in the page's
     content security policy, which also forbids it to load anything.
@@ -29,7 +29,7 @@ def render(contents: Mapping[str, Any]) -> str:
     )
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(template).render(
         contents,
         style=Markup(_asset("style.css")),
         script=Markup(script),

@@ -54,6 +54,30 @@ if (choose) {
   show();
 }
 
+// Listening: a line in the picture follows the player, a click in the picture plays from there.
+for (const part of document.querySelectorAll(".heard")) {
+  const [player, chart, line] = ["audio", "svg", ".now"].map((what) => part.querySelector(what));
+  const [start, end, seconds] = chart.dataset.time.split(" ").map(Number);
+  const follow = () => {
+    const share = Math.min(player.currentTime / seconds, 1);
+    line.setAttribute("transform", `translate(${(end - start) * share})`);
+    if (!player.paused) requestAnimationFrame(follow);
+  };
+  player.addEventListener("play", () => {
+    for (const other of document.querySelectorAll("audio")) if (other !== player) other.pause();
+    part.classList.add("playing");
+    follow();
+  });
+  player.addEventListener("seeked", follow);
+  chart.addEventListener("click", (event) => {
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+    const share = (at.x - start) / (end - start);
+    if (share < 0 || share > 1) return;
+    player.currentTime = share * seconds;
+    player.play();
+  });
+}
+
 // Figures: the nearest point of a curve, or the title of a mark, under the mouse or finger.
 for (const title of document.querySelectorAll("svg.chart title")) {
   title.parentNode.dataset.title = title.textContent;

@@ -1,0 +1,198 @@
+"""One recording to hear and see, with the nearest healthy one beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+
+from dgmix.audio.playback import data_uri
+from dgmix.evaluate.report.listening import unusual
+from dgmix.evaluate.report.listening.excerpt import Excerpt, around, most_like, whole
+from dgmix.evaluate.report.listening.figures import Ranges, overview, sound_picture
+from dgmix.evaluate.report.listening.scored import Scored, signal
+from dgmix.evaluate.report.listening.unusual import Region
+from dgmix.evaluate.report.parts import drawn
+from dgmix.progress import progress
+
+if TYPE_CHECKING:
+    from dgmix.detect.detector import Detector
+    from dgmix.detect.recordings import Sounds
+
+LOUDEST = 0.9
+MOST_GAIN = 30.0
+LEAST_RANGE, MOST_RANGE = 20.0, 70.0
+
+
+@dataclass(frozen=True)
+class Side:
+    """A recording as a player and a picture; `note` says which part of it they are of.
+
+    `overview` is a figure of all of the recording where they are of a part.
+    """
+
+    name: str
+    note: str
+    sound: str
+    label: str
+    picture: Markup
+    overview: Markup | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """A scored recording in sentences, and its sides: itself and its nearest healthy one."""
+
+    rank: int
+    recording: Scored
+    sentences: Sequence[str]
+    sides: Sequence[Side]
+    scales: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A recording with what is shown of it."""
+
+    name: str
+    everything: Excerpt
+    excerpt: Excerpt
+    region: Region
+
+
+def cards(
+    detector: Detector, found: Sounds, top: Sequence[Scored], healthy: Sounds | None
+) -> Iterator[Card]:
+    """Yield a card for each of the `top` among the recordings `found`.
+
+    Without `healthy` recordings a card has one side.
+    """
+    partners = _nearest(detector, found, top, healthy) if healthy and top else [-1] * len(top)
+    with progress("pictures and sound", len(top)) as advance:
+        for rank, (recording, partner) in enumerate(zip(top, partners, strict=True), 1):
+            own = _one(found, recording.index)
+            other = _one(healthy, partner) if healthy and partner >= 0 else None
+            yield _card(detector, rank, recording, own, other)
+            advance()
+
+
+def _nearest(
+    detector: Detector, found: Sounds, top: Sequence[Scored], healthy: Sounds
+) -> Sequence[int]:
+    """Return the number of the healthy recording nearest to each of the top ones, or −1.
+
+    A recording is never its own neighbour.
+    """
+    from dgmix.audio.bank import bank_of_signals
+    from dgmix.detect.neighbours import comparable, nearest_healthy
+
+    recipe = detector.recipe_
+    signals = (signal(_one(found, each.index), recipe) for each in top)
+    clips = bank_of_signals(signals, recipe.audio, recipe.features)
+    allowed = comparable(recipe, [each.section for each in top], healthy.sections)
+    allowed &= ~_same(found, [each.index for each in top], healthy)
+    bank = healthy.bank(recipe, detector.cache)
+    nearest = nearest_healthy(recipe, detector.network_, clips, bank, allowed)
+    return [int(number) for number in nearest]
+
+
+def _same(found: Sounds, chosen: Sequence[int], healthy: Sounds) -> np.ndarray:
+    """Return which recordings are the same file, bool (chosen, healthy)."""
+    own = [_file(found, index) for index in chosen]
+    others = [_file(healthy, index) for index in range(len(healthy))]
+    return np.array([[a is not None and a == b for b in others] for a in own])
+
+
+def _file(sounds: Sounds, index: int) -> object:
+    from dgmix.data.clip import Clip
+
+    item = sounds.items[index]
+    return item.path.resolve() if isinstance(item, Clip) else None
+
+
+def _one(sounds: Sounds, index: int) -> Sounds:
+    return next(islice(sounds.parts(1), index, None))
+
+
+def _card(
+    detector: Detector, rank: int, recording: Scored, own: Sounds, other: Sounds | None
+) -> Card:
+    everything, found = whole(detector, signal(own, detector.recipe_))
+    region = unusual.most_unusual(found)
+    excerpt = around(everything, int(found.over_time.argmax()))
+    shown = [Shown(recording.name, everything, excerpt, region)]
+    if other is not None:
+        healthy, calm = whole(detector, signal(other, detector.recipe_))
+        part = most_like(healthy, excerpt)
+        shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(calm)))
+    ranges, gain = _ranges(shown), _gain(shown)
+    louder = unusual.excess(everything.level, region, detector.bands_.mean)
+    sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
+    peaks = [float(each.excerpt.surprise.max()) for each in shown]
+    return Card(rank, recording, _sentences(region, louder, peaks), sides, _scales(ranges, gain))
+
+
+def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:
+    part, everything, region = shown.excerpt, shown.everything, shown.region
+    picked = len(part.level) < len(everything.level)
+    span = f"{part.begin:.1f} to {part.end:.1f} s"
+    note = f"{span} of {everything.end:.1f} s" if picked else f"all {everything.end:.1f} s"
+    place = f"; framed: {unusual.extent_in_words(region)}" if framed else ""
+    label = f"Spectrogram of {shown.name}, {span}. Most unusual {unusual.in_words(region)}{place}"
+    return Side(
+        shown.name,
+        note,
+        data_uri(gain * part.samples, part.sample_rate),
+        f"Sound of {shown.name}, {span}",
+        drawn(sound_picture(part, region, ranges, label, framed)),
+        drawn(overview(everything, part)) if picked and framed else None,
+    )
+
+
+def _sentences(region: Region, louder: float, peaks: Sequence[float]) -> list[str]:
+    """Return what the picture shows: where, how much louder or quieter, and what it may mean.
+
+    `peaks`: the highest surprise of each side.
+    """
+    amount = f"{abs(louder):.0f} dB {'louder' if louder > 0 else 'quieter'}"
+    words = [
+        f"Most unusual {unusual.in_words(region)}: the framed region, "
+        f"{unusual.extent_in_words(region)}, is {amount} than healthy recordings are there "
+        "on average."
+    ]
+    if len(peaks) > 1 and peaks[0] <= peaks[1]:
+        words.append(
+            "The healthy recording beside it has a moment just as unusual, so no single place "
+            "explains the score."
+        )
+    return words
+
+
+def _ranges(shown: Sequence[Shown]) -> Ranges:
+    """Return the scales on which all sides of a card are drawn."""
+    levels = np.concatenate([each.excerpt.level.ravel() for each in shown])
+    low, high = (float(value) for value in np.percentile(levels, [5, 99.9]))
+    width = min(max(high - low, LEAST_RANGE), MOST_RANGE)
+    surprise = max(float(each.excerpt.surprise.max()) for each in shown)
+    bands = max(float(each.region.profile.max()) for each in shown)
+    return Ranges(high - width, high, surprise, bands)
+
+
+def _gain(shown: Sequence[Shown]) -> float:
+    """Return the factor that makes the loudest of all excerpts fill the scale, in bounds."""
+    peak = max(float(np.abs(each.excerpt.samples).max(initial=0)) for each in shown)
+    return min(LOUDEST / max(peak, 1e-9), 10 ** (MOST_GAIN / 20))
+
+
+def _scales(ranges: Ranges, gain: float) -> str:
+    change = round(20 * math.log10(gain))
+    played = f"{abs(change)} dB {'louder' if change > 0 else 'quieter'} than recorded"
+    return (
+        f"Colours: {ranges.quiet:.0f} dB (dark) to {ranges.loud:.0f} dB (light). "
+        f"Played {played if change else 'as loud as recorded'}."
+    ).replace("-", "−")

@@ -1,0 +1,113 @@
+"""The most unusual region of a recording: one stretch of time, one range of bands, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dgmix.detect.localize import Localization
+
+Floats = NDArray[np.floating]
+
+FAR = 0.5
+MOSTLY = 0.8
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of frames and bands around the most unusual place of a recording.
+
+    `frames` and `bands` are first and last index, both included, and `seconds` and `hertz` where
+    they begin and end; `when` (seconds) and `where` (Hz) are the most unusual moment and band
+    inside; `profile` (mel,) is how unusual each band is in that stretch of time; `throughout`
+    says that the stretch is most of the recording.
+    """
+
+    frames: tuple[int, int]
+    bands: tuple[int, int]
+    seconds: tuple[float, float]
+    hertz: tuple[float, float]
+    when: float
+    where: float
+    profile: Floats
+    throughout: bool
+
+
+def most_unusual(found: Localization) -> Region:
+    """Return the region around the most unusual moment of a recording.
+
+    It reaches, in time and then in frequency, as far as the surprise stays above half of its peak:
+    a click gives a short stretch of all bands, a tone all the time in a few bands.
+    """
+    frames = _reach(found.over_time)
+    profile = found.surprise[frames[0] : frames[1] + 1].mean(0)
+    bands = _reach(profile)
+    times, hertz = _edges(found.seconds), _edges(found.hertz)
+    return Region(
+        frames,
+        bands,
+        (float(times[frames[0]]), float(times[frames[1] + 1])),
+        (float(hertz[bands[0]]), float(hertz[bands[1] + 1])),
+        found.when,
+        float(found.hertz[profile.argmax()]),
+        profile,
+        frames[1] - frames[0] + 1 >= MOSTLY * len(found.over_time),
+    )
+
+
+def excess(level: Floats, region: Region, usual: Floats) -> float:
+    """Return how many decibels louder a region is than the healthy recordings are there.
+
+    `level` (frame, mel) in dB, `usual` (mel,) the healthy mean level of each band.
+    """
+    (first, last), (low, high) = region.frames, region.bands
+    off = level[first : last + 1, low : high + 1] - usual[low : high + 1]
+    return float(off.mean())
+
+
+def in_words(region: Region) -> str:
+    """Return where the region is, as in "at 3.2 s, around 2.4 kHz"."""
+    time = f"throughout, most at {region.when:.1f} s" if region.throughout else at(region.when)
+    return f"{time}, around {frequency(region.where)}"
+
+
+def extent_in_words(region: Region) -> str:
+    """Return how far the region reaches, as in "3.0 to 3.5 s, 1.9 to 3.1 kHz"."""
+    begin, end = (f"{value:.1f}" for value in region.seconds)
+    time = f"{begin} to {end} s" if begin != end else f"{begin} s"
+    low, high = (frequency(value) for value in region.hertz)
+    if low.split()[-1] == high.split()[-1]:
+        low = low.split()[0]
+    return f"{time}, {low} to {high}"
+
+
+def at(seconds: float) -> str:
+    """Return a moment as people write it."""
+    return f"at {seconds:.1f} s"
+
+
+def frequency(hertz: float) -> str:
+    """Return a frequency as people write it, in two figures."""
+    if round(hertz) < 995:
+        return f"{float(f'{hertz:.2g}'):g} Hz"
+    return f"{float(f'{hertz / 1000:.2g}'):g} kHz"
+
+
+def _reach(values: Floats) -> tuple[int, int]:
+    """Return the first and last index around the maximum where values stay above half of it."""
+    peak = int(values.argmax())
+    below = np.flatnonzero(values < FAR * values[peak])
+    split = int(np.searchsorted(below, peak))
+    first = int(below[split - 1]) + 1 if split else 0
+    last = int(below[split]) - 1 if split < len(below) else len(values) - 1
+    return first, last
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the borders (n + 1,) half way between `centres` (n,), the outer ones at the ends."""
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([centres[:1], middle, centres[-1:]])
