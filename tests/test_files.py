@@ -13,7 +13,7 @@ import pytest
 
 from dgmix import files
 from dgmix.errors import DgmixError, InputError
-from dgmix.files import atomic_path, explained, make_folder, write_text
+from dgmix.files import atomic_path, explained, make_folder, remove_unfinished, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -114,6 +114,15 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_other_errors_are_left_alone() -> None:
     with pytest.raises(ZeroDivisionError), explained("file"):
         1 / 0  # noqa: B018
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "text")
+    with atomic_path(tmp_path / "file") as temporary:
+        (tmp_path / f"{temporary.stem}2.part").write_text("left")
+    (tmp_path / "my.part").write_text("somebody else's")
+    remove_unfinished(tmp_path)
+    assert names(tmp_path) == ["file", "my.part"]
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:

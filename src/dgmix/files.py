@@ -48,6 +48,12 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that a killed process left in a folder."""
+    for path in Path(folder).glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make `path` and its parents, or say in one sentence why that is not possible."""
     path = Path(path)

@@ -28,7 +28,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
-from dgmix.files import make_folder, write_text
+from dgmix.files import make_folder, remove_unfinished, write_text
 from dgmix.progress import say, share_terminal
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def complete_unit(unit: Unit) -> None:
     from dgmix.model.crops import TrainingCrops
     from dgmix.model.train import Run, train, untrained
 
+    remove_unfinished(unit.folder)
     recipe, seed, device = unit.recipe, unit.seed, unit.device
     store = FeatureStore(unit.cache, recipe.audio, recipe.features)
     known = Known(store, unit.clips.select(split="train", label="normal"))
