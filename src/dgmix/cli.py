@@ -241,6 +241,35 @@ def report(
 
 
 @app.command()
+def export(
+    detector: Annotated[Path, typer.Argument(help="A .dgmix file.")],
+    onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="Folder for the ONNX file.")],
+    section: Annotated[
+        str, typer.Option(help="Compare with this section; with all clips by default.")
+    ] = "",
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help="Of the verdict; the detector's by default.")
+    ] = None,
+    embedding: Annotated[
+        bool, typer.Option("--embedding", help="Waveform to embedding, without a verdict.")
+    ] = False,
+) -> None:
+    """Write a detector as an ONNX file, from waveform to verdict."""
+    from dgmix.detect.detector import Detector
+    from dgmix.detect.export import export_onnx
+
+    written = export_onnx(
+        Detector.load(detector),
+        onnx,
+        name=detector.stem,
+        section=section,
+        false_alarm_rate=false_alarm_rate,
+        embedding=embedding,
+    )
+    print(written)
+
+
+@app.command()
 def info(
     detector: Annotated[Path, typer.Argument(help="A .dgmix file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

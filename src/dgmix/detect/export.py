@@ -1,0 +1,251 @@
+"""A detector as an ONNX file, from waveform to verdict, for machines without dgmix or torch.
+
+The decisions are in docs/onnx.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from dgmix.audio.bank import bank_of_signals
+from dgmix.audio.io import to_signal
+from dgmix.config import Recipe
+from dgmix.detect.detector import Detector
+from dgmix.detect.embed import embed, hop_frames, windows_of
+from dgmix.detect.memory import Comparison
+from dgmix.detect.threshold import smallest_rate
+from dgmix.detect.waveform import PValues, WaveformEmbedding, WaveformVerdict
+from dgmix.errors import DgmixError, InputError
+from dgmix.files import atomic_path
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FORMAT = 1
+OPSET = 18
+OUTPUTS = ("score", "p_value", "anomaly", "embedding")
+LARGEST_BYTES = 1_900_000_000  # an ONNX file is one protobuf message: less than 2 GiB
+AGREEMENT = 1e-3
+Floats = NDArray[np.floating]
+
+
+def export_onnx(
+    detector: Detector,
+    folder: Path,
+    *,
+    name: str = "detector",
+    section: str = "",
+    false_alarm_rate: float | None = None,
+    embedding: bool = False,
+) -> Path:
+    """Write `folder`/`name`.onnx, and `name`.json that describes it; return the former's path.
+
+    The model takes `waveform` float32 (sample,) at the recipe's sample rate, of any length, and
+    gives `score` float32 (), `p_value` float32 (), `anomaly` bool () at `false_alarm_rate`, and
+    `embedding` float32 (dim,), the mean over the windows. With `embedding` it gives the last only
+    and is called `name`-embedding.onnx. A clip is compared with `section`, or with all clips.
+
+    Both files appear only after onnxruntime has run the model and agreed with the detector.
+    Raises `InputError` where onnx is not installed, for an unknown section, for a rate that the
+    recordings do not support, and for a memory beyond the 2 GiB of an ONNX file.
+    """
+    _check_installed()
+    outputs = OUTPUTS[-1:] if embedding else OUTPUTS
+    description = _description(detector, outputs)
+    module: nn.Module = _embedding(detector)
+    if not embedding:
+        rate = detector.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        description |= _calibration(detector, section, rate)
+        module = _verdict(detector, section, rate)
+    description["recipe"] = detector.recipe_.model_dump(mode="json")
+    stem = f"{name}-embedding" if embedding else name
+    model = _to_onnx(module, outputs, description)
+    with (
+        atomic_path(Path(folder) / f"{stem}.json") as about,
+        atomic_path(Path(folder) / f"{stem}.onnx") as file,
+    ):
+        content = model.SerializeToString(deterministic=True)
+        file.write_bytes(content)
+        _check(file, detector, section)
+        description = {"sha256": hashlib.sha256(content).hexdigest(), **description}
+        about.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
+    return Path(folder) / f"{stem}.onnx"
+
+
+def _check_installed() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"exporting needs {error.name}, which is not installed: pip install 'dgmix[onnx]'"
+        ) from error
+
+
+def _embedding(detector: Detector) -> WaveformEmbedding:
+    recipe = detector.recipe_
+    return WaveformEmbedding(recipe, detector.network_, hop_frames(recipe))
+
+
+def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
+    """Return the module that compares with the clips of `section`."""
+    settings, memory = detector.recipe_.detect, detector.memory_
+    if settings.scorer != "knn":
+        raise InputError(f"scorer {settings.scorer}: only knn can be exported to ONNX")
+    of = Comparison(settings, memory).compared_with(section)
+    references = memory.references[of[memory.clips]]
+    if references.nbytes > LARGEST_BYTES:
+        raise InputError(
+            f"a memory of {len(references)} vectors is too large for an ONNX file (2 GiB); export "
+            "one section, or learn with detect.pool=mean-embedding"
+        )
+    calibration = detector.calibration(section)
+    threshold = calibration.threshold(rate)
+    return WaveformVerdict(
+        _embedding(detector), settings, references, PValues.of(calibration), threshold
+    )
+
+
+def _description(detector: Detector, outputs: tuple[str, ...]) -> dict[str, Any]:
+    from dgmix import __version__
+
+    recipe = detector.recipe_
+    return {
+        "format": FORMAT,
+        "dgmix": __version__,
+        "outputs": list(outputs),
+        "sample_rate": recipe.audio.sample_rate,
+        "window_seconds": recipe.input.crop_seconds,
+    }
+
+
+def _calibration(detector: Detector, section: str, rate: float) -> dict[str, Any]:
+    """Return, as plain values, what the verdicts of `section` rest on."""
+    if section and section not in detector.memory_.sections:
+        known = ", ".join(sorted(set(detector.memory_.sections)))
+        raise InputError(f"section {section}: the detector does not know it; there are {known}")
+    calibration = detector.calibration(section)
+    scores = calibration.scores
+    return {
+        "section": section or None,
+        "recordings": len(scores),
+        "domains": dict(sorted(Counter(calibration.domains).items())),
+        "false_alarm_rate": rate,
+        "smallest_false_alarm_rate": smallest_rate(calibration.count()),
+        "threshold": _plain(calibration.threshold(rate)),
+        "healthy_scores": {
+            "least": _plain(scores.min()),
+            "median": _plain(np.median(scores)),
+            "greatest": _plain(scores.max()),
+        },
+    }
+
+
+def _plain(value: float) -> float | None:
+    """Return a number that JSON has, or None for infinity."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _to_onnx(module: nn.Module, outputs: tuple[str, ...], about: dict[str, Any]) -> ModelProto:
+    """Return `module` as a model that names nothing of the machine that it was made on."""
+    import onnx
+    import torch.onnx
+
+    example = (torch.zeros(10 * about["sample_rate"]),)
+    sizes = ({0: torch.export.Dim("sample")},)
+    with _silence():
+        traced = torch.export.export(
+            module.eval(),
+            example,
+            dynamic_shapes=sizes,
+            prefer_deferred_runtime_asserts_over_guards=True,
+        )
+        program = torch.onnx.export(
+            traced,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["waveform"],
+            output_names=list(outputs),
+        )
+    assert program is not None
+    model: ModelProto = program.model_proto
+    graph = model.graph
+    graph.name = "dgmix"
+    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "sample"
+    graph.ClearField("value_info")
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+    model.producer_name, model.producer_version = "dgmix", about["dgmix"]
+    onnx.helper.set_model_props(model, {"dgmix": json.dumps(about)})
+    return model
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep to itself what torch's exporter says of itself and of packages it does not need."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _check(file: Path, detector: Detector, section: str) -> None:
+    """Raise `DgmixError` unless the model is valid and onnxruntime agrees with the detector."""
+    import onnx
+    import onnxruntime
+
+    onnx.checker.check_model(str(file), full_check=True)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    for signal in _trial_signals(detector.recipe_):
+        found = dict(zip(names, session.run(None, {"waveform": signal}), strict=True))
+        for name, expected in _expected(detector, signal, section).items():
+            if name in found and not _agree(found[name], expected):
+                raise DgmixError(
+                    f"the {name} of the ONNX model differs from that of the detector, so it was "
+                    "not written; please report this with the versions of torch and onnxruntime"
+                )
+
+
+def _trial_signals(recipe: Recipe) -> Iterator[NDArray[np.float32]]:
+    """Yield noise shorter than a window, as long as one, and longer by a part of one."""
+    rng = np.random.default_rng(0)
+    for parts in (0.4, 1.0, 3.3):
+        samples = round(parts * recipe.input.crop_seconds * recipe.audio.sample_rate)
+        yield (0.1 * rng.standard_normal(samples) + 0.01).astype(np.float32)
+
+
+def _expected(detector: Detector, signal: NDArray[np.float32], section: str) -> dict[str, Floats]:
+    """Return what the detector says of a signal (sample,), by the names of the outputs."""
+    recipe, network = detector.recipe_, detector.network_
+    signal = to_signal(signal, recipe.audio.sample_rate, recipe.audio)
+    bank = bank_of_signals([signal], recipe.audio, recipe.features)
+    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
+    return {
+        "score": detector.score_bank(bank, [section])[0],
+        "embedding": windows.mean(embed(network, bank, windows))[0],
+    }
+
+
+def _agree(found: Floats, expected: Floats) -> bool:
+    """Say whether values differ by no more than `AGREEMENT` of the largest of them."""
+    return float(np.abs(found - expected).max()) <= AGREEMENT * float(np.abs(expected).max())
