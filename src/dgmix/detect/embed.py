@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
-from dgmix.model.network import Network
+from dgmix.model.network import Network, crop_frames
 
 WINDOWS_AT_ONCE = 64
 
@@ -54,9 +54,8 @@ def window_starts(frames: int, length: int, hop: int) -> list[int]:
 
 def hop_frames(recipe: Recipe) -> int:
     """Return the hop between windows in frames: never 0, never longer than a crop."""
-    per_second = recipe.audio.sample_rate / recipe.features.hop_length
-    hop = round(recipe.detect.hop_seconds * per_second)
-    return min(max(hop, 1), round(recipe.input.crop_seconds * per_second))
+    samples = recipe.detect.hop_seconds * recipe.audio.sample_rate
+    return min(max(round(samples / recipe.features.hop_length), 1), crop_frames(recipe))
 
 
 def windows_of(bank: MelBank, length: int, hop: int) -> Windows:
@@ -64,6 +63,12 @@ def windows_of(bank: MelBank, length: int, hop: int) -> Windows:
     starts = [window_starts(int(frames), length, hop) for frames in bank.frames]
     clips = np.repeat(np.arange(len(bank)), [len(s) for s in starts])
     return Windows(clips, np.array([s for each in starts for s in each], np.int64), len(bank))
+
+
+def embed_clips(recipe: Recipe, network: Network, bank: MelBank) -> NDArray[np.float32]:
+    """Return the mean embedding of every clip, float32 (clip, dim), over all its windows."""
+    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
+    return windows.mean(embed(network, bank, windows)).astype(np.float32)
 
 
 @torch.inference_mode()
