@@ -1,0 +1,95 @@
+"""Nearest neighbours against scikit-learn and against all distances in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
+
+from dgmix.config import DetectSettings
+from dgmix.detect.scorers.knn import KNearest
+
+Floats = NDArray[np.floating]
+
+
+def scores(references: Floats, queries: Floats, k: int = 1) -> NDArray[np.float64]:
+    return KNearest(DetectSettings(neighbors=k)).fit(references).score(queries)
+
+
+def brute(references: Floats, queries: Floats, k: int = 1) -> NDArray[np.float64]:
+    """Return the mean distance to the k nearest, from the differences themselves."""
+    distances = cdist(queries.astype(np.float64), references.astype(np.float64))
+    return np.sort(distances, axis=1)[:, :k].mean(1)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_equals_scikit_learn(k: int) -> None:
+    rng = np.random.default_rng(0)
+    references, queries = rng.normal(size=(300, 32)), rng.normal(size=(80, 32))
+    distances, _ = NearestNeighbors(n_neighbors=k).fit(references).kneighbors(queries)
+    np.testing.assert_allclose(scores(references, queries, k), distances.mean(1), rtol=1e-12)
+
+
+@given(
+    count=st.integers(1, 30),
+    queries=st.integers(1, 10),
+    dim=st.integers(1, 20),
+    k=st.integers(1, 8),
+    shift=st.floats(-1e4, 1e4),
+    seed=st.integers(0, 999),
+)
+def test_equals_all_distances_in_float64(
+    count: int, queries: int, dim: int, k: int, shift: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    references = (rng.normal(size=(count, dim)) + shift).astype(np.float32)
+    asked = (rng.normal(size=(queries, dim)) + shift).astype(np.float32)
+    np.testing.assert_allclose(
+        scores(references, asked, k), brute(references, asked, k), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_leave_one_group_out_equals_a_loop() -> None:
+    rng = np.random.default_rng(3)
+    references = rng.normal(size=(60, 8)).astype(np.float32)
+    groups = rng.integers(0, 12, 60)
+    for k in (1, 4):
+        found = KNearest(DetectSettings(neighbors=k)).fit(references).score_references(groups)
+        expected = [
+            brute(references[groups != group], row[None], k)[0]
+            for row, group in zip(references, groups, strict=True)
+        ]
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_near_duplicates_far_from_the_origin_have_their_true_distances() -> None:
+    rng = np.random.default_rng(4)
+    offset = 1000 * rng.normal(size=320)
+    references = (offset + 1e-2 * rng.normal(size=(200, 320))).astype(np.float32)
+    queries = (references[:50] + 1e-3 * rng.normal(size=(50, 320))).astype(np.float32)
+    found = scores(references, queries)
+    assert (found > 0).all()
+    assert len(np.unique(found)) == len(found)
+    np.testing.assert_allclose(found, brute(references, queries), rtol=1e-6)
+
+
+def test_near_duplicates_beside_distant_clips_have_their_true_distances() -> None:
+    rng = np.random.default_rng(5)
+    clusters = 30 * rng.normal(size=(10, 320))
+    references = (clusters[:, None] + 1e-3 * rng.normal(size=(10, 20, 320))).reshape(200, 320)
+    queries = references[::4] + 1e-4 * rng.normal(size=(50, 320))
+    np.testing.assert_allclose(scores(references, queries), brute(references, queries), rtol=1e-3)
+
+
+def test_a_training_clip_is_at_no_distance() -> None:
+    references = np.random.default_rng(6).normal(size=(20, 8)).astype(np.float32)
+    np.testing.assert_allclose(scores(references, references), 0, atol=1e-6)
+
+
+def test_fewer_references_than_neighbours_are_all_used() -> None:
+    references, queries = np.eye(3), np.zeros((1, 3))
+    assert scores(references, queries, k=9) == pytest.approx(1)

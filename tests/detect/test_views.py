@@ -1,0 +1,63 @@
+"""The raw views against the same in plain numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from dgmix.audio.bank import MelBank
+from dgmix.audio.features import decibels
+from dgmix.config import EvaluateSettings, Recipe
+from dgmix.detect.views import RAW_VIEWS, logmel
+
+Bank = Callable[..., MelBank]
+
+
+@pytest.fixture(scope="module")
+def banks(make_bank: Bank, tiny: Recipe) -> tuple[MelBank, MelBank]:
+    return make_bank(tiny, [1.0, 0.4, 1.5, 0.7], seed=1), make_bank(tiny, [0.9, 0.3], seed=2)
+
+
+def levels(bank: MelBank) -> list[np.ndarray]:
+    return [20 * np.log10(np.maximum(bank[i].astype(np.float64), 1e-5)) for i in range(len(bank))]
+
+
+def test_the_mean_level_is_that_over_all_frames(banks: tuple[MelBank, MelBank]) -> None:
+    for found, bank in zip(RAW_VIEWS["logmel-mean"](*banks), banks, strict=True):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, [level.mean(0) for level in levels(bank)], atol=1e-4)
+
+
+def test_the_highest_level_is_standardised_by_the_training_clips(
+    banks: tuple[MelBank, MelBank],
+) -> None:
+    training, test = (np.array([level.max(0) for level in levels(bank)]) for bank in banks)
+    found = RAW_VIEWS["logmel-max"](*banks)
+    mean, std = training.mean(0), training.std(0)
+    np.testing.assert_allclose(found[0], (training - mean) / std, atol=1e-4)
+    np.testing.assert_allclose(found[1], (test - mean) / std, atol=1e-4)
+    np.testing.assert_allclose(found[0].mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(found[0].std(0), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", RAW_VIEWS)
+def test_a_band_that_never_changes_says_nothing(name: str, make_bank: Bank, tiny: Recipe) -> None:
+    features = tiny.features.model_copy(update={"n_mels": 256, "n_fft": 512})
+    bank = make_bank(tiny.model_copy(update={"features": features}), [0.5, 0.5, 0.5])
+    empty = np.array([(bank[i] == 0).all(0) for i in range(3)]).all(0)
+    assert empty.any()
+    training, test = RAW_VIEWS[name](bank, bank)
+    assert np.isfinite(training).all()
+    assert np.ptp(test[:, empty], axis=0).max() == 0
+
+
+def test_levels_are_those_of_the_features() -> None:
+    mel = np.array([[0.0, 1e-7, 1e-5, 0.5], [1.0, 10.0, 65504.0, 3e-5]], np.float32)
+    np.testing.assert_allclose(logmel(mel), decibels(torch.from_numpy(mel)).numpy(), atol=1e-5)
+
+
+def test_every_view_can_be_shown_as_a_baseline() -> None:
+    assert set(RAW_VIEWS) | {"untrained"} == set(EvaluateSettings().baselines)
