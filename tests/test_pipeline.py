@@ -36,6 +36,7 @@ UNIT_FILES = {
     "log.jsonl",
     "last.ckpt",
     "detector.dgmix",
+    "embeddings.npy",
     "scores.csv",
     "scores_untrained.csv",
     "scores_logmel-mean.csv",

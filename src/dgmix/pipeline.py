@@ -206,6 +206,8 @@ def complete_unit(unit: Unit) -> None:
     """Train one unit, score its test clips with every system, and write all its files."""
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.detector import Detector
+    from dgmix.detect.embed import embed_clips
+    from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
     from dgmix.model.crops import TrainingCrops
     from dgmix.model.train import Run, train, untrained
@@ -230,6 +232,7 @@ def complete_unit(unit: Unit) -> None:
 
     detector = learned(train(recipe, crops, seed, Run(unit.folder, label=unit.label), device))
     save_detector(detector, unit.folder / "detector.dgmix")
+    write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
     scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
     write_submission(unit.folder, scored)
     write_scores(unit.folder / "scores.csv", scored)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dgmix.config import dump_recipe, load_recipe
+from dgmix.evaluate.report.embeddings import write_embeddings
 from dgmix.evaluate.scores import csv_text
 
 SEPARATION = {"dgmix": 0.6, "untrained": 0.2, "logmel-mean": 0.3, "logmel-max": 0.8}
@@ -42,6 +43,8 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
                 name = "scores.csv" if system == "dgmix" else f"scores_{system}.csv"
                 rows = score_rows(machine, sections, clips, gap, rng)
                 (folder / name).write_text(csv_text(rows), "utf-8")
+                if system == "dgmix":
+                    write_embeddings(folder, rng.normal(size=(len(rows) - 1, 6)))
             (folder / "log.jsonl").write_text(log_text(epochs, rng), "utf-8")
             (folder / "clips.csv").write_text(clips_text(machine, sections), "utf-8")
         (run / "recipe.yaml").write_text(dump_recipe(load_recipe("demo")), "utf-8")

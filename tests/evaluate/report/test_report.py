@@ -187,7 +187,7 @@ def test_a_report_of_the_whole_benchmark_stays_small(make_run):
     sections = [f"0{number}" for number in range(6)]
     run = make_run(machines, sections, seeds=(0, 1, 2), clips=50, epochs=100)
     (run / "recipe.yaml").write_text("evaluate: {bootstrap: 10}\n", "utf-8")
-    assert write_report(run).stat().st_size < 1_000_000
+    assert write_report(run).stat().st_size < 1_700_000
 
 
 def test_missing_files_are_no_obstacle(make_run):

@@ -2,9 +2,9 @@
 
 `listening/` makes the one of scored recordings, on the same page with the same parts.
 
-Figures are SVG in the page, so that a report of thousands of clips stays far below a megabyte and
+Figures are SVG in the page, so that a report of thousands of clips stays below two megabytes and
 opens at once. The module that makes a section has the name of what it is about (`result`,
-`machines`, `curves`, `about`); `templates/` holds one file for each section of the page.
+`machines`, `embeddings`, `curves`, `about`); `templates/` holds one file for each section.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def contents(run: Path) -> dict[str, Any]:
     """Return what the page of a run shows, by the names that its templates use."""
     from dgmix.evaluate import tables
     from dgmix.evaluate.intervals import resample
-    from dgmix.evaluate.report import about, curves, figures, machines, result
+    from dgmix.evaluate.report import about, curves, embeddings, figures, machines, result
     from dgmix.evaluate.report.training import read_logs
     from dgmix.evaluate.scores import read_run, systems_of
 
@@ -72,6 +72,8 @@ def contents(run: Path) -> dict[str, Any]:
         "distributions": machines.score_distributions(scores, official),
         "unlabeled": "unknown" in scores["label"],
         "rocs": machines.roc_curves(official, looks),
+        "section_rocs": machines.section_roc_curves(official, looks),
+        "maps": embeddings.maps(run),
         "training": curves.trainings(logs),
         "data": about.data_table(scores, about.training_clips(run)),
         "settings": about.settings_table(settings),

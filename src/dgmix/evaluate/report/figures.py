@@ -23,6 +23,13 @@ Floats = NDArray[np.float64]
 LOOKS = 7
 BINS = 24
 CHANCE = 50.0
+MAP_DOMAINS = ("source", "target")
+MAP_MARKS = {
+    ("source", "normal"): "h0",
+    ("target", "normal"): "m-3-3h5v5h-5z",
+    ("source", "anomaly"): "m-3-3l6 6m0-6l-6 6",
+    ("target", "anomaly"): "m-4 0h8m-4-4v8",
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,38 @@ def distributions(groups: Sequence[Group], label: str) -> Element:
         marks.append(svg.node("path", d=f"M{left:g} {base:g}H{width - 8:g}", class_="axis"))
     marks += _score_axis(x, bottom)
     return svg.figure(width, bottom + 22, label, *marks, class_="chart")
+
+
+def scatter(groups: Mapping[tuple[str, str], Floats], label: str) -> Element:
+    """Return points (clip, 2) of groups by domain and label, on axes of the same unit.
+
+    Each group has a colour for its domain and a shape for both, so that none is told by its colour
+    alone.
+    """
+    side, edge = 260.0, 8.0
+    every = np.concatenate(list(groups.values()))
+    middle = (every.max(0) + every.min(0)) / 2
+    reach = float(np.abs(every - middle).max()) or 1.0
+    x, y = (
+        Scale(at - reach, at + reach, start, side - start)
+        for at, start in zip(middle.tolist(), (edge, side - edge), strict=True)
+    )
+    box = svg.node("rect", width=f"{side:g}", height=f"{side:g}", class_="grid")
+    marks = [box]
+    for (domain, kind), points in groups.items():
+        places = [(x(first), y(second)) for first, second in points.tolist()]
+        title = f"{domain}, {kind}: {len(points)} clips"
+        marks.append(scattered(places, domain, kind, title))
+    return svg.figure(side, side, label, *marks, class_="chart")
+
+
+def scattered(places: Sequence[Point], domain: str, kind: str, title: str = "") -> Element:
+    """Return a mark at each of `places`, all in one path, in the look of a domain and label."""
+    mark = MAP_MARKS.get((domain, kind), "m-2 0h4")
+    path = "".join(f"M{x:.0f} {y:.0f}{mark}" for x, y in places)
+    class_ = domain if domain in MAP_DOMAINS else "neither"
+    dot = " dot" if mark == "h0" else ""
+    return svg.node("path", d=path, class_=f"points {class_}{dot}", title=title)
 
 
 def training_curves(

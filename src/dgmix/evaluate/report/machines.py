@@ -46,20 +46,26 @@ def roc_curves(judged: Resampled, looks: dict[str, Look]) -> list[Gallery]:
     """Return the ROC curves of every machine, a panel for each domain that has normal clips."""
     galleries = []
     for machine in in_order({unit.machine for unit in judged.cells}):
-        panels = []
-        for domain in DOMAINS:
-            curves = {
-                shown_system(system): (look, average(found))
-                for system, look in looks.items()
-                if (found := _rocs(judged, machine, system, domain))
-            }
-            if curves:
-                areas = "; ".join(f"{n} {100 * c.area:.1f}" for n, (_, c) in curves.items())
-                label = f"ROC curves of {machine}, {domain} domain. Mean AUC in %: {areas}"
-                figure = figures.roc_curves(curves, label)
-                panels.append(Panel(f"{domain} domain", drawn(figure), f"AUC: {areas}"))
-        if panels:
-            galleries.append(Gallery(machine, machine, panels))
+        panels = [_roc_panel(judged, looks, machine, domain) for domain in DOMAINS]
+        shown = [panel for panel in panels if panel]
+        if shown:
+            galleries.append(Gallery(machine, machine, shown))
+    return galleries
+
+
+def section_roc_curves(judged: Resampled, looks: dict[str, Look]) -> dict[str, Gallery]:
+    """Return, by machine, the ROC curves of each section and domain; of machines with several."""
+    galleries = {}
+    for machine in in_order({unit.machine for unit in judged.cells}):
+        sections = sorted({unit.section for unit in judged.cells if unit.machine == machine})
+        panels = [
+            _roc_panel(judged, looks, machine, domain, section)
+            for section in sections
+            for domain in DOMAINS
+        ]
+        shown = [panel for panel in panels if panel]
+        if len(sections) > 1 and shown:
+            galleries[machine] = Gallery(machine, machine, shown)
     return galleries
 
 
@@ -95,11 +101,35 @@ def _distribution(section: pl.DataFrame, metrics: SectionMetrics) -> Panel:
     return Panel(f"Section {section['section'][0]}", figure, f"AUC: {note}" if note else "")
 
 
-def _rocs(judged: Resampled, machine: str, system: str, domain: str) -> list[Roc]:
-    """Return the official curves of every section, seed and repeat where both kinds exist."""
+def _roc_panel(
+    judged: Resampled, looks: dict[str, Look], machine: str, domain: str, section: str = ""
+) -> Panel | None:
+    """Return the mean curves of a machine, or of one section; None where there are none."""
+    curves = {
+        shown_system(system): (look, average(found))
+        for system, look in looks.items()
+        if (found := _rocs(judged, machine, system, domain, section))
+    }
+    if not curves:
+        return None
+    areas = "; ".join(f"{name} {100 * curve.area:.1f}" for name, (_, curve) in curves.items())
+    of = f"{machine}, section {section}" if section else machine
+    label = f"ROC curves of {of}, {domain} domain. Mean AUC in %: {areas}"
+    name = f"Section {section}, {domain}" if section else f"{domain} domain"
+    return Panel(name, drawn(figures.roc_curves(curves, label)), f"AUC: {areas}")
+
+
+def _rocs(
+    judged: Resampled, machine: str, system: str, domain: str, section: str = ""
+) -> list[Roc]:
+    """Return the official curves of every seed, repeat and section (or the one that is named).
+
+    Only of those where both kinds of clips exist.
+    """
     found = []
     for unit, clips in judged.clips.items():
-        if (unit.machine, unit.system) == (machine, system):
+        chosen = (unit.machine, unit.system) == (machine, system)
+        if chosen and unit.section == (section or unit.section):
             normal = clips.scores[_members(clips, [[domain, "normal"]])]
             anomaly = clips.scores[_members(clips, [[d, "anomaly"] for d in DOMAINS])]
             if len(normal) and len(anomaly):
