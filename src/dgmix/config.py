@@ -140,7 +140,7 @@ class FinetuneSettings(StageSettings):
 class DetectSettings(Settings):
     """How embeddings become an anomaly score (DESIGN §1.5)."""
 
-    hop_seconds: PositiveFloat = Field(1.0, description="between the windows that are embedded")
+    hop_seconds: PositiveFloat = Field(2.0, description="between the windows that are embedded")
     pool: Literal["mean-embedding", "mean-distance", "max-distance"] = Field(
         "mean-embedding",
         description="pool the windows' embeddings before, or their distances after the search",

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from dgmix.progress import Advance, progress, say
 Stage = Literal["pretrain", "finetune"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune")
 CHECKPOINT_SECONDS = 20.0
+RECALIBRATION_BATCHES = 32
 
 
 @dataclass
@@ -202,7 +204,7 @@ def total_steps(settings: StageSettings, steps_per_epoch: int) -> int:
 
 @torch.no_grad()
 def recalibrate(network: Network, crops: TrainingCrops, settings: StageSettings, seed: int) -> None:
-    """Replace the running batch-norm statistics by the average over one more epoch of clean crops.
+    """Replace the running batch-norm statistics by the average over fresh batches of clean crops.
 
     Running averages lag behind the weights in short trainings and make evaluation embeddings
     nearly constant (DESIGN §1.7).
@@ -214,7 +216,7 @@ def recalibrate(network: Network, crops: TrainingCrops, settings: StageSettings,
         norm.momentum = None
     network.train()
     rng = np.random.default_rng([seed, len(STAGES)])
-    for batch in crops.epoch(network, settings, rng):
+    for batch in islice(crops.epoch(network, settings, rng), RECALIBRATION_BATCHES):
         network.encoder(batch.inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
