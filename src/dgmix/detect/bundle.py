@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dgmix.config import dump_recipe, parse_recipe
 from dgmix.detect.detector import Detector
@@ -58,11 +59,7 @@ def load_detector(path: Path) -> Detector:
 
     Raises `InputError` if the file is missing, damaged, not a detector, or of a newer format.
     """
-    tensors, description = _read(path)
-    try:
-        return _assemble(tensors, description, path)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: a damaged detector; make it again") from error
+    return _load(path)[0]
 
 
 def describe_detector(path: Path) -> dict[str, Any]:
@@ -70,10 +67,17 @@ def describe_detector(path: Path) -> dict[str, Any]:
 
     Raises what `load_detector` raises.
     """
-    tensors, description = _read(path)
+    detector, description = _load(path)
     versions = {"format": description["format"], "dgmix": description["version"]}
-    detector = _assemble(tensors, description, path)
     return {**versions, **detector.summary(), "recipe": description["recipe"]}
+
+
+def _load(path: Path) -> tuple[Detector, dict[str, Any]]:
+    tensors, description = _read(path)
+    try:
+        return _assemble(tensors, description, path), description
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: a damaged detector; make it again") from error
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -87,15 +91,14 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             description = json.loads(metadata["dgmix"])
             _check_format(description, path)
             return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
 
 
 def _check_format(description: dict[str, Any], path: Path) -> None:
+    version = description["version"]
     if description["format"] > FORMAT:
-        raise InputError(
-            f"{path}: written by a newer dgmix ({description['version']}); update dgmix to read it"
-        )
+        raise InputError(f"{path}: written by a newer dgmix ({version}); update dgmix to read it")
 
 
 def _assemble(
@@ -112,6 +115,23 @@ def _assemble(
         tuple(description["domains"]),
     )
     bands = BandStatistics(tensors["bands.mean"].numpy(), tensors["bands.std"].numpy())
-    return Detector(recipe).assemble(
-        recipe, network.eval(), memory, bands, tensors["calibration"].numpy()
+    scores = tensors["calibration"].numpy()
+    _check_sizes(network, memory, bands, scores)
+    return Detector(recipe).assemble(recipe, network.eval(), memory, bands, scores)
+
+
+def _check_sizes(
+    network: Network, memory: Memory, bands: BandStatistics, scores: NDArray[np.float64]
+) -> None:
+    """Raise `ValueError` if the parts of a detector do not belong together."""
+    references, dims = memory.references.shape
+    clips, bins = len(memory.sections), network.transform.mean.shape
+    known = set(memory.clips.tolist())
+    fits = (
+        (len(memory.clips), dims) == (references, network.embedding_size)
+        and known == set(range(clips))
+        and (len(memory.domains), *scores.shape) == (clips, clips)
+        and bands.mean.shape == bands.std.shape == bins
     )
+    if not fits:
+        raise ValueError("sizes that do not belong together")
