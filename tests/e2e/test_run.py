@@ -59,7 +59,7 @@ def contents(run: Path) -> dict[str, Any]:
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             found[name] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
         elif path.is_file():
-            same = path.suffix in (".csv", ".md", ".yaml", ".dgmix")
+            same = path.suffix in (".csv", ".md", ".yaml", ".dgmix", ".npy")
             found[name] = path.read_bytes() if same else None
     return found
 
