@@ -5,7 +5,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test check format bench-simulated clean help
+.PHONY: demo install test check format bench-simulated bench-quality clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -30,6 +30,10 @@ format: .venv/developing ## Format the code
 
 bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 	$(BIN)/python benchmarks/simulated_set.py
+
+bench-quality: .venv/installed ## The README's table; SETS="name=folder name=table.csv" are yours
+	test -e runs/simulated || $(BIN)/dgmix simulate -d runs/simulated --clips 200 --test-clips 25
+	$(BIN)/python benchmarks/quality.py -o runs/quality simulated=runs/simulated $(SETS)
 
 clean: ## Remove the environment and what the demo wrote
 	rm -rf .venv demo
