@@ -13,7 +13,7 @@ import torch
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
-from dgmix.errors import InputError
+from dgmix.errors import DgmixError, InputError
 from dgmix.model import train as training
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_warning, effective_rank
@@ -200,6 +200,15 @@ def test_collapse_is_said_in_words(
     assert "warning: fan/seed0: the embeddings lie almost on a line" in capsys.readouterr().err
     assert collapse_warning({"projector_std": 0.01, "effective_rank": 30.0}) is not None
     assert collapse_warning({"projector_std": 0.9, "effective_rank": 30.0}) is None
+
+
+def test_divergence_is_one_sentence(crops: TrainingCrops, tiny: Recipe, tmp_path: Path) -> None:
+    wild = tiny.pretrain.optimizer.model_copy(update={"lr": 1e30})
+    stage = tiny.pretrain.model_copy(update={"optimizer": wild})
+    with pytest.raises(
+        DgmixError, match=r"^pretrain has diverged .*; lower pretrain\.optimizer\.lr$"
+    ):
+        train(tiny.model_copy(update={"pretrain": stage}), crops, 0, Run(tmp_path))
 
 
 def test_effective_rank_counts_the_axes_that_are_used() -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from dgmix.config import Recipe, StageSettings
+from dgmix.errors import DgmixError
 from dgmix.model.batch import Outcome
 from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from dgmix.model.crops import TrainingCrops
@@ -164,6 +165,11 @@ class StageTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         outcome = objective(self.network.encoder, batch)
+        if not torch.isfinite(outcome.loss):
+            raise DgmixError(
+                f"{self.stage} has diverged (its loss is {outcome.loss.item()}); "
+                f"lower {self.stage}.optimizer.lr"
+            )
         self.optimizer.zero_grad()
         torch.autograd.backward(outcome.loss)
         self.optimizer.step()
