@@ -108,7 +108,7 @@ def finished(
     """The folder of a finished run of `tiny` on `simulated`, to look at only."""
     output = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dgmix.pipeline._workers", workers_here)
+        patch.setattr("dgmix.pipeline.worker_pool", workers_here)
         return run(tiny, simulated, output, cache=shared_cache, device="cpu")
 
 
@@ -125,11 +125,11 @@ class Here(Executor):
 
 
 @contextmanager
-def workers_here(count: int) -> Iterator[Executor]:
+def workers_here(*_: Any) -> Iterator[Executor]:
     yield Here()
 
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `dgmix.pipeline` complete its units in this process: no start of workers to wait for."""
-    monkeypatch.setattr("dgmix.pipeline._workers", workers_here)
+    monkeypatch.setattr("dgmix.pipeline.worker_pool", workers_here)

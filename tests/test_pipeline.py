@@ -434,10 +434,10 @@ def test_a_lost_worker_is_one_sentence(
     small: Recipe, simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def workers(count: int) -> Any:
+    def workers(*_: Any) -> Any:
         yield Broken()
 
-    monkeypatch.setattr(pipeline, "_workers", workers)
+    monkeypatch.setattr(pipeline, "worker_pool", workers)
     with pytest.raises(DgmixError, match=r"^\w+/seed\d: a worker is gone$"):
         pipeline.complete(units(tmp_path, small, simulated), jobs=2)
 

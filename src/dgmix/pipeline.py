@@ -7,14 +7,9 @@ The unit of work is one machine type, one train/test split and one seed. A unit 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +24,8 @@ from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder, remove_unfinished, write_text
-from dgmix.progress import say, share_terminal
+from dgmix.progress import say
+from dgmix.workers import worker_pool
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -185,7 +181,7 @@ def complete(units: Sequence[Unit], jobs: int) -> None:
     completed before the first error is raised.
     """
     failures: list[tuple[Unit, Exception]] = []
-    with _workers(min(jobs, len(units))) as pool:
+    with worker_pool(min(jobs, len(units)), _use_one_thread) as pool:
         futures = {pool.submit(complete_unit, unit): unit for unit in units}
         for number, future in enumerate(as_completed(futures), 1):
             unit = futures[future]
@@ -333,35 +329,9 @@ def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArra
     return score_view(recipe.detect, training, known.sections, test, asked.sections)
 
 
-@contextmanager
-def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes; when the block fails or is interrupted they end at once."""
-    before = set(multiprocessing.active_children())
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, spawn, _start_worker, (count > 1,)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for worker in set(multiprocessing.active_children()) - before:
-                worker.terminate()
-            raise
-
-
-def _start_worker(several: bool) -> None:
-    """Use one thread; leave Ctrl-C to the process that started this one, and end with it."""
+def _use_one_thread() -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threadpool_limits(1)
-    if several:
-        share_terminal()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _exit_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

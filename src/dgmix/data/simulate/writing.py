@@ -6,11 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from dgmix.audio.io import write_wav
@@ -21,6 +19,7 @@ from dgmix.data.simulate.signals import RATE
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
+from dgmix.workers import worker_pool
 
 FORMAT = 1
 """Changes whenever the same arguments would give other bytes."""
@@ -144,5 +143,5 @@ def _mapped(
     if jobs <= 1:
         yield map(write, clips)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with worker_pool(jobs) as pool:
         yield pool.map(write, clips, chunksize=16)
