@@ -124,7 +124,7 @@ class FeatureStore:
                 return entry, np.empty((0, self.features.n_mels), np.float16)
             return entry, half_mel(load(path, self.audio), mel)
 
-        with _single_threaded_torch(), closing(_in_order(decode, paths, jobs)) as decoded:
+        with _single_threaded_torch(), closing(in_order(decode, paths, jobs)) as decoded:
             yield from decoded
 
 
@@ -255,7 +255,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _in_order(
+def in_order(
     work: Callable[[str], T], items: Iterable[str], jobs: int
 ) -> Generator[T, None, None]:
     """Yield the results of `work` in the order of `items`, a few of them ahead in threads."""
