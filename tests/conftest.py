@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dgmix.audio.cache import FeatureStore, MelBank
 from dgmix.audio.io import write_wav
@@ -22,6 +23,10 @@ from dgmix.data.simulate import simulate
 from dgmix.pipeline import run
 
 RATE = 16_000
+settings.register_profile(  # the same examples every time, on a busy machine too
+    "dgmix", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("dgmix")
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import pty
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -29,16 +30,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@contextmanager
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Make standard error a terminal; what is written there is read from the number given."""
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> str:
+    """Return what `work` writes on standard error when that is a terminal."""
     ours, theirs = pty.openpty()
+    parts: list[bytes] = []
+
+    def read() -> None:
+        with suppress(OSError):  # which is how a terminal ends
+            while part := os.read(ours, 4096):
+                parts.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
     with monkeypatch.context() as patch, open(theirs, "w") as stderr:  # noqa: PTH123
         patch.setattr(sys, "stderr", stderr)
         patch.setenv("TERM", "xterm")
         patch.setenv("COLUMNS", "100")
-        yield ours
+        work()
+    reader.join()
     os.close(ours)
+    return b"".join(parts).decode()
+
+
+def some_work() -> None:
+    with progress("work", 4) as advance:
+        advance(3)
+        advance(1, note="loss 0.5")
 
 
 def test_a_log_has_one_line_at_the_end(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
@@ -69,25 +86,15 @@ def test_what_fails_has_no_last_line(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal(monkeypatch) as written:
-        with progress("work", 4) as advance:
-            advance(3)
-            advance(1, note="loss 0.5")
-        text = os.read(written, 100_000).decode()
-    assert "work" in text
-    assert "4/4" in text
-    assert "loss 0.5" in text
-    assert "\x1b[" in text
+    text = on_a_terminal(monkeypatch, some_work)
+    for words in ("work", "4/4", "loss 0.5", "\x1b["):
+        assert words in text
 
 
 def test_several_processes_write_lines_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shown, "_several_writers", False)
     share_terminal()
-    with terminal(monkeypatch) as written:
-        with progress("work", 1) as advance:
-            advance()
-        text = os.read(written, 100_000).decode()
-    assert text.splitlines() == ["work: 1/1 in 0 s"]
+    assert on_a_terminal(monkeypatch, some_work) == "work: 4/4 in 0 s  loss 0.5\r\n"
 
 
 def test_say_is_a_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
