@@ -1,9 +1,13 @@
-"""Run folders as `dgmix run` leaves them, with scores and logs drawn at random."""
+"""Run folders as `dgmix run` leaves them, with scores and logs drawn at random; a browser.
+
+The helpers beside this file are found through it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -14,10 +18,24 @@ from dgmix.config import dump_recipe, load_recipe
 from dgmix.evaluate.report.embeddings import write_embeddings
 from dgmix.evaluate.scores import csv_text
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import chromium
+
 SEPARATION = {"dgmix": 0.6, "untrained": 0.2, "logmel-mean": 0.3, "logmel-max": 0.8}
 TERMS = {"loss": 40.0, "geometric": 0.4, "variance": 0.6, "covariance": 9.0}
 
 MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[chromium.Browser]:
+    """A browser without a window."""
+    if not chromium.PROGRAM:
+        pytest.skip("no Chromium here to open the report with")
+    browser = chromium.Browser()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

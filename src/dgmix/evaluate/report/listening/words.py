@@ -77,7 +77,7 @@ def table(scored: Sequence[Scored], cards: int, rate: float) -> Table:
         Column("Recording", False),
         Column("Rank"),
         Column("Verdict", False),
-        Column("p-value"),
+        Column("p\u2011value"),
         Column("Score"),
         Column("Length, s"),
         Column("Most unusual at, s"),

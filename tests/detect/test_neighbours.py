@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from dgmix.detect.memory import represent
+from dgmix.detect.neighbours import comparable, nearest_healthy
+
+POOLS = ("mean-embedding", "mean-distance", "max-distance")
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_nearest_is_the_nearest(make_detector, make_bank, healthy, tiny, pool):
+    detector = make_detector(pool=pool)
+    clips = make_bank(tiny, [0.4, 1.7, 2.4], seed=3)
+    recipe, network = detector.recipe_, detector.network_
+    found = nearest_healthy(recipe, network, clips, healthy)
+
+    queries, of = represent(recipe, network, clips)
+    references, healthy_of = represent(recipe, network, healthy)
+    for clip, nearest in enumerate(found):
+        distances = [
+            np.mean(
+                [
+                    min(np.linalg.norm(q - r) for r in references[healthy_of == other])
+                    for q in queries[of == clip].astype(np.float64)
+                ]
+            )
+            for other in range(len(healthy))
+        ]
+        assert nearest == np.argmin(distances)
+
+
+def test_the_nearest_of_a_healthy_clip_is_itself_unless_that_is_forbidden(
+    make_detector, healthy, tiny
+):
+    detector = make_detector()
+    found = nearest_healthy(tiny, detector.network_, healthy, healthy)
+    assert found.tolist() == list(range(len(healthy)))
+    others = ~np.eye(len(healthy), dtype=bool)
+    found = nearest_healthy(tiny, detector.network_, healthy, healthy, others)
+    assert all(nearest not in (-1, clip) for clip, nearest in enumerate(found))
+
+
+def test_where_nothing_is_allowed_there_is_none(make_detector, healthy, tiny):
+    nothing = np.zeros((len(healthy), len(healthy)), bool)
+    nothing[0, 3] = True
+    found = nearest_healthy(tiny, make_detector().network_, healthy, healthy, nothing)
+    assert found.tolist() == [3] + [-1] * (len(healthy) - 1)
+
+
+def test_a_known_section_is_compared_with_itself(tiny):
+    allowed = comparable(tiny, ["00", "07"], ["00", "01", "00"])
+    assert allowed.tolist() == [[True, False, True], [True, True, True]]
+    settings = tiny.detect.model_copy(update={"per_section": False})
+    together = tiny.model_copy(update={"detect": settings})
+    assert comparable(together, ["00", "07"], ["00", "01", "00"]).all()

@@ -1,0 +1,126 @@
+import base64
+import io
+import re
+from xml.etree.ElementTree import fromstring
+
+import numpy as np
+import pytest
+import soundfile
+
+from dgmix.detect.recordings import healthy_sounds
+from dgmix.evaluate.report.listening.cards import cards
+from dgmix.evaluate.report.listening.scored import gather, score
+
+
+def heard(address):
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return samples, rate
+
+
+@pytest.fixture(scope="module")
+def setting(workshop):
+    detector = workshop.detector
+    found = gather(workshop.asked, detector.recipe_)
+    scored, _ = score(detector, found)
+    return detector, found, scored, healthy_sounds(workshop.healthy, detector.recipe_, None)
+
+
+@pytest.fixture(scope="module")
+def made(setting):
+    return list(cards(*setting))
+
+
+@pytest.fixture(scope="module")
+def beep(made):
+    (card,) = (card for card in made if card.recording.name == "beep.wav")
+    return card
+
+
+def test_a_card_each_in_their_order(setting, made):
+    assert [card.recording for card in made] == setting[2]
+    assert [card.rank for card in made] == [1, 2, 3, 4]
+    assert all(len(card.sides) == 2 for card in made)
+
+
+def test_the_words_say_where_and_how_much(beep):
+    (first, *_) = beep.sentences
+    assert re.search(r"around (2\.9|3|3\.1) kHz", first)
+    assert "dB louder than healthy recordings" in first
+    assert re.search(r"(4\.9|5\.0) to 13\.0 s", first)
+
+
+def test_a_long_recording_is_cut_to_what_is_unusual(beep):
+    own = beep.sides[0]
+    begin, end = (
+        float(n) for n in re.match(r"([\d.]+) to ([\d.]+) s of 14.0 s", own.note).groups()
+    )
+    assert end - begin == pytest.approx(10, abs=0.1)
+    assert own.overview is not None
+    samples, rate = heard(own.sound)
+    assert len(samples) / rate == pytest.approx(10, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(samples))
+    assert spectrum.argmax() * rate / len(samples) == pytest.approx(3000, abs=2)
+
+
+def test_a_short_recording_is_whole(made):
+    (card,) = (card for card in made if card.recording.name == "calm_0.wav")
+    assert card.sides[0].note == "all 1.5 s"
+    samples, rate = heard(card.sides[0].sound)
+    assert len(samples) / rate == pytest.approx(1.5, abs=0.01)
+    assert card.sides[0].overview is None
+
+
+def test_beside_it_is_the_nearest_healthy_one(setting, made):
+    detector, _, _, healthy = setting
+    names = {card.sides[1].name for card in made}
+    assert names <= set(healthy.names)
+    for card in made:
+        (number,) = (i for i, n in enumerate(healthy.names) if n == card.sides[1].name)
+        distances = np.linalg.norm(
+            detector.memory_.references.astype(np.float64)
+            - detector.memory_.references[number].astype(np.float64),
+            axis=1,
+        )
+        assert distances.min() == 0
+        assert card.recording.score >= 0
+
+
+def test_both_sides_are_played_with_one_gain(setting, made):
+    _, found, _, healthy = setting
+    for card in made:
+        gains = []
+        for side, sounds in zip(card.sides, (found, healthy), strict=True):
+            name = side.name
+            raw, _ = soundfile.read(sounds.items[sounds.names.index(name)].path)
+            if side.note.startswith("all"):
+                gains.append(np.std(heard(side.sound)[0]) / np.std(raw))
+        assert max(gains) == pytest.approx(min(gains), rel=0.02) if gains else True
+
+
+def test_pictures_are_well_formed_and_described(made):
+    for card in made:
+        for side in card.sides:
+            figure = fromstring(side.picture)
+            assert side.name in figure.get("aria-label")
+            assert figure.find("image").get("href").startswith("data:image/png;base64,")
+        assert "framed" in fromstring(card.sides[0].picture).get("aria-label")
+
+
+def test_without_healthy_recordings_a_card_has_one_side(setting):
+    detector, found, scored, _ = setting
+    (card,) = cards(detector, found, scored[:1], None)
+    assert len(card.sides) == 1
+
+
+def test_a_healthy_recording_is_not_its_own_neighbour(setting, workshop):
+    detector, _, _, healthy = setting
+    found = gather(workshop.healthy, detector.recipe_)
+    scored, _ = score(detector, found)
+    assert max(each.score for each in scored) == pytest.approx(0, abs=1e-6)
+    for card in cards(detector, found, scored[:3], healthy):
+        assert card.sides[1].name != card.recording.name
+
+
+def test_no_card_is_no_work(setting):
+    detector, found, _, healthy = setting
+    assert list(cards(detector, found, [], healthy)) == []

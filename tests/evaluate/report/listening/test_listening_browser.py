@@ -1,0 +1,90 @@
+"""The report of scored recordings in a browser: it sounds, sorts and complains of nothing."""
+
+import pytest
+
+from dgmix.evaluate.report.listening import write_listening_report
+
+pytestmark = pytest.mark.slow
+WAIT = """
+const until = async (so) => {
+  while (!so()) await new Promise((go) => setTimeout(go, 20));
+};
+"""
+LISTEN = """
+const bytes = (player) => Uint8Array.from(atob(player.src.split(",")[1]), (c) => c.charCodeAt(0));
+const answer = [];
+for (const player of document.querySelectorAll("audio")) {
+  await until(() => player.readyState || player.error);
+  const context = new OfflineAudioContext(1, 16000, 16000);
+  const sound = await context.decodeAudioData(bytes(player).buffer);
+  const peak = sound.getChannelData(0).reduce((most, value) => Math.max(most, value), 0);
+  answer.push([player.readyState, player.duration, sound.duration, peak]);
+}
+return answer;
+"""
+PLAY = """
+const [first, second] = document.querySelectorAll("audio");
+const heard = first.closest(".heard");
+const now = heard.querySelector(".now");
+const hidden = getComputedStyle(now).visibility;
+await first.play();
+await until(() => first.currentTime > 0 && now.getAttribute("transform") !== "translate(0)");
+const shown = getComputedStyle(now).visibility;
+const chart = second.closest(".heard").querySelector("svg");
+const at = new DOMPoint(220, 100).matrixTransform(chart.getScreenCTM());
+chart.dispatchEvent(new MouseEvent("click", { clientX: at.x, clientY: at.y, bubbles: true }));
+await until(() => first.paused && !second.paused);
+return [hidden, shown, first.paused, second.currentTime / second.duration];
+"""
+SORT = """
+const table = document.querySelector("table.sortable");
+const texts = (row) => [...row.cells].map((cell) => cell.textContent);
+const cells = () => [...table.tBodies[0].rows].map(texts);
+const click = (column) => table.tHead.rows[0].cells[column].querySelector("button").click();
+const answer = [];
+click(4); answer.push(cells());
+click(0); answer.push(cells());
+return [answer, document.documentElement.scrollWidth];
+"""
+
+
+@pytest.fixture(scope="module")
+def written(workshop, tmp_path_factory):
+    output = tmp_path_factory.mktemp("report") / "listen.html"
+    return write_listening_report(
+        workshop.detector, workshop.asked, output, healthy=workshop.healthy, top=3
+    )
+
+
+def test_every_player_has_sound(browser, written):
+    browser.open(written)
+    players = browser.run(WAIT + LISTEN)
+    assert len(players) == 6
+    for state, duration, decoded, peak in players:
+        assert state >= 1
+        assert duration == pytest.approx(decoded, abs=0.1)
+        assert peak > 0.1
+    assert browser.complaints == []
+    assert {address.split(":")[0] for address in browser.loads} <= {"file", "data"}
+    assert sum(address.startswith("file:") for address in browser.loads) == 1
+
+
+def test_a_line_follows_the_sound_and_a_click_moves_it(browser, written):
+    browser.open(written)
+    hidden, shown, first_paused, share = browser.run(WAIT + PLAY)
+    assert (hidden, shown) == ("hidden", "visible")
+    assert first_paused
+    assert 0.45 < share < 0.9
+    assert browser.complaints == []
+
+
+def test_sorts_on_a_phone(browser, written):
+    browser.open(written, width=360)
+    (by_score, by_name), width = browser.run(SORT)
+    scores = [float(row[4]) for row in by_score]
+    assert scores == sorted(scores, reverse=True)
+    names = [row[0] for row in by_name]
+    assert sorted(names) == sorted(row[0] for row in by_score)
+    assert names.index("beep.wav") < names.index("calm_0.wav") < names.index("calm_1.wav")
+    assert width <= 360
+    assert browser.complaints == []
