@@ -28,7 +28,7 @@ from dgmix.detect.threshold import (
 from dgmix.errors import DgmixError, InputError
 
 RATES = (0.01, 0.05, 0.1)
-steady = settings(max_examples=60, deadline=None, derandomize=True)
+steady = settings(max_examples=40, deadline=None, derandomize=True)
 Floats = NDArray[np.float64]
 coarse = st.floats(0, 8).map(round).map(float)  # so that ties are frequent
 some_scores = arrays(np.float64, st.integers(1, 30), elements=coarse)
@@ -42,10 +42,17 @@ def pieces(draw: st.DrawFn) -> tuple[Floats, NDArray[np.int64]]:
     return calibration, draw(of)
 
 
-def nearest(known: Floats, asked: Floats, groups: NDArray[np.int64], k: int = 1):
+def scored(known: Floats, asked: Floats, groups: NDArray[np.int64], k: int = 1):
     """Leave-one-recording-out scores of `known`, and scores of `asked`, by dgmix's own scorer."""
     scorer = KNearest(DetectSettings(neighbors=k)).fit(known)
     return scorer.score_references(groups), scorer.score(asked)
+
+
+def nearest(known: Floats, asked: Floats, groups: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """The same for one neighbour, quick enough for hundreds of fits."""
+    distances = cdist(known, known)
+    distances[groups[:, None] == groups] = np.inf
+    return distances.min(1), cdist(asked, known).min(1)
 
 
 def full_conformal(known: Floats, new: Floats, k: int) -> float:
@@ -160,7 +167,7 @@ def test_every_supported_rate_flags_as_many_as_it_says(n):
 def test_one_neighbour_left_out_is_full_conformal_prediction(n, dim):
     rng = np.random.default_rng([n, dim])
     known, asked = rng.normal(size=(n, dim)), 1.5 * rng.normal(size=(60, dim))
-    loo, scores = nearest(known, asked, np.arange(n))
+    loo, scores = scored(known, asked, np.arange(n))
     exact = [full_conformal(known, new, 1) for new in asked]
     np.testing.assert_array_equal(conformal_p_values(scores, loo), exact)
 
@@ -169,7 +176,7 @@ def test_one_neighbour_left_out_is_full_conformal_prediction(n, dim):
 def test_more_neighbours_left_out_are_never_below_full_conformal_prediction(k):
     rng = np.random.default_rng(k)
     known, asked = rng.normal(size=(15, 2)), 1.5 * rng.normal(size=(200, 2))
-    loo, scores = nearest(known, asked, np.arange(15), k)
+    loo, scores = scored(known, asked, np.arange(15), k)
     p = conformal_p_values(scores, loo)
     exact = np.array([full_conformal(known, new, k) for new in asked])
     assert (p >= exact - 1e-12).all()
@@ -181,7 +188,7 @@ def test_clips_of_several_windows_are_never_below_full_conformal_prediction(pool
     rng = np.random.default_rng(0)
     known = rng.normal(size=(12, 1, 3)) + 0.5 * rng.normal(size=(12, 4, 3))
     asked = rng.normal(size=(60, 1, 3)) + 0.5 * rng.normal(size=(60, 4, 3))
-    windows, scores = nearest(
+    windows, scores = scored(
         known.reshape(-1, 3), asked.reshape(-1, 3), np.repeat(np.arange(12), 4)
     )
     loo = pool(windows.reshape(12, 4), axis=1)
@@ -264,7 +271,7 @@ def test_pieces_calibrate_only_when_their_recording_is_left_out():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(19), 5)
     grouped, naive = [], []
-    for _ in range(300):
+    for _ in range(200):
         own = 4 * rng.normal(size=(20, 1, 3))
         sound = (own + rng.normal(size=(20, 5, 3))).reshape(-1, 3)
         known, asked = sound[:95], sound[95:96]
@@ -273,7 +280,7 @@ def test_pieces_calibrate_only_when_their_recording_is_left_out():
         neighbours, _ = nearest(known, asked, np.arange(95))
         naive.append(conformal_p_values(scores, neighbours)[0])
     for rate in (0.05, 0.1, 0.3):
-        assert np.sum(np.array(grouped) <= rate) <= stats.binom.ppf(0.975, 300, rate)
+        assert np.sum(np.array(grouped) <= rate) <= stats.binom.ppf(0.975, 200, rate)
     assert np.mean(np.array(naive) <= 0.05) > 0.2
 
 
@@ -290,14 +297,14 @@ def two_domains(rng: np.random.Generator) -> tuple[Calibration, Floats]:
 def test_each_domain_keeps_the_rate_and_the_worst_is_safe_for_all():
     rng = np.random.default_rng(3)
     known, worst, pooled = [], [], []
-    for _ in range(600):
+    for _ in range(400):
         calibration, scores = two_domains(rng)
         known.append(calibration.p_values(scores, ["source", "target"]))
         worst.append(calibration.p_values(scores))
         pooled.append(calibration.pooled().p_values(scores))
     for domain in (0, 1):
         assert_realised(np.array(known)[:, domain], (0.1, 0.2))
-        assert np.mean(np.array(worst)[:, domain] <= 0.1) <= stats.binom.ppf(0.975, 600, 0.1) / 600
+        assert np.mean(np.array(worst)[:, domain] <= 0.1) <= stats.binom.ppf(0.975, 400, 0.1) / 400
     assert np.mean(np.array(pooled)[:, 1] <= 0.1) > 0.15  # a rare domain pays for pooling
 
 
@@ -326,9 +333,9 @@ def missed(known: Floats, radius: float) -> float:
 def test_interval_allows_for_neighbours_that_share_a_distance(n, rate):
     rng = np.random.default_rng(n)
     realised = []
-    for _ in range(400):
+    for _ in range(300):
         known = rng.normal(size=(n, 1))
-        loo, _ = nearest(known, known[:0], np.arange(n))
+        loo, _ = nearest(known, known, np.arange(n))
         realised.append(missed(known[:, 0], threshold(loo, rate)))
 
     def inside(low: float, high: float) -> float:
