@@ -31,6 +31,7 @@ from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
 
 FORMAT = 1
+S = TypeVar("S")
 T = TypeVar("T")
 Paths = Iterable[str | os.PathLike[str]]
 
@@ -255,9 +256,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def in_order(
-    work: Callable[[str], T], items: Iterable[str], jobs: int
-) -> Generator[T, None, None]:
+def in_order(work: Callable[[S], T], items: Iterable[S], jobs: int) -> Generator[T, None, None]:
     """Yield the results of `work` in the order of `items`, a few of them ahead in threads."""
     if jobs == 1:
         yield from map(work, items)
