@@ -19,7 +19,7 @@ Written by `python docs/settings.py > docs/settings.md` from `dgmix.config`; do 
 
 A recipe is a YAML file with these keys (`pretrain.epochs: 5` is written `pretrain:` and, below it,
 `epochs: 5`). What it leaves out has the value of the column *left out*; the other columns are the
-recipes that ship with dgmix. `dgmix run ... --set pretrain.epochs=5` changes one for a single run."""
+recipes that ship with dgmix. `dgmix run ... --set pretrain.epochs=5` changes one for one run."""
 HEADER = ("setting", "value", "meaning", "left out", *RECIPES)
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "min_length": "at least"}
 
