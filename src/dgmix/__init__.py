@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from dgmix.data.download import download
     from dgmix.data.inspect import inspect
     from dgmix.data.simulate import simulate
+    from dgmix.detect.detector import Detector
     from dgmix.errors import DgmixError, InputError
     from dgmix.evaluate import evaluate_scores
     from dgmix.evaluate.report import write_report
     from dgmix.pipeline import run
 
 _HOME = {
+    "Detector": "detect.detector",
     "DgmixError": "errors",
     "InputError": "errors",
     "Recipe": "config",
@@ -35,6 +37,7 @@ _HOME = {
     "write_report": "evaluate.report",
 }
 __all__ = [
+    "Detector",
     "DgmixError",
     "InputError",
     "Recipe",

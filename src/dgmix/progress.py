@@ -20,6 +20,10 @@ class Advance(Protocol):
         ...
 
 
+def silent(steps: int = 1, note: str = "") -> None:
+    """Show nothing, where an `Advance` is asked for."""
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
     """Show on standard error how far `what` has come; the block calls what it is given.

@@ -2,20 +2,22 @@
 
 Tensors hold the weights, the memory and the calibration scores; the metadata holds one JSON text
 under the key "dgmix", with the format version, the recipe and what the detector was trained on.
+`_expected` and `ABOUT` list them all.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from dgmix.config import dump_recipe, parse_recipe
+from dgmix.config import parse_recipe
 from dgmix.detect.detector import Detector
+from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
 from dgmix.errors import InputError
@@ -24,34 +26,57 @@ from dgmix.model.network import Network
 
 FORMAT = 1
 WEIGHTS = "network."
+ABOUT = {
+    "format": int,
+    "version": str,
+    "recipe": dict,
+    "sections": list,
+    "domains": list,
+    "trained": int,
+    "seed": int,
+    "false_alarm_rate": float,
+}
+BANDS = ("mean", "std", "rise", "fall")
+LONGEST_NAME = 60
+
+Tensors = dict[str, torch.Tensor]
+Shape = tuple[int | None, ...]
+
+
+class DamageError(ValueError):
+    """What is wrong with a file, in a few words."""
 
 
 def save_detector(detector: Detector, path: Path) -> None:
     """Write a detector to `path`, whole or not at all."""
-    import yaml
     from safetensors.torch import save_file
 
     from dgmix import __version__
 
-    memory = detector.memory_
+    memory, bands, healthy = detector.memory_, detector.bands_, detector.healthy_
     tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network_.state_dict().items()}
     arrays = {
         "memory.references": memory.references,
         "memory.clips": memory.clips,
-        "bands.mean": detector.bands_.mean,
-        "bands.std": detector.bands_.std,
+        "healthy.digests": healthy.digests,
+        "healthy.seconds": healthy.seconds,
+        **{f"bands.{name}": getattr(bands, name) for name in BANDS},
         "calibration": detector.decision_scores_,
+        "calibration.together": detector.pooled_scores_,
     }
-    tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
-    description = {
+    tensors |= {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    about = {
         "format": FORMAT,
         "version": __version__,
-        "recipe": yaml.safe_load(dump_recipe(detector.recipe_)),
+        "recipe": detector.recipe_.model_dump(mode="json"),
         "sections": memory.sections,
         "domains": memory.domains,
+        "trained": healthy.trained,
+        "seed": detector.seed,
+        "false_alarm_rate": float(detector.false_alarm_rate),
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"dgmix": json.dumps(description)})
+        save_file(tensors, temporary, metadata={"dgmix": json.dumps(about)})
 
 
 def load_detector(path: Path) -> Detector:
@@ -67,71 +92,128 @@ def describe_detector(path: Path) -> dict[str, Any]:
 
     Raises what `load_detector` raises.
     """
-    detector, description = _load(path)
-    versions = {"format": description["format"], "dgmix": description["version"]}
-    return {**versions, **detector.summary(), "recipe": description["recipe"]}
+    detector, about = _load(path)
+    versions = {"format": about["format"], "dgmix": about["version"], "seed": about["seed"]}
+    return {**versions, **detector.summary(), "recipe": about["recipe"]}
 
 
 def _load(path: Path) -> tuple[Detector, dict[str, Any]]:
-    tensors, description = _read(path)
+    tensors, about = _read(path)
     try:
-        return _assemble(tensors, description, path), description
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        return _assemble(tensors, about, path), about
+    except DamageError as error:
+        raise InputError(f"{path}: a damaged detector ({error}); make it again") from error
+    except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"{path}: a damaged detector; make it again") from error
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise InputError(f"{path}: there is no such detector file")
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            description = json.loads(metadata["dgmix"])
-            _check_format(description, path)
-            return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
-    except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
+            about = json.loads((file.metadata() or {})["dgmix"])
+            _check_format(about, path)
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
 
 
-def _check_format(description: dict[str, Any], path: Path) -> None:
-    version = description["version"]
-    if description["format"] > FORMAT:
+def _check_format(about: dict[str, Any], path: Path) -> None:
+    version = about["version"]
+    if about["format"] > FORMAT:
         raise InputError(f"{path}: written by a newer dgmix ({version}); update dgmix to read it")
 
 
-def _assemble(
-    tensors: dict[str, torch.Tensor], description: dict[str, Any], path: Path
-) -> Detector:
-    recipe = parse_recipe(description["recipe"], str(path))
-    network = Network(recipe)
-    weights = {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
-    network.load_state_dict(weights)
+def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> Detector:
+    _check_about(about)
+    recipe = parse_recipe(about["recipe"], str(path))
+    clips = len(about["sections"])
+    with torch.device("meta"):  # a network larger than the file takes no memory
+        blank = Network(recipe)
+    _check_tensors(tensors, _expected(blank, clips))
+    arrays = {k: v.numpy() for k, v in tensors.items() if not k.startswith(WEIGHTS)}
     memory = Memory(
-        tensors["memory.references"].numpy(),
-        tensors["memory.clips"].numpy().astype(np.int64),
-        tuple(description["sections"]),
-        tuple(description["domains"]),
+        arrays["memory.references"],
+        arrays["memory.clips"],
+        tuple(about["sections"]),
+        tuple(about["domains"]),
     )
-    bands = BandStatistics(tensors["bands.mean"].numpy(), tensors["bands.std"].numpy())
-    scores = tensors["calibration"].numpy()
-    _check_sizes(network, memory, bands, scores)
-    return Detector(recipe).assemble(recipe, network.eval(), memory, bands, scores)
+    _check_memory(memory)
+    network = Network(recipe)
+    network.load_state_dict({name: tensors[WEIGHTS + name] for name in blank.state_dict()})
+    return Detector(
+        recipe, seed=about["seed"], false_alarm_rate=about["false_alarm_rate"]
+    ).assemble(
+        recipe,
+        network.eval(),
+        memory,
+        BandStatistics(**{name: arrays[f"bands.{name}"] for name in BANDS}, count=clips),
+        Healthy(arrays["healthy.digests"], arrays["healthy.seconds"], about["trained"]),
+        (arrays["calibration"], arrays["calibration.together"]),
+    )
 
 
-def _check_sizes(
-    network: Network, memory: Memory, bands: BandStatistics, scores: NDArray[np.float64]
-) -> None:
-    """Raise `ValueError` if the parts of a detector do not belong together."""
-    references, dims = memory.references.shape
-    clips, bins = len(memory.sections), network.transform.mean.shape
-    known = set(memory.clips.tolist())
-    fits = (
-        (len(memory.clips), dims) == (references, network.embedding_size)
-        and known == set(range(clips))
-        and (len(memory.domains), *scores.shape) == (clips, clips)
-        and bands.mean.shape == bands.std.shape == bins
-    )
-    if not fits:
-        raise ValueError("sizes that do not belong together")
+def _expected(network: Network, clips: int) -> dict[str, tuple[Shape, torch.dtype]]:
+    """Return shape and type of every tensor in a file; any size fits where None stands."""
+    bins, dims = len(network.transform.mean), network.embedding_size
+    weights = network.state_dict().items()
+    return {
+        **{WEIGHTS + name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights},
+        "memory.references": ((None, dims), torch.float32),
+        "memory.clips": ((None,), torch.int64),
+        "healthy.digests": ((clips,), torch.int64),
+        "healthy.seconds": ((clips,), torch.float64),
+        "bands.mean": ((bins,), torch.float32),
+        "bands.std": ((bins,), torch.float32),
+        "bands.rise": ((2, bins), torch.float32),
+        "bands.fall": ((2, bins), torch.float32),
+        "calibration": ((clips,), torch.float64),
+        "calibration.together": ((clips,), torch.float64),
+    }
+
+
+def _check_about(about: dict[str, Any]) -> None:
+    """Raise `DamageError` unless the description has exactly its parts, of their types."""
+    _check_names(about, ABOUT)
+    for name, kind in ABOUT.items():
+        if type(about[name]) is not kind:
+            raise DamageError(f"{name} is not of type {kind.__name__}")
+    if about["format"] < 1 or not 0 < about["false_alarm_rate"] < 1:
+        raise DamageError("a number out of range")
+    if not all(isinstance(name, str) for name in [*about["sections"], *about["domains"]]):
+        raise DamageError("a section or domain without a name")
+    if not 0 < len(about["sections"]) == len(about["domains"]):
+        raise DamageError("not as many domains as sections")
+
+
+def _check_tensors(tensors: Tensors, expected: dict[str, tuple[Shape, torch.dtype]]) -> None:
+    """Raise `DamageError` unless these tensors are there, of their shapes and types, finite."""
+    _check_names(tensors, expected)
+    for name, (shape, kind) in expected.items():
+        tensor = tensors[name]
+        sizes = zip(shape, tensor.shape, strict=False)
+        if tensor.ndim != len(shape) or any(wanted not in (None, size) for wanted, size in sizes):
+            raise DamageError(f"{name} has shape {tuple(tensor.shape)}")
+        if tensor.dtype != kind:
+            raise DamageError(f"{name} has type {tensor.dtype}")
+        infinite_too = name.startswith("calibration")
+        if not (~tensor.isnan() if infinite_too else tensor.isfinite()).all():
+            raise DamageError(f"{name} has a value that is not a number")
+
+
+def _check_names(found: Collection[str], expected: Collection[str]) -> None:
+    strange = sorted(set(found) ^ set(expected))
+    if strange:
+        problem = "is missing" if strange[0] in expected else "does not belong there"
+        raise DamageError(f"{strange[0][:LONGEST_NAME]!r} {problem}")
+
+
+def _check_memory(memory: Memory) -> None:
+    """Raise `DamageError` unless every clip has its references, in order."""
+    clips, count = memory.clips, len(memory.sections)
+    whole = np.array_equal(np.unique(clips), np.arange(count)) and (np.diff(clips) >= 0).all()
+    if len(clips) != len(memory.references) or not whole:
+        raise DamageError("memory.clips does not name every recording in order")

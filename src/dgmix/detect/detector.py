@@ -4,37 +4,59 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
-from dgmix.audio.bank import MelBank, bank_of_signals
+from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, load_recipe
+from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Comparison, Memory, represent
 from dgmix.detect.recordings import Sounds, Source, healthy_sounds, sounds
 from dgmix.detect.threshold import Calibration, smallest_rate
+from dgmix.errors import InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
 from dgmix.model.train import Run, train
+from dgmix.progress import Advance, progress, silent
 
-SCORED_AT_ONCE = 32
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a detector says of one recording.
+
+    `known` says that the detector learned from this very recording. Where it cannot be read,
+    `error` is the reason, and score and p-value are not numbers.
+    """
+
+    name: str
+    score: float = float("nan")
+    p_value: float = float("nan")
+    known: bool = False
+    error: InputError | None = None
 
 
-class Detector:
+class Detector(BaseEstimator):  # type: ignore[misc]
     """Tells from sound how anomalous a recording is, having heard healthy ones only.
 
     Names and signs are PyOD's: a higher score is more anomalous, `predict` gives 1 for an anomaly
-    and 0 for a healthy recording. `recipe` is one that ships with dgmix, a YAML file or a
-    `Recipe`; `false_alarm_rate` is what `predict` uses by default.
+    and 0 for a healthy recording. It is an estimator as scikit-learn has them (docs/scikit-learn.md
+    tells where it differs).
 
-    Recordings are given as a folder, a CSV, a list of paths, or arrays (sample,) with their
-    `sample_rate`. What `fit` finds is in `recipe_`, `network_`, `memory_`, `bands_` and
-    `decision_scores_`, each healthy recording's score against the others.
+    `recipe` is one that ships with dgmix, a YAML file or a `Recipe`; `seed` decides everything
+    random. `false_alarm_rate` is what verdicts are made at where the recordings support it, and
+    else the smallest rate that they do. `cache` is the folder for the features of files, the
+    user's cache folder by default; `device` is where the network is trained, and stays.
+
+    Recordings are given as a folder, a CSV, a list of files, or arrays (sample,) with their
+    `sample_rate`. What `fit` finds is in `recipe_`, `network_`, `memory_`, `bands_`, `healthy_`
+    and `decision_scores_` (recording,), each healthy recording's score against the others.
     """
 
     def __init__(
@@ -67,13 +89,14 @@ class Detector:
         ignored. Raises `InputError` for recordings that cannot be used.
         """
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
-        healthy = healthy_sounds(X, recipe, sample_rate).relabelled(sections, domains)
-        bank = healthy.bank(recipe, self.cache, os.cpu_count() or 1)
-        crops = TrainingCrops.of(bank, healthy.sections)
+        found = healthy_sounds(X, recipe, sample_rate).relabelled(sections, domains)
+        bank = found.bank(recipe, self.cache, os.cpu_count() or 1)
+        crops = TrainingCrops.of(bank, found.sections)
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
             network = train(recipe, crops, self.seed, run, self.device)
-        return self.learn(recipe, network, bank, healthy.sections, healthy.domains)
+        with progress("remembering", len(bank)) as advance:
+            return self.learn(recipe, network, bank, found.sections, found.domains, advance)
 
     def learn(
         self,
@@ -82,11 +105,13 @@ class Detector:
         bank: MelBank,
         sections: Sequence[str],
         domains: Sequence[str],
+        advance: Advance = silent,
     ) -> Detector:
         """Take a trained network, remember the healthy clips of `bank`, and return itself."""
-        vectors, clips = represent(recipe, network, bank)
+        vectors, clips = represent(recipe, network, bank, advance)
         memory = Memory(vectors, clips, tuple(sections), tuple(domains))
-        return self.assemble(recipe, network, memory, BandStatistics.of(bank))
+        healthy = Healthy.of(bank, recipe, trained=len(bank))
+        return self.assemble(recipe, network, memory, BandStatistics.of(bank, recipe), healthy)
 
     def assemble(
         self,
@@ -94,17 +119,23 @@ class Detector:
         network: Network,
         memory: Memory,
         bands: BandStatistics,
-        decision_scores: NDArray[np.float64] | None = None,
+        healthy: Healthy,
+        scores: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     ) -> Detector:
         """Take over everything that `fit` would find, and return itself.
 
-        The healthy recordings' scores are computed where they are not given.
+        `scores` are each healthy clip's against the others (clip,) of its section and of all
+        sections; they are computed where they are not given.
         """
+        comparison = Comparison(recipe.detect, memory)
+        if scores is None:
+            scores = (
+                comparison.calibrate(healthy.recordings),
+                comparison.calibrate(healthy.recordings, together=True),
+            )
         self.recipe_, self.network_, self.memory_, self.bands_ = recipe, network, memory, bands
-        self._comparison = Comparison(recipe.detect, memory)
-        if decision_scores is None:
-            decision_scores = self._comparison.calibrate()
-        self.decision_scores_ = decision_scores
+        self.healthy_, self._comparison = healthy, comparison
+        self.decision_scores_, self.pooled_scores_ = scores
         return self
 
     def score_samples(
@@ -113,10 +144,15 @@ class Detector:
         """Return the anomaly score (recording,) of each recording; higher is more anomalous.
 
         A recording of a section that the detector knows is compared with that section only.
+        Raises `InputError` for the first recording that cannot be read.
         """
         return self._scores(self._sounds(X, sample_rate, sections))
 
-    decision_function = score_samples
+    def decision_function(
+        self, X: Source, *, sample_rate: int | None = None, sections: Sequence[str] | None = None
+    ) -> NDArray[np.float64]:
+        """Return what `score_samples` returns: PyOD's name for it."""
+        return self.score_samples(X, sample_rate=sample_rate, sections=sections)
 
     def p_values(
         self,
@@ -146,12 +182,30 @@ class Detector:
     ) -> NDArray[np.int64]:
         """Return 1 for each recording (recording,) that is anomalous at a false-alarm rate, else 0.
 
-        Raises `InputError` when the rate is smaller than the healthy recordings support.
+        Raises `InputError` when the rate is given and smaller than the healthy recordings support.
         """
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        self.check_rate(rate)
-        p_values = self.p_values(X, sample_rate=sample_rate, sections=sections, domains=domains)
+        found = self._sounds(X, sample_rate, sections)
+        rate = self.rate(false_alarm_rate, found.sections, domains)
+        p_values = self.judge(self._scores(found), found.sections, domains)
         return (p_values <= rate).astype(np.int64)
+
+    def judgements(
+        self, X: Source, *, sample_rate: int | None = None, domain: str | None = None
+    ) -> Iterator[Judgement]:
+        """Yield what the detector says of each recording, in order, a few at a time.
+
+        However many recordings there are, few are in memory. One that cannot be read does not stop
+        the others. `domain` is the operating condition of all of them, where it is known.
+        """
+        for part, bank in self._sounds(X, sample_rate, None).banks(self.recipe_):
+            if isinstance(bank, InputError):
+                yield Judgement(part.names[0], error=bank)
+                continue
+            scores = self.score_bank(bank, part.sections)
+            p_values = self.judge(scores, part.sections, [domain] * len(part))
+            known = self.healthy_.knows(bank)
+            for name, *said in zip(part.names, scores, p_values, known, strict=True):
+                yield Judgement(name, float(said[0]), float(said[1]), bool(said[2]))
 
     def score_bank(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the anomaly scores (clip,) of the clips of `bank`."""
@@ -177,24 +231,70 @@ class Detector:
         """Return the healthy scores that a clip of `section` is judged by."""
         self._check_fitted()
         of = self._comparison.compared_with(section)
+        scores = self.decision_scores_ if self._comparison.key(section) else self.pooled_scores_
         domains = tuple(np.array(self.memory_.domains, object)[of])
-        return Calibration(self.decision_scores_[of], np.flatnonzero(of), domains)
+        return Calibration(scores[of], self.healthy_.recordings[of], domains)
+
+    def rate(
+        self,
+        asked: float | None = None,
+        sections: Iterable[str] | None = None,
+        domains: Iterable[str | None] | None = None,
+    ) -> float:
+        """Return the false-alarm rate that verdicts are made at.
+
+        It is `asked`, or by default the detector's own or, where that is not supported, the
+        smallest that is. Raises `InputError` if `asked` is smaller than the healthy recordings of
+        some of `sections` (of any, by default) and `domains` support.
+        """
+        if asked is None:
+            return max(self.false_alarm_rate, self.smallest_rate(sections, domains))
+        for calibration in self._calibrations(sections):
+            for domain in set(domains or (None,)):
+                calibration.check(asked, domain)
+        return asked
+
+    def smallest_rate(
+        self,
+        sections: Iterable[str] | None = None,
+        domains: Iterable[str | None] | None = None,
+    ) -> float:
+        """Return the smallest false-alarm rate that clips of such sections and domains allow."""
+        fewest = min(
+            calibration.count(domain)
+            for calibration in self._calibrations(sections)
+            for domain in set(domains or (None,))
+        )
+        return smallest_rate(fewest)
 
     def check_rate(self, rate: float) -> None:
         """Raise `InputError` if a false-alarm rate is smaller than the recordings support."""
-        for section in self.sections:
-            self.calibration(section).check(rate)
+        self.rate(rate)
 
     @property
     def sections(self) -> list[str]:
         """The sections that clips are compared within; one, empty, when all are one."""
         return sorted({self._comparison.key(section) for section in self.memory_.sections})
 
+    @property
+    def threshold_(self) -> float:
+        """The score above which a clip of any section is an anomaly, at the rate of verdicts."""
+        rate = self.rate()
+        return max(calibration.threshold(rate) for calibration in self._calibrations(None))
+
+    @property
+    def labels_(self) -> NDArray[np.int64]:
+        """Which healthy recordings (recording,) score above `threshold_`, 1, or not, 0."""
+        return (self.decision_scores_ > self.threshold_).astype(np.int64)
+
     def localize(self, X: Source, *, sample_rate: int | None = None) -> list[Localization]:
         """Return, for each recording, where in time and frequency it is unlike the healthy ones."""
-        self._check_fitted()
-        found = sounds(X, self.recipe_, sample_rate)
-        return [self.localize_bank(self._bank(part), 0) for part in found.parts(1)]
+        found = self._sounds(X, sample_rate, None)
+        return [
+            self.localize_bank(bank, index)
+            for _, bank in _readable(found.banks(self.recipe_))
+            for index in range(len(bank))
+        ]
 
     def localize_bank(self, bank: MelBank, index: int) -> Localization:
         """Return where clip `index` of a bank is unlike the healthy ones."""
@@ -210,15 +310,22 @@ class Detector:
     ) -> Detector:
         """Remember more healthy recordings, of a new operating condition say, without training.
 
-        They join the memory and the calibration; the network stays. Returns the detector itself.
+        They join the memory and the calibration; the network stays. Recordings that the detector
+        knows already are left out. Returns the detector itself, as it was if something fails.
         """
         self._check_fitted()
         more = healthy_sounds(X, self.recipe_, sample_rate).relabelled(sections, domains)
-        for part in more.parts(SCORED_AT_ONCE):
-            vectors, clips = represent(self.recipe_, self.network_, self._bank(part))
-            added = Memory(vectors, clips, tuple(part.sections), tuple(part.domains))
-            self.memory_ = self.memory_.with_more(added)
-        return self.assemble(self.recipe_, self.network_, self.memory_, self.bands_)
+        memory, bands, healthy = self.memory_, self.bands_, self.healthy_
+        for part, bank in _readable(more.banks(self.recipe_)):
+            new = np.flatnonzero(~healthy.knows(bank)).tolist()
+            if new:
+                bank = MelBank([bank[i].astype(np.float16) for i in new], bank.n_mels)
+                vectors, clips = represent(self.recipe_, self.network_, bank)
+                names = [tuple(each[i] for i in new) for each in (part.sections, part.domains)]
+                memory = memory.with_more(Memory(vectors, clips, *names))
+                bands = bands.merged(BandStatistics.of(bank, self.recipe_))
+                healthy = healthy.with_more(Healthy.of(bank, self.recipe_))
+        return self.assemble(self.recipe_, self.network_, memory, bands, healthy)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the detector to a `.dgmix` file, whole or not at all."""
@@ -239,52 +346,35 @@ class Detector:
 
     def summary(self) -> dict[str, Any]:
         """Return what the detector learned from and can promise, as plain values."""
+        from dgmix.detect.summary import summary
+
         self._check_fitted()
-        counts = {name: self.calibration(name).count() for name in self.sections}
-        fewest = min(counts.values())
-        thresholds = {
-            name or "all": self.calibration(name).threshold(self.false_alarm_rate)
-            for name, count in counts.items()
-            if self.false_alarm_rate >= smallest_rate(count)
-        }
-        return {
-            "recordings": len(self.memory_.sections),
-            "sections": dict(sorted(Counter(self.memory_.sections).items())),
-            "domains": dict(sorted(Counter(self.memory_.domains).items())),
-            "smallest false-alarm rate": smallest_rate(fewest),
-            "false-alarm rate": self.false_alarm_rate,
-            "threshold": thresholds or "not enough recordings for this false-alarm rate",
-            "memory": list(self.memory_.references.shape),
-            "weights": sum(p.numel() for p in self.network_.parameters()),
-        }
+        return summary(self)
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's
-        """Return the constructor's arguments by name, for scikit-learn's `clone` and searches."""
-        names = ("recipe", "seed", "false_alarm_rate", "cache", "device")
-        return {name: getattr(self, name) for name in names}
-
-    def set_params(self, **params: Any) -> Detector:
-        """Change constructor arguments by name and return the detector itself."""
-        for name, value in params.items():
-            if name not in self.get_params():
-                raise ValueError(f"Detector has no parameter {name!r}")
-            setattr(self, name, value)
-        return self
+    def _calibrations(self, sections: Iterable[str] | None) -> list[Calibration]:
+        self._check_fitted()
+        keys = self.sections if sections is None else {self._comparison.key(s) for s in sections}
+        return [self.calibration(key) for key in keys]
 
     def _sounds(self, X: Source, sample_rate: int | None, sections: Sequence[str] | None) -> Sounds:
         self._check_fitted()
         return sounds(X, self.recipe_, sample_rate).relabelled(sections, None)
 
     def _scores(self, found: Sounds) -> NDArray[np.float64]:
-        parts = found.parts(SCORED_AT_ONCE)
-        return np.concatenate([self.score_bank(self._bank(p), p.sections) for p in parts])
-
-    def _bank(self, found: Sounds) -> MelBank:
-        signals = found.signals(self.recipe_)
-        return bank_of_signals(signals, self.recipe_.audio, self.recipe_.features)
+        banks = _readable(found.banks(self.recipe_))
+        return np.concatenate([self.score_bank(bank, part.sections) for part, bank in banks])
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "memory_"):
-            from sklearn.exceptions import NotFittedError
+        from sklearn.utils.validation import check_is_fitted
 
-            raise NotFittedError("this Detector has not learned yet; call fit first")
+        check_is_fitted(self, "memory_", msg="this Detector has not learned yet; call fit first")
+
+
+def _readable(
+    banks: Iterable[tuple[Sounds, MelBank | InputError]],
+) -> Iterator[tuple[Sounds, MelBank]]:
+    """Yield recordings with their features; raise the error of the first that has none."""
+    for part, bank in banks:
+        if isinstance(bank, InputError):
+            raise bank
+        yield part, bank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
 from dgmix.model.network import Network, crop_frames
+from dgmix.progress import Advance, silent
 
 WINDOWS_AT_ONCE = 64
 
@@ -65,18 +67,38 @@ def windows_of(bank: MelBank, length: int, hop: int) -> Windows:
     return Windows(clips, np.array([s for each in starts for s in each], np.int64), len(bank))
 
 
-def embed_clips(recipe: Recipe, network: Network, bank: MelBank) -> NDArray[np.float32]:
-    """Return the mean embedding of every clip, float32 (clip, dim), over all its windows."""
+def embed_clips(
+    recipe: Recipe, network: Network, bank: MelBank, advance: Advance = silent
+) -> NDArray[np.float32]:
+    """Return the mean embedding of every clip, float32 (clip, dim), over all its windows.
+
+    Calls `advance` with the number of clips that are done since.
+    """
     windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
-    return windows.mean(embed(network, bank, windows)).astype(np.float32)
+    total = np.zeros((len(bank), network.embedding_size))
+    for clips, embeddings in _embedded(network, bank, windows, advance):
+        np.add.at(total, clips, embeddings)
+    return (total / np.bincount(windows.clips, minlength=len(bank))[:, None]).astype(np.float32)
 
 
-@torch.inference_mode()
-def embed(network: Network, bank: MelBank, windows: Windows) -> NDArray[np.float32]:
+def embed(
+    network: Network, bank: MelBank, windows: Windows, advance: Advance = silent
+) -> NDArray[np.float32]:
     """Return the embedding of every window, float32 (window, dim); the network must be in eval."""
-    parts = [np.zeros((0, network.embedding_size), np.float32)]
+    parts = [embeddings for _, embeddings in _embedded(network, bank, windows, advance)]
+    return np.concatenate([np.zeros((0, network.embedding_size), np.float32), *parts])
+
+
+def _embedded(
+    network: Network, bank: MelBank, windows: Windows, advance: Advance
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield the embeddings of windows in parts, and the clip of each, in bounded memory."""
+    last_of_clip = np.append(np.diff(windows.clips) > 0, True)
     for first in range(0, len(windows.clips), WINDOWS_AT_ONCE):
         chunk = slice(first, first + WINDOWS_AT_ONCE)
-        mels = bank.crops(windows.clips[chunk], windows.starts[chunk], network.crop_frames)
-        parts.append(network(torch.from_numpy(mels).to(network.device)).float().cpu().numpy())
-    return np.concatenate(parts)
+        clips = windows.clips[chunk]
+        mels = torch.from_numpy(bank.crops(clips, windows.starts[chunk], network.crop_frames))
+        with torch.inference_mode():
+            embeddings = network(mels.to(network.device)).float().cpu().numpy()
+        yield clips, embeddings
+        advance(int(last_of_clip[chunk].sum()))

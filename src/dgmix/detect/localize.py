@@ -1,4 +1,13 @@
-"""Where in a recording the anomaly is: over time and over mel bands."""
+"""Where in a recording the anomaly is: over time and over mel bands.
+
+Each band's level is followed as decibels above its own median in the recording, twice: moment by
+moment, where a click shows, and averaged over half a second, where a tone shows that is no louder
+than a click. Either rise, or fall, is divided by the largest one that a healthy recording has in
+bands like this one; 1 is as unusual as healthy recordings get. Bands share this yardstick with
+their neighbours, because what happens rarely, such as metal struck in the hall, strikes any band.
+What is off from the first second to the last leaves no trace above the median, so the median too is
+compared with the healthy ones. The larger of the two is a place's surprise.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +17,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
-from dgmix.detect.views import logmel
 
-SMOOTH_SECONDS = 0.16
-STRONGEST = 8
-LEAST_STD = 0.5
+Floats = NDArray[np.float32]
+
+BLURRED_FRAMES = 3
+SUSTAINED_SECONDS = 0.5
+NEIGHBOURHOOD = 0.25
+LEAST_DECIBELS = 1.0
+DEVIATIONS = 3.0
+MOST_RECORDINGS = 2000
 
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """How loud each mel band is in healthy recordings.
+    """How loud each mel band is in healthy recordings, and how far it goes from its median.
 
-    `mean` and `std` float32 (mel,), in decibels, over all frames of all recordings.
+    `mean`, `std` float32 (mel,): of the recordings' median levels, in decibels; `rise`, `fall`
+    float32 (2, mel): how far a recording's level goes above and below its median at the most, in
+    decibels, on average over the recordings; first moment by moment, then over half a second.
+    `count` is the number of recordings.
     """
 
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
+    mean: Floats
+    std: Floats
+    rise: Floats
+    fall: Floats
+    count: int
 
     @classmethod
-    def of(cls, bank: MelBank) -> BandStatistics:
-        """Return the statistics of a bank, read clip by clip."""
-        count, total, squares = 0, np.zeros(bank.n_mels), np.zeros(bank.n_mels)
-        for index in range(len(bank)):
-            level = logmel(bank[index]).astype(np.float64)
-            count += len(level)
-            total += level.sum(0)
-            squares += np.square(level).sum(0)
-        mean = total / count
-        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        return cls(mean.astype(np.float32), std.astype(np.float32))
+    def of(cls, bank: MelBank, recipe: Recipe) -> BandStatistics:
+        """Return the statistics of a bank's recordings, of 2000 of them spread evenly at most."""
+        chosen = np.unique(np.linspace(0, len(bank) - 1, MOST_RECORDINGS).round().astype(int))
+        medians, rises, falls = [], [], []
+        for index in chosen:
+            median, changes = _levels(bank[index], recipe)
+            medians.append(median)
+            rises.append(changes.max(1))
+            falls.append(-changes.min(1))
+        return cls(
+            np.mean(medians, 0),
+            np.std(medians, 0),
+            np.mean(rises, 0),
+            np.mean(falls, 0),
+            len(bank),
+        )
+
+    def merged(self, other: BandStatistics) -> BandStatistics:
+        """Return the statistics of the recordings of both."""
+        count = self.count + other.count
+        part = np.float32(other.count / count)
+
+        def mixed(own: Floats, others: Floats) -> Floats:
+            return own + part * (others - own)
+
+        between = part * (1 - part) * np.square(self.mean - other.mean)
+        return BandStatistics(
+            mixed(self.mean, other.mean),
+            np.sqrt(mixed(np.square(self.std), np.square(other.std)) + between),
+            mixed(self.rise, other.rise),
+            mixed(self.fall, other.fall),
+            count,
+        )
 
 
 @dataclass(frozen=True)
@@ -45,15 +87,15 @@ class Localization:
     """How unusual each moment and each band of a recording is.
 
     `seconds` (frame,): the middle of each frame; `hertz` (mel,): the centre of each band;
-    `surprise` float32 (frame, mel): how many healthy standard deviations the level is off, locally
-    averaged over time; `over_time` (frame,) and `over_bands` (mel,) sum it up.
+    `surprise` float32 (frame, mel): how far the level is off, 1 being as far as it gets in healthy
+    recordings; `over_time` (frame,) and `over_bands` (mel,) are its largest values.
     """
 
     seconds: NDArray[np.float64]
     hertz: NDArray[np.float64]
-    surprise: NDArray[np.float32]
-    over_time: NDArray[np.float32]
-    over_bands: NDArray[np.float32]
+    surprise: Floats
+    over_time: Floats
+    over_bands: Floats
 
     @property
     def when(self) -> float:
@@ -66,37 +108,52 @@ class Localization:
         return float(self.hertz[self.over_bands.argmax()])
 
 
-def localize(mel: NDArray[np.float32], healthy: BandStatistics, recipe: Recipe) -> Localization:
+def localize(mel: Floats, healthy: BandStatistics, recipe: Recipe) -> Localization:
     """Return where a recording, linear magnitudes (frame, mel), differs from healthy ones.
 
-    A cell's surprise is its level's distance from the healthy mean of its band, in healthy
-    standard deviations, averaged over a sixth of a second. A moment's is the mean of its eight
-    most surprising bands, a band's of its eight most surprising frames, so that a click of all
-    bands and a tone in one both stand out.
+    The method is described at the top of this module.
     """
     from dgmix.audio.features import mel_edges
 
-    hop = recipe.features.hop_length / recipe.audio.sample_rate
-    off = (logmel(mel) - healthy.mean) / np.maximum(healthy.std, LEAST_STD)
-    surprise = np.abs(_smoothed(off, max(1, round(SMOOTH_SECONDS / hop))))
+    median, changes = _levels(mel, recipe)
+    lasting = np.abs(median - healthy.mean) / np.maximum(DEVIATIONS * healthy.std, DEVIATIONS)
+    up, down = _yardstick(healthy.rise), _yardstick(healthy.fall)
+    passing = np.where(changes > 0, changes / up, -changes / down).max(0)
+    surprise = np.maximum(passing, lasting)
     return Localization(
-        np.arange(len(mel), dtype=np.float64) * hop,
+        np.arange(len(mel), dtype=np.float64) * _frame_seconds(recipe),
         mel_edges(recipe.features)[1:-1],
         surprise,
-        _strongest(surprise, axis=1),
-        _strongest(surprise, axis=0),
+        surprise.max(1),
+        surprise.max(0),
     )
 
 
-def _smoothed(values: NDArray[np.floating], frames: int) -> NDArray[np.float32]:
-    """Return the centred moving average of `values` (frame, mel) over so many frames."""
+def _levels(mel: Floats, recipe: Recipe) -> tuple[Floats, Floats]:
+    """Return a recording's median levels (mel,) and the way they change (2, frame, mel), in dB.
+
+    The level is that of the mean power of three frames: a single one of noise is restless.
+    """
+    power = _averaged(np.square(mel), BLURRED_FRAMES)
+    level = 10 * np.log10(np.maximum(power, FLOOR**2))
+    median = np.median(level, axis=0)
+    change = level - median
+    sustained = max(1, round(SUSTAINED_SECONDS / _frame_seconds(recipe)))
+    return median, np.stack([change, _averaged(change, sustained)])
+
+
+def _yardstick(largest: Floats) -> Floats:
+    """Return, for (2, mel) largest healthy changes, what changes are measured by, (2, 1, mel)."""
+    bands = max(1, round(NEIGHBOURHOOD * largest.shape[1]))
+    return np.maximum(_averaged(largest, bands, axis=1), LEAST_DECIBELS)[:, None]
+
+
+def _averaged(values: Floats, size: int, axis: int = 0) -> Floats:
+    """Return the centred moving average of `values` over so many neighbours along an axis."""
     from scipy.ndimage import uniform_filter1d  # type: ignore[import-untyped]
 
-    return np.asarray(uniform_filter1d(values, frames, axis=0, mode="nearest"), np.float32)
+    return np.asarray(uniform_filter1d(values, size, axis, mode="reflect"), np.float32)
 
 
-def _strongest(values: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Return the mean of the largest `STRONGEST` values along an axis."""
-    count = min(STRONGEST, values.shape[axis])
-    largest = np.partition(values, -count, axis=axis).take(range(-count, 0), axis=axis)
-    return np.asarray(largest.mean(axis), np.float32)
+def _frame_seconds(recipe: Recipe) -> float:
+    return recipe.features.hop_length / recipe.audio.sample_rate

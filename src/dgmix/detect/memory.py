@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import DetectSettings, Recipe
-from dgmix.detect.embed import Windows, embed, hop_frames, windows_of
+from dgmix.detect.embed import Windows, embed, embed_clips, hop_frames, windows_of
 from dgmix.detect.scorers import Scorer, build_scorer
 from dgmix.model.network import Network
+from dgmix.progress import Advance, silent
 
 ALL = ""
 
@@ -50,6 +51,7 @@ class Comparison:
     def __init__(self, settings: DetectSettings, memory: Memory) -> None:
         self.settings, self.memory = settings, memory
         self._keys = np.array([memory.sections[clip] for clip in memory.clips])
+        self._sections = set(memory.sections)
         self._fitted: dict[str, Scorer] = {}
 
     def score(
@@ -65,18 +67,25 @@ class Comparison:
             scores[keys == key] = self._scorer(str(key)).score(queries[keys == key])
         return self._pool(scores, clips, len(sections))
 
-    def calibrate(self) -> NDArray[np.float64]:
-        """Return each healthy clip's score (clip,) against the others, itself left out."""
+    def calibrate(
+        self, recordings: NDArray[np.int64] | None = None, together: bool = False
+    ) -> NDArray[np.float64]:
+        """Return each healthy clip's score (clip,) against the others, itself left out.
+
+        The others are those of its section, or of all sections `together`. `recordings` (clip,)
+        says which clips are the same recording, to be left out with it: each is its own otherwise.
+        """
         scores = np.empty(len(self._keys))
-        keys = np.array([self.key(section) for section in self._keys])
+        groups = self.memory.clips if recordings is None else recordings[self.memory.clips]
+        keys = np.array([ALL if together else self.key(section) for section in self._keys])
         for key in np.unique(keys):
             chosen = keys == key
-            scores[chosen] = self._scorer(str(key)).score_references(self.memory.clips[chosen])
+            scores[chosen] = self._scorer(str(key)).score_references(groups[chosen])
         return self._pool(scores, self.memory.clips, len(self.memory.sections))
 
     def key(self, section: str) -> str:
         """Return the section that clips of `section` are compared within, "" for all clips."""
-        known = self.settings.per_section and section in self.memory.sections
+        known = self.settings.per_section and section in self._sections
         return section if known else ALL
 
     def compared_with(self, section: str) -> NDArray[np.bool_]:
@@ -100,14 +109,16 @@ class Comparison:
 
 
 def represent(
-    recipe: Recipe, network: Network, bank: MelBank
+    recipe: Recipe, network: Network, bank: MelBank, advance: Advance = silent
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the vectors of a bank that are compared, (vector, dim), and the clip of each."""
-    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
-    embeddings = embed(network, bank, windows)
+    """Return the vectors of a bank that are compared, (vector, dim), and the clip of each.
+
+    Calls `advance` with the number of clips that were embedded since.
+    """
     if recipe.detect.pool == "mean-embedding":
-        return windows.mean(embeddings).astype(np.float32), np.arange(len(bank))
-    return embeddings, windows.clips
+        return embed_clips(recipe, network, bank, advance), np.arange(len(bank))
+    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
+    return embed(network, bank, windows, advance), windows.clips
 
 
 def score_view(

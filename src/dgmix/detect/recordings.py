@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import glob
+import io
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.bank import MelBank, bank_of_signals
-from dgmix.audio.cache import FeatureStore, default_folder
+from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
+from dgmix.audio.cache import FeatureStore, default_folder, in_order
 from dgmix.audio.io import load, to_signal
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
+from dgmix.data.dcase import parse_name
 from dgmix.errors import InputError
 
-Source: TypeAlias = str | os.PathLike[str] | Sequence[Any] | NDArray[np.floating] | Manifest
+Source: TypeAlias = (
+    "str | os.PathLike[str] | Sequence[Any] | NDArray[np.floating] | Manifest | Sounds"
+)
+Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
+
+STANDARD_INPUT = "-"
+TOGETHER_FRAMES = 10_000
+DECODING_AHEAD = 2
+
+
+class ArrayError(InputError, ValueError):
+    """An array that holds no recordings; a `ValueError` too, as scikit-learn asks for."""
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings by name, each a clip of a data set or a signal (sample,) in memory."""
+    """Recordings by name: clips of a data set, open files, or signals (sample,) in memory."""
 
     names: list[str]
-    items: list[Clip | NDArray[np.float32]]
+    items: list[Item]
     sections: list[str]
     domains: list[str]
 
@@ -37,15 +53,14 @@ class Sounds:
     def bank(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> MelBank:
         """Return the features of all recordings.
 
-        Those of files are kept in `cache`, or else in the user's cache folder.
+        Those of files are kept in `cache`, or else in the user's cache folder; others in memory.
         """
-        clips = [item for item in self.items if isinstance(item, Clip)]
-        if len(clips) < len(self.items):
-            signals = [item for item in self.items if not isinstance(item, Clip)]
-            return bank_of_signals(signals, recipe.audio, recipe.features)
+        paths = [item.path for item in self.items if isinstance(item, Clip)]
+        if len(paths) < len(self.items):
+            return bank_of_signals(self.signals(recipe), recipe.audio, recipe.features)
         store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
-        store.add([clip.path for clip in clips], jobs)
-        return store.open([clip.path for clip in clips])
+        store.add(paths, jobs)
+        return store.open(paths)
 
     def relabelled(self, sections: Sequence[str] | None, domains: Sequence[str] | None) -> Sounds:
         """Return these recordings with other sections and domains (recording,), where given."""
@@ -58,27 +73,58 @@ class Sounds:
             domains=self.domains if domains is None else [str(d) for d in domains],
         )
 
+    def part(self, chosen: slice) -> Sounds:
+        """Return some of these recordings."""
+        return Sounds(
+            self.names[chosen], self.items[chosen], self.sections[chosen], self.domains[chosen]
+        )
+
     def parts(self, size: int) -> Iterator[Sounds]:
         """Yield these recordings in parts of at most `size`."""
         for first in range(0, len(self), size):
-            chosen = slice(first, first + size)
-            yield Sounds(
-                self.names[chosen], self.items[chosen], self.sections[chosen], self.domains[chosen]
-            )
+            yield self.part(slice(first, first + size))
 
     def signals(self, recipe: Recipe) -> Iterator[NDArray[np.float32]]:
         """Yield the signal (sample,) of each recording, decoding files."""
         for item in self.items:
-            yield load(item.path, recipe.audio) if isinstance(item, Clip) else item
+            yield _signal(item, recipe)
+
+    def banks(self, recipe: Recipe) -> Iterator[tuple[Sounds, MelBank | InputError]]:
+        """Yield these recordings in order with their features, several short ones at once.
+
+        One that cannot be read comes alone, with the reason. A few recordings are decoded ahead
+        while the caller computes; no more are in memory.
+        """
+        from dgmix.audio.features import MelSpectrogram
+
+        mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
+
+        def decode(item: Item) -> Half | InputError:
+            try:
+                return half_mel(_signal(item, recipe), mel)
+            except InputError as error:
+                return error
+
+        first = 0
+        bank: MelBank | InputError
+        with closing(in_order(decode, self.items, DECODING_AHEAD)) as decoded:
+            for found in _together(decoded):
+                if isinstance(found, InputError):
+                    last, bank = first + 1, found
+                else:
+                    last, bank = first + len(found), MelBank(found, recipe.features.n_mels)
+                yield self.part(slice(first, last)), bank
+                first = last
 
 
-def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None) -> Sounds:
+def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
     """Return the normal training recordings of `source`; see `sounds`.
 
+    Files and arrays that do not say otherwise are of section "00" and domain "source".
     Raises `InputError` when there are none, or when they are of several machine types.
     """
     if not _is_path(source):
-        return sounds(source, recipe, sample_rate)
+        return sounds(source, recipe, sample_rate, "00", "source")
     found = load_manifest(source)  # type: ignore[arg-type]
     healthy = found.select(split="train", label="normal", repeat=found.repeats[0])
     if not healthy:
@@ -92,29 +138,104 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None) -> S
     return _of_clips(healthy)
 
 
-def sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
-    """Return the recordings of a folder, a CSV, a sequence of paths, or of arrays.
+def sounds(
+    source: Source,
+    recipe: Recipe,
+    sample_rate: int | None = None,
+    section: str = "",
+    domain: str = "unknown",
+) -> Sounds:
+    """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
 
-    Arrays are signals (sample,) at `sample_rate`, one each; a 2-d array is (recording, sample).
-    Raises `InputError` for what is none of these, and for arrays without a sample rate.
+    Files are paths or open binary files. Arrays are signals (sample,) at `sample_rate`, or else
+    at the recipe's rate; a 2-d array is (recording, sample). `section` and `domain` are those of
+    files and arrays whose name does not tell. Raises `InputError` for what is none of these.
     """
+    if isinstance(source, Sounds):
+        return source
     if isinstance(source, Manifest):
         return _of_clips(source)
     if _is_path(source):
         path = Path(source)  # type: ignore[arg-type]
         if path.is_file() and path.suffix.lower() != ".csv":
-            return _of_files([path])
+            return _of_files([path], section, domain)
         return _of_clips(load_manifest(path))
-    items = list(source)  # type: ignore[arg-type]
+    items = _rows(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
     if not items:
-        raise InputError("no recordings: the sequence is empty")
-    if all(_is_path(item) for item in items):
-        return _of_files([Path(item) for item in items])
-    return _of_arrays(items, recipe, sample_rate)
+        raise ArrayError("no recordings: the sequence is empty")
+    if all(_is_path(item) or _is_file(item) for item in items):
+        return _of_files(items, section, domain)
+    return _of_arrays(items, recipe, sample_rate, section, domain)
+
+
+def named_sounds(arguments: Iterable[str]) -> Sounds:
+    """Return the recordings that a command line names: files, folders, patterns, CSVs, or "-".
+
+    A folder stands for all recordings in it, "-" for one on standard input. A file that is not
+    there is among them, to be reported when it is its turn. Raises `InputError` for a folder
+    without recordings and a pattern that nothing matches.
+    """
+    parts = [_named(argument) for argument in arguments]
+    return Sounds(
+        [name for part in parts for name in part.names],
+        [item for part in parts for item in part.items],
+        [section for part in parts for section in part.sections],
+        [domain for part in parts for domain in part.domains],
+    )
+
+
+def _named(argument: str) -> Sounds:
+    path = Path(argument)
+    if argument == STANDARD_INPUT:
+        return _of_files([_standard_input()], "", "unknown")
+    if path.is_dir() or path.suffix.lower() == ".csv":
+        clips = list({clip.path: clip for clip in load_manifest(path)}.values())
+        return replace(_of_clips(Manifest(clips, path)), names=[str(clip.path) for clip in clips])
+    if glob.has_magic(argument) and not path.exists():
+        files = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207
+        files = [file for file in files if file.is_file()]
+        if not files:
+            raise InputError(f"{argument}: no file matches this pattern")
+        return _of_files(files, "", "unknown")
+    return _of_files([path], "", "unknown")
+
+
+def _standard_input() -> BinaryIO:
+    """Return all of standard input: libsndfile has to go back and forth in it."""
+    file = io.BytesIO(sys.stdin.buffer.read())
+    file.name = "standard input"
+    return file
 
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, str | os.PathLike)
+
+
+def _is_file(value: Any) -> bool:
+    return hasattr(value, "read")
+
+
+def _signal(item: Item, recipe: Recipe) -> NDArray[np.float32]:
+    if isinstance(item, np.ndarray):
+        return item
+    return load(item.path if isinstance(item, Clip) else item, recipe.audio)
+
+
+def _together(decoded: Iterable[Half | InputError]) -> Iterator[list[Half] | InputError]:
+    """Yield features in lists of about `TOGETHER_FRAMES` frames, and errors alone, in order."""
+    waiting: list[Half] = []
+    for found in decoded:
+        frames = sum(map(len, waiting))
+        full = isinstance(found, InputError) or frames + len(found) > TOGETHER_FRAMES
+        if waiting and full:
+            yield waiting
+            waiting = []
+        if isinstance(found, InputError):
+            yield found
+        else:
+            waiting.append(found)
+    if waiting:
+        yield waiting
 
 
 def _of_clips(clips: Manifest) -> Sounds:
@@ -126,24 +247,62 @@ def _of_clips(clips: Manifest) -> Sounds:
     )
 
 
-def _of_files(paths: Sequence[Path]) -> Sounds:
-    clips: list[Clip | NDArray[np.float32]] = [Clip(path, path.parent.name) for path in paths]
-    return Sounds(
-        [str(path) for path in paths], clips, ["00"] * len(paths), ["unknown"] * len(paths)
-    )
+def _of_files(files: Sequence[Any], section: str, domain: str) -> Sounds:
+    """Return files, whose section and domain a DCASE name may tell."""
+    names, items, sections, domains = [], [], [], []
+    for file in files:
+        clip = None
+        if _is_path(file):
+            path = Path(file)
+            clip = parse_name(path, path.parent.name)
+            file = clip or Clip(path, path.parent.name, section=section, domain=domain)
+        names.append(str(file.path) if isinstance(file, Clip) else str(getattr(file, "name", "-")))
+        items.append(file)
+        sections.append(clip.section if clip else section)
+        domains.append(clip.domain if clip else domain)
+    return Sounds(names, items, sections, domains)
 
 
-def _of_arrays(items: Sequence[Any], recipe: Recipe, sample_rate: int | None) -> Sounds:
+def _rows(array: Any) -> list[Any]:
+    """Return the recordings of an array (recording, sample), or the paths of an array (path,)."""
+    from scipy.sparse import issparse  # type: ignore[import-untyped]
+
+    if issparse(array):
+        raise ArrayError("a sparse matrix holds no recordings; give its toarray()")
+    rows = np.asarray(array)
+    if rows.ndim != 2 and rows.dtype.kind not in "OU":
+        raise ArrayError(
+            f"an array with {rows.ndim} axes; recordings are its rows, so put a single one in a "
+            "list (Reshape your data)"
+        )
+    return list(rows)
+
+
+def _of_arrays(
+    items: Sequence[Any], recipe: Recipe, sample_rate: int | None, section: str, domain: str
+) -> Sounds:
     rate = sample_rate or recipe.audio.sample_rate
-    signals: list[Clip | NDArray[np.float32]] = []
-    for number, item in enumerate(items):
-        samples = np.asarray(item, dtype=np.float32)
-        if samples.ndim != 1:
-            raise InputError(
-                f"recording {number}: expected samples on one axis, not {samples.ndim}"
-            )
-        if not np.isfinite(samples).all():
-            raise InputError(f"recording {number}: a sample is not a finite number")
-        signals.append(to_signal(samples, rate, recipe.audio, f"recording {number}"))
     names = [f"recording {number}" for number in range(len(items))]
-    return Sounds(names, signals, ["00"] * len(items), ["unknown"] * len(items))
+    signals: list[Item] = [
+        to_signal(_samples(item, name), rate, recipe.audio, name)
+        for item, name in zip(items, names, strict=True)
+    ]
+    return Sounds(names, signals, [section] * len(items), [domain] * len(items))
+
+
+def _samples(item: Any, name: str) -> NDArray[np.float32]:
+    """Return one recording of an array, float32 (sample,); raises `ArrayError` or `TypeError`."""
+    values = np.asarray(item)
+    if np.iscomplexobj(values):
+        raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
+    try:
+        samples = values.astype(np.float32)
+    except ValueError as error:
+        raise ArrayError(f"{name}: its samples are not numbers") from error
+    if samples.ndim != 1:
+        raise ArrayError(f"{name}: expected samples on one axis, not {samples.ndim}")
+    if not len(samples):
+        raise ArrayError(f"{name}: 0 samples where at least one is required")
+    if not np.isfinite(samples).all():
+        raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
+    return samples

@@ -81,7 +81,7 @@ def check_rate(rate: float, recordings: int, of: str = "", instead: str = "") ->
         raise InputError(
             f"a false-alarm rate of {rate:g} needs {needed} healthy recordings{of}, and there are "
             f"{recordings}; record {needed - recordings} more or choose a rate of at least "
-            f"{_rounded_up(smallest_rate(recordings))}{instead}"
+            f"{rounded_up(smallest_rate(recordings)):g}{instead}"
         )
 
 
@@ -217,7 +217,7 @@ def _weights(pieces: int, recordings: NDArray[np.int64] | None) -> Floats:
     return np.asarray(1 / sizes[of], np.float64)
 
 
-def _rounded_up(rate: float) -> str:
+def rounded_up(rate: float) -> float:
     """Return a rate in three digits, never below what it is."""
     unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
-    return f"{math.ceil(rate / unit) * unit:.3g}"
+    return float(f"{math.ceil(rate / unit - 1e-9) * unit:.3g}")

@@ -1,0 +1,117 @@
+"""What a detector is, told to people: from plain values to lines of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgmix.detect.threshold import recordings_needed, rounded_up
+
+if TYPE_CHECKING:
+    from dgmix.detect.detector import Detector
+
+EXAMPLES = (0.1, 0.05, 0.01, 0.001)
+
+
+def summary(detector: Detector) -> dict[str, Any]:
+    """Return what a detector learned from and can promise, as values that JSON has.
+
+    A threshold or score that is infinite is None.
+    """
+    healthy, memory = detector.healthy_, detector.memory_
+    rate = detector.rate()
+    calibrations = {name: detector.calibration(name) for name in detector.sections}
+    scores = np.sort(detector.decision_scores_)
+    return {
+        "recordings": len(memory.sections),
+        "minutes": round(float(healthy.seconds.sum()) / 60, 2),
+        "trained on": healthy.trained,
+        "sections": dict(sorted(Counter(memory.sections).items())),
+        "domains": dict(sorted(Counter(memory.domains).items())),
+        "smallest false-alarm rate": detector.smallest_rate(),
+        "false-alarm rate": rate,
+        "threshold": {name or "all": _plain(c.threshold(rate)) for name, c in calibrations.items()},
+        "healthy scores": {
+            "least": _plain(scores[0]),
+            "median": _plain(scores[len(scores) // 2]),
+            "greatest": _plain(scores[-1]),
+        },
+        "memory": list(memory.references.shape),
+        "weights": sum(p.numel() for p in detector.network_.parameters()),
+    }
+
+
+def learned(told: dict[str, Any]) -> str:
+    """Return how much a detector learned from, of a `summary`."""
+    text = f"{counted(told['recordings'], 'recording')}, {told['minutes']:.1f} minutes"
+    added = told["recordings"] - told["trained on"]
+    return f"{text} ({added} of them added without training)" if added else text
+
+
+def promise(told: dict[str, Any]) -> str:
+    """Return which false-alarm rates the recordings support."""
+    smallest = told["smallest false-alarm rate"]
+    here = round(1 / smallest) - 1
+    if all(value is None for value in told["threshold"].values()):
+        return (
+            "none: nothing else healthy to compare a recording with, so every p-value is 1; "
+            "add other recordings with `dgmix update`"
+        )
+    text = f"{percent(smallest)} is the smallest rate that {counted(here, 'recording')} support"
+    next_ones = [rate for rate in EXAMPLES if recordings_needed(rate) > here][:2]
+    needs = (f"{percent(rate)} needs {recordings_needed(rate)}" for rate in next_ones)
+    return "; ".join([text, ", ".join(needs)])
+
+
+def thresholds(told: dict[str, Any]) -> str:
+    """Return above which score a recording is an anomaly, and at which false-alarm rate."""
+    limits = told["threshold"]
+    at = f"at a false-alarm rate of {percent(told['false-alarm rate'])}"
+    if len(limits) == 1:
+        (limit,) = limits.values()
+        return f"no score is an anomaly {at}" if limit is None else f"above {limit:.4g} {at}"
+    each = (f"{name}: {'none' if v is None else f'{v:.4g}'}" for name, v in limits.items())
+    return f"{', '.join(each)}; {at}"
+
+
+def described(path: str, told: dict[str, Any], settings: str) -> str:
+    """Return the description of a detector file as a page of text; `settings` is YAML."""
+    scores = told["healthy scores"]
+    lines = {
+        "learned from": learned(told),
+        "sections": _listed(told["sections"]),
+        "conditions": _listed(told["domains"]),
+        "false alarms": promise(told),
+        "anomaly": thresholds(told),
+        "healthy scores": f"{_shown(scores['least'])} to {_shown(scores['greatest'])}, "
+        f"median {_shown(scores['median'])}",
+        "memory": "{} vectors of {} numbers".format(*told["memory"]),
+        "network": f"{told['weights'] / 1e6:.2f} million weights",
+        "versions": f"dgmix {told['dgmix']}, file format {told['format']}",
+    }
+    rows = [f"{name:<15} {text}" for name, text in lines.items()]
+    return "\n".join([path, "", *rows, "", "settings:", *(f"  {s}" for s in settings.splitlines())])
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, as people write it."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def percent(rate: float) -> str:
+    """Return a rate in per cent, in three figures, never below what it is."""
+    return f"{100 * rounded_up(rate):.3g} %"
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _shown(value: float | None) -> str:
+    return "infinite" if value is None else f"{value:.4g}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items())
