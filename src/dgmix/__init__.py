@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dgmix.errors import DgmixError, InputError
     from dgmix.evaluate import evaluate_scores
     from dgmix.evaluate.report import write_report
+    from dgmix.evaluate.report.listening import write_listening_report
     from dgmix.pipeline import run
 
 _HOME = {
@@ -34,6 +35,7 @@ _HOME = {
     "load_recipe": "config",
     "run": "pipeline",
     "simulate": "data.simulate",
+    "write_listening_report": "evaluate.report.listening",
     "write_report": "evaluate.report",
 }
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "load_recipe",
     "run",
     "simulate",
+    "write_listening_report",
     "write_report",
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from dgmix.cli_detector import commands
 from dgmix.errors import DgmixError
 
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(commands)
 
 Machines = Annotated[
     list[str] | None, typer.Option("--machine", help="Only this machine type; may be repeated.")
@@ -206,7 +208,8 @@ def evaluate(
 def report(
     of: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="A run, or a .dgmix file.")],
     recordings: Annotated[
-        list[Path] | None, typer.Argument(help="With a detector: files and folders to score.")
+        list[str] | None,
+        typer.Argument(help="With a detector: files, folders or patterns to score; - is a WAV."),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="With a detector: the file to write.")
@@ -226,11 +229,12 @@ def report(
         print(write_report(of))
         return
     from dgmix.detect.detector import Detector
+    from dgmix.detect.recordings import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report
 
     written = write_listening_report(
         Detector.load(of),
-        recordings,
+        named_sounds(recordings),
         output,
         healthy=healthy,
         false_alarm_rate=false_alarm_rate,
@@ -267,25 +271,6 @@ def export(
         embedding=embedding,
     )
     print(written)
-
-
-@app.command()
-def info(
-    detector: Annotated[Path, typer.Argument(help="A .dgmix file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Tell what is inside a detector: training data, settings, versions."""
-    from dgmix.detect.bundle import describe_detector
-
-    print(_text(describe_detector(detector), as_json))
-
-
-def _text(description: dict[str, Any], as_json: bool) -> str:
-    if as_json:
-        return json.dumps(description, indent=2)
-    import yaml
-
-    return yaml.safe_dump(description, sort_keys=False).rstrip()
 
 
 def _show_run(folder: Path) -> None:

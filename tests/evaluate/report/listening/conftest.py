@@ -15,7 +15,7 @@ from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
 
 RATE = 16_000
-BEEP = {"first": 5.0, "seconds": 8.0, "hertz": 3000.0}
+BEEP = {"first": 8.0, "seconds": 4.0, "hertz": 3000.0}
 EVIL = "<b>&'.wav"
 
 
@@ -35,7 +35,7 @@ def workshop(
     shared_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Workshop:
-    """Twenty healthy recordings; five to score: one beeps for 8 s, one is no recording."""
+    """Twenty healthy recordings; five to score: one beeps for 4 s, one is no recording."""
     healthy = make_clips([1.5] * 19 + [14.0])[0].parent
     asked = tmp_path_factory.mktemp("asked")
     for number, seconds in enumerate((1.5, 13.0)):

@@ -1,6 +1,7 @@
 """The page as a whole, read back with the standard library's parser."""
 
 import base64
+import copy
 import io
 import re
 from dataclasses import replace
@@ -10,9 +11,10 @@ import pytest
 import soundfile
 from html_page import Page
 
+from dgmix.detect.recordings import sounds
 from dgmix.errors import InputError
 from dgmix.evaluate.report.listening import words, write_listening_report
-from dgmix.evaluate.report.listening.scored import gather, score
+from dgmix.evaluate.report.listening.scored import score
 from dgmix.evaluate.report.page import render
 
 RATE = 0.2
@@ -39,7 +41,7 @@ def page(written):
 @pytest.fixture(scope="module")
 def scored(workshop):
     detector = workshop.detector
-    return score(detector, gather(workshop.asked, detector.recipe_))[0]
+    return score(detector, sounds(workshop.asked, detector.recipe_))[0]
 
 
 def test_the_table_holds_what_the_detector_says(page, scored):
@@ -170,19 +172,24 @@ def test_a_rate_that_is_not_supported_is_refused(workshop, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_with_too_few_recordings_the_smallest_rate_is_used_and_said(workshop):
-    detector = workshop.detector
-    assert words.chosen_rate(detector, None) == (0.05, [])
-    strict = type(detector)(detector.recipe, false_alarm_rate=0.01).assemble(
-        detector.recipe_,
-        detector.network_,
-        detector.memory_,
-        detector.bands_,
-        detector.decision_scores_,
-    )
-    rate, (why,) = words.chosen_rate(strict, None)
-    assert rate == pytest.approx(1 / 21)
-    assert "at 4.76 %, the smallest rate that it supports" in why
+def test_with_too_few_recordings_the_smallest_rate_is_used_and_said(workshop, tmp_path):
+    detector = copy.copy(workshop.detector)
+    detector.false_alarm_rate = 0.01
+    path = write_listening_report(detector, workshop.asked, tmp_path / "a.html", top=0)
+    text = " ".join("".join(Page(path.read_text("utf-8")).texts).split())
+    assert "A false-alarm rate of 1 % needs more healthy recordings" in text
+    assert "the smallest rate that it supports" in text
+    rate = float(re.search(r"false-alarm rate of ([\d.]+) %\. If all", text)[1])
+    assert rate == pytest.approx(100 / 21, abs=0.02)
+
+
+def test_recordings_that_it_learned_from_are_named_so(workshop, tmp_path):
+    paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
+    path = write_listening_report(workshop.detector, paths, tmp_path / "a.html", top=2)
+    page = Page(path.read_text("utf-8"))
+    verdicts = {row[0]: row[2] for row in page.table("All recordings")[1:]}
+    assert verdicts == {str(paths[0]): "learned from", str(paths[1]): "normal"}
+    assert "1 recording of these it learned from" in "".join(page.texts)
 
 
 def test_no_readable_recording_is_an_error(workshop, tmp_path):

@@ -5,27 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from io import IOBase
 from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from dgmix.audio.playback import data_uri
 from dgmix.evaluate.report.listening import unusual
 from dgmix.evaluate.report.listening.excerpt import Excerpt, around, most_like, whole
 from dgmix.evaluate.report.listening.figures import Ranges, overview, sound_picture
-from dgmix.evaluate.report.listening.scored import Scored, signal
+from dgmix.evaluate.report.listening.scored import Scored
 from dgmix.evaluate.report.listening.unusual import Region
 from dgmix.evaluate.report.parts import drawn
 from dgmix.progress import progress
 
 if TYPE_CHECKING:
+    from dgmix.config import Recipe
     from dgmix.detect.detector import Detector
     from dgmix.detect.recordings import Sounds
 
 LOUDEST = 0.9
 MOST_GAIN = 30.0
+LEAST_SURPRISE = 1.2
 LEAST_RANGE, MOST_RANGE = 20.0, 70.0
 
 
@@ -92,7 +95,7 @@ def _nearest(
     from dgmix.detect.neighbours import comparable, nearest_healthy
 
     recipe = detector.recipe_
-    signals = (signal(_one(found, each.index), recipe) for each in top)
+    signals = (_signal(_one(found, each.index), recipe) for each in top)
     clips = bank_of_signals(signals, recipe.audio, recipe.features)
     allowed = comparable(recipe, [each.section for each in top], healthy.sections)
     allowed &= ~_same(found, [each.index for each in top], healthy)
@@ -101,7 +104,7 @@ def _nearest(
     return [int(number) for number in nearest]
 
 
-def _same(found: Sounds, chosen: Sequence[int], healthy: Sounds) -> np.ndarray:
+def _same(found: Sounds, chosen: Sequence[int], healthy: Sounds) -> NDArray[np.bool_]:
     """Return which recordings are the same file, bool (chosen, healthy)."""
     own = [_file(found, index) for index in chosen]
     others = [_file(healthy, index) for index in range(len(healthy))]
@@ -116,25 +119,32 @@ def _file(sounds: Sounds, index: int) -> object:
 
 
 def _one(sounds: Sounds, index: int) -> Sounds:
-    return next(islice(sounds.parts(1), index, None))
+    return sounds.part(slice(index, index + 1))
+
+
+def _signal(one: Sounds, recipe: Recipe) -> NDArray[np.float32]:
+    """Return the signal (sample,) of one recording, an open file's from its beginning."""
+    (item,) = one.items
+    if isinstance(item, IOBase):
+        item.seek(0)
+    return next(one.signals(recipe))
 
 
 def _card(
     detector: Detector, rank: int, recording: Scored, own: Sounds, other: Sounds | None
 ) -> Card:
-    everything, found = whole(detector, signal(own, detector.recipe_))
+    everything, found = whole(detector, _signal(own, detector.recipe_))
     region = unusual.most_unusual(found)
     excerpt = around(everything, int(found.over_time.argmax()))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:
-        healthy, calm = whole(detector, signal(other, detector.recipe_))
+        healthy, calm = whole(detector, _signal(other, detector.recipe_))
         part = most_like(healthy, excerpt)
         shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(calm)))
     ranges, gain = _ranges(shown), _gain(shown)
     louder = unusual.excess(everything.level, region, detector.bands_.mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
-    peaks = [float(each.excerpt.surprise.max()) for each in shown]
-    return Card(rank, recording, _sentences(region, louder, peaks), sides, _scales(ranges, gain))
+    return Card(rank, recording, _sentences(region, louder), sides, _scales(ranges, gain))
 
 
 def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:
@@ -154,23 +164,17 @@ def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:
     )
 
 
-def _sentences(region: Region, louder: float, peaks: Sequence[float]) -> list[str]:
-    """Return what the picture shows: where, how much louder or quieter, and what it may mean.
-
-    `peaks`: the highest surprise of each side.
-    """
+def _sentences(region: Region, louder: float) -> list[str]:
+    """Return what the picture shows: where, how much louder or quieter, and what it means."""
     amount = f"{abs(louder):.0f} dB {'louder' if louder > 0 else 'quieter'}"
-    words = [
+    place = (
         f"Most unusual {unusual.in_words(region)}: the framed region, "
         f"{unusual.extent_in_words(region)}, is {amount} than healthy recordings are there "
         "on average."
-    ]
-    if len(peaks) > 1 and peaks[0] <= peaks[1]:
-        words.append(
-            "The healthy recording beside it has a moment just as unusual, so no single place "
-            "explains the score."
-        )
-    return words
+    )
+    if region.peak > 1:
+        return [place]
+    return [place, "Healthy recordings go as far, though: no single place explains the score."]
 
 
 def _ranges(shown: Sequence[Shown]) -> Ranges:
@@ -178,8 +182,8 @@ def _ranges(shown: Sequence[Shown]) -> Ranges:
     levels = np.concatenate([each.excerpt.level.ravel() for each in shown])
     low, high = (float(value) for value in np.percentile(levels, [5, 99.9]))
     width = min(max(high - low, LEAST_RANGE), MOST_RANGE)
-    surprise = max(float(each.excerpt.surprise.max()) for each in shown)
-    bands = max(float(each.region.profile.max()) for each in shown)
+    surprise = max(LEAST_SURPRISE, *(float(each.excerpt.surprise.max()) for each in shown))
+    bands = max(LEAST_SURPRISE, *(float(each.region.profile.max()) for each in shown))
     return Ranges(high - width, high, surprise, bands)
 
 

@@ -25,6 +25,8 @@ UNDER = (218.0, 274.0)
 KILOHERTZ = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 LEAST_GAP = 20.0
 NEARLY = 1.05
+USUAL = 1.0
+USUAL_NAME = "as far as healthy recordings go"
 AIR = 4.0
 BINS = 32
 WIDE = 20.0
@@ -139,6 +141,8 @@ def _frequencies(hertz: Floats) -> list[Element]:
 def _over_time(excerpt: Excerpt, time: Scale, most: float) -> list[Element]:
     y = Scale(0, max(most, 1e-9), UNDER[1], UNDER[0])
     marks = svg.axes(Plot(time, y), "seconds", 6, 2)
+    limit = f"M{LEFT:g} {svg.number(y(USUAL))}H{RIGHT:g}"
+    marks.append(svg.node("path", d=limit, class_="chance", title=USUAL_NAME))
     return marks + _area(Plot(time, y), _points(excerpt, len(excerpt.surprise)), "over time")
 
 
@@ -155,6 +159,8 @@ def _over_bands(region: Region, most: float) -> list[Element]:
     marks += [
         svg.words(x(tick), BOTTOM + 16, svg.short(tick), "tick", "middle") for tick in x.ticks(3)
     ]
+    limit = f"M{svg.number(x(USUAL))} {TOP:g}V{BOTTOM:g}"
+    marks.append(svg.node("path", d=limit, class_="chance", title=USUAL_NAME))
     return [*marks, _filled(outline, "over bands, in the most unusual stretch")]
 
 

@@ -23,8 +23,9 @@ class Region:
 
     `frames` and `bands` are first and last index, both included, and `seconds` and `hertz` where
     they begin and end; `when` (seconds) and `where` (Hz) are the most unusual moment and band
-    inside; `profile` (mel,) is how unusual each band is in that stretch of time; `throughout`
-    says that the stretch is most of the recording.
+    inside, and `peak` is how unusual that moment is, 1 being as far as healthy recordings go;
+    `profile` (mel,) is how unusual each band is in that stretch of time; `throughout` says that
+    the stretch is most of the recording.
     """
 
     frames: tuple[int, int]
@@ -33,6 +34,7 @@ class Region:
     hertz: tuple[float, float]
     when: float
     where: float
+    peak: float
     profile: Floats
     throughout: bool
 
@@ -54,6 +56,7 @@ def most_unusual(found: Localization) -> Region:
         (float(hertz[bands[0]]), float(hertz[bands[1] + 1])),
         found.when,
         float(found.hertz[profile.argmax()]),
+        float(found.over_time.max()),
         profile,
         frames[1] - frames[0] + 1 >= MOSTLY * len(found.over_time),
     )
