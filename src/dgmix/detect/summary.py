@@ -71,24 +71,35 @@ def thresholds(told: dict[str, Any]) -> str:
     at = f"at a false-alarm rate of {percent(told['false-alarm rate'])}"
     if len(limits) == 1:
         (limit,) = limits.values()
-        return f"no score is an anomaly {at}" if limit is None else f"above {limit:.4g} {at}"
-    each = (f"{name}: {'none' if v is None else f'{v:.4g}'}" for name, v in limits.items())
-    return f"{', '.join(each)}; {at}"
+        return f"above {_shown(limit)}, {at}"
+    each = (f"{_shown(limit)} (section {name})" for name, limit in limits.items())
+    return f"above {', '.join(each)}, {at}"
 
 
-def described(path: str, told: dict[str, Any], settings: str) -> str:
-    """Return the description of a detector file as a page of text; `settings` is YAML."""
+def conditions(told: dict[str, Any]) -> str:
+    """Return the operating conditions, and how a recording is judged whose condition is unknown."""
+    names = _listed(told["domains"])
+    if len(told["domains"]) == 1:
+        return names
+    return f"{names}; without --domain a recording is judged by the one that excuses it most"
+
+
+def described(path: str, told: dict[str, Any]) -> str:
+    """Return what `describe_detector` tells as a page of text."""
+    import yaml
+
     scores = told["healthy scores"]
+    settings = yaml.safe_dump(told["recipe"], sort_keys=False)
     lines = {
         "learned from": learned(told),
         "sections": _listed(told["sections"]),
-        "conditions": _listed(told["domains"]),
+        "conditions": conditions(told),
         "false alarms": promise(told),
-        "anomaly": thresholds(told),
+        "anomaly": f"a score {thresholds(told)}",
         "healthy scores": f"{_shown(scores['least'])} to {_shown(scores['greatest'])}, "
         f"median {_shown(scores['median'])}",
         "memory": "{} vectors of {} numbers".format(*told["memory"]),
-        "network": f"{told['weights'] / 1e6:.2f} million weights",
+        "network": f"{told['weights'] / 1e6:.2f} million weights, seed {told['seed']}",
         "versions": f"dgmix {told['dgmix']}, file format {told['format']}",
     }
     rows = [f"{name:<15} {text}" for name, text in lines.items()]
@@ -110,7 +121,7 @@ def _plain(value: float) -> float | None:
 
 
 def _shown(value: float | None) -> str:
-    return "infinite" if value is None else f"{value:.4g}"
+    return "infinity" if value is None else f"{value:.4g}"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -1,0 +1,157 @@
+"""What `dgmix score` writes while it scores: a table, JSON lines, or a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeAlias
+
+from dgmix.detect.summary import counted, percent
+from dgmix.errors import DgmixError
+from dgmix.files import atomic_path
+from dgmix.progress import Advance, progress, say, silent
+
+if TYPE_CHECKING:
+    from dgmix.detect.detector import Detector, Judgement
+    from dgmix.detect.recordings import Sounds
+
+NORMAL, ANOMALY, UNREADABLE = "normal", "ANOMALY", "unreadable"
+STYLES = {NORMAL: "", ANOMALY: "bold red", UNREADABLE: "yellow"}
+
+Write: TypeAlias = "Callable[[Judgement, str], None]"
+Form: TypeAlias = AbstractContextManager[Write]
+
+
+def score_and_tell(
+    detector: Detector,
+    found: Sounds,
+    form: Form,
+    *,
+    false_alarm_rate: float | None = None,
+    domain: str | None = None,
+    summary_on: IO[str] | None = None,
+    shown: bool = False,
+) -> None:
+    """Score recordings one after the other, write what `form` makes of each, then a summary.
+
+    The summary goes to `summary_on`, standard output by default; `shown` says that what `form`
+    writes shows how far it has come. Raises `InputError` for a false-alarm rate that is not
+    supported and, at the end, `DgmixError` when some recordings could not be read.
+    """
+    domains = None if domain is None else [domain]
+    rate = detector.rate(false_alarm_rate, found.sections, domains)
+    tally: Counter[str] = Counter()
+    known = 0
+    bar: AbstractContextManager[Advance] = (
+        nullcontext(silent) if shown else progress("scoring", len(found))
+    )
+    with form as write, bar as advance:
+        for said in detector.judgements(found, domain=domain):
+            verdict = verdict_of(said, rate)
+            write(said, verdict)
+            tally[verdict] += 1
+            known += said.known
+            advance()
+    smallest = rate == detector.smallest_rate(found.sections, domains)
+    print(closing(tally, known, rate, smallest), file=summary_on)
+    if tally[UNREADABLE]:
+        unread = counted(tally[UNREADABLE], "recording")
+        raise DgmixError(f"{unread} of {len(found)} could not be read; the reason stands with each")
+
+
+def verdict_of(said: Judgement, rate: float) -> str:
+    """Return the verdict in a word, at a false-alarm rate."""
+    if said.error:
+        return UNREADABLE
+    return ANOMALY if said.p_value <= rate else NORMAL
+
+
+def closing(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
+    """Return what was found in a few sentences."""
+    anomalies = "1 anomaly" if tally[ANOMALY] == 1 else f"{tally[ANOMALY]} anomalies"
+    unread = f", {tally[UNREADABLE]} unreadable" if tally[UNREADABLE] else ""
+    why = ", the smallest that the healthy recordings support" if smallest else ""
+    text = (
+        f"{counted(tally.total(), 'recording')}: {anomalies}, {tally[NORMAL]} normal{unread}, "
+        f"at a false-alarm rate of {percent(rate)}{why}."
+    )
+    if known:
+        text += f"\nThe detector learned from {known} of them, which says nothing of their health."
+    return text
+
+
+@contextmanager
+def table(arguments: Sequence[str], names: Sequence[str]) -> Iterator[Write]:
+    """Write aligned columns to standard output; in colours on a terminal.
+
+    Where `arguments` are one folder, the paths are shown from there on, and the folder once.
+    """
+    out = sys.stdout
+    folder = str(Path(arguments[0])) + os.sep if len(arguments) == 1 else ""
+    shared = folder if folder and all(name.startswith(folder) for name in names) else ""
+    heading = shared or "path"
+    width = max(len(heading), *(len(name) - len(shared) for name in names))
+    print_line = _printer(out)
+    print_line(f"{heading:<{width}}  {'score':>9}  {'p-value':>7}  verdict", "bold")
+
+    def write(said: Judgement, verdict: str) -> None:
+        numbers = (
+            f"{'-':>9}  {'-':>7}" if said.error else f"{said.score:>9.4g}  {said.p_value:>7.3g}"
+        )
+        reason = f": {_reason(said)}" if said.error else ""
+        name = said.name.removeprefix(shared)
+        print_line(f"{name:<{width}}  {numbers}  {verdict}{reason}", STYLES[verdict])
+
+    yield write
+
+
+@contextmanager
+def json_lines() -> Iterator[Write]:
+    """Write a JSON object a line to standard output."""
+    out = sys.stdout
+
+    def write(said: Judgement, verdict: str) -> None:
+        told: dict[str, object] = {"path": said.name}
+        if said.error:
+            told["error"] = str(said.error)
+        else:
+            told |= {"score": said.score, "p_value": said.p_value, "verdict": verdict}
+        print(json.dumps(told), file=out, flush=True)
+
+    yield write
+
+
+@contextmanager
+def csv_file(path: Path) -> Iterator[Write]:
+    """Write a CSV file, whole or not at all; the reasons of unreadable ones on standard error."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("path", "score", "p_value", "verdict"))
+
+        def write(said: Judgement, verdict: str) -> None:
+            if said.error:
+                say(str(said.error))
+            numbers = ("", "") if said.error else (said.score, said.p_value)
+            rows.writerow((said.name, *numbers, verdict))
+
+        yield write
+
+
+def _reason(said: Judgement) -> str:
+    return str(said.error).removeprefix(f"{said.name}: ")
+
+
+def _printer(out: IO[str]) -> Callable[[str, str], None]:
+    """Return what prints a line in a style, where `out` is a terminal, or else without."""
+    if not out.isatty():
+        return lambda line, _: print(line, file=out, flush=True)
+    from rich.console import Console
+
+    console = Console(file=out, highlight=False, markup=False, soft_wrap=True)
+    return lambda line, style: console.print(line, style=style or None)
