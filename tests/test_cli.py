@@ -414,7 +414,7 @@ def test_info_tells_what_a_detector_is(dgmix: Command, finished: Path, tmp_path:
     assert told["recipe"] == yaml.safe_load((finished / "recipe.yaml").read_text())
     done = dgmix("info", detector)
     assert done.status == 0
-    assert yaml.safe_load(done.out) == told
+    assert done.out.startswith(f"{detector}\n\nlearned from ")
     done = dgmix("info", tmp_path / "none.dgmix")
     assert_one_sentence(done, 2, tmp_path / "none.dgmix", "no such detector file")
 
