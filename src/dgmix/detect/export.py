@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from dgmix.audio.bank import bank_of_signals
 from dgmix.audio.io import to_signal
 from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
-from dgmix.detect.embed import embed, hop_frames, windows_of
+from dgmix.detect.embed import embed_clips, hop_frames
 from dgmix.detect.memory import Comparison
 from dgmix.detect.threshold import smallest_rate
 from dgmix.detect.waveform import PValues, WaveformEmbedding, WaveformVerdict
@@ -37,7 +36,7 @@ FORMAT = 1
 OPSET = 18
 OUTPUTS = ("score", "p_value", "anomaly", "embedding")
 LARGEST_BYTES = 1_900_000_000  # an ONNX file is one protobuf message: less than 2 GiB
-AGREEMENT = 1e-3
+AGREEMENT = 0.05
 Floats = NDArray[np.floating]
 
 
@@ -53,9 +52,10 @@ def export_onnx(
     """Write `folder`/`name`.onnx, and `name`.json that describes it; return the former's path.
 
     The model takes `waveform` float32 (sample,) at the recipe's sample rate, of any length, and
-    gives `score` float32 (), `p_value` float32 (), `anomaly` bool () at `false_alarm_rate`, and
-    `embedding` float32 (dim,), the mean over the windows. With `embedding` it gives the last only
-    and is called `name`-embedding.onnx. A clip is compared with `section`, or with all clips.
+    gives `score` float32 (), `p_value` float32 (), `anomaly` bool () at `false_alarm_rate` (by
+    default the detector's), and `embedding` float32 (dim,), the mean over the windows. With
+    `embedding` it gives the last only and is called `name`-embedding.onnx. A clip is compared with
+    `section`, or with all clips.
 
     Both files appear only after onnxruntime has run the model and agreed with the detector.
     Raises `InputError` where onnx is not installed, for an unknown section, for a rate that the
@@ -66,7 +66,8 @@ def export_onnx(
     description = _description(detector, outputs)
     module: nn.Module = _embedding(detector)
     if not embedding:
-        rate = detector.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        _check_section(detector, section)
+        rate = detector.rate(false_alarm_rate, [section])
         description |= _calibration(detector, section, rate)
         module = _verdict(detector, section, rate)
     description["recipe"] = detector.recipe_.model_dump(mode="json")
@@ -132,17 +133,22 @@ def _description(detector: Detector, outputs: tuple[str, ...]) -> dict[str, Any]
     }
 
 
+def _check_section(detector: Detector, section: str) -> None:
+    known = sorted(set(detector.memory_.sections))
+    if section and section not in known:
+        raise InputError(
+            f"section {section}: the detector does not know it; there are {', '.join(known)}"
+        )
+
+
 def _calibration(detector: Detector, section: str, rate: float) -> dict[str, Any]:
     """Return, as plain values, what the verdicts of `section` rest on."""
-    if section and section not in detector.memory_.sections:
-        known = ", ".join(sorted(set(detector.memory_.sections)))
-        raise InputError(f"section {section}: the detector does not know it; there are {known}")
     calibration = detector.calibration(section)
     scores = calibration.scores
     return {
         "section": section or None,
-        "recordings": len(scores),
-        "domains": dict(sorted(Counter(calibration.domains).items())),
+        "recordings": len(np.unique(calibration.recordings)),
+        "domains": {name: calibration.count(name) for name in calibration.names},
         "false_alarm_rate": rate,
         "smallest_false_alarm_rate": smallest_rate(calibration.count()),
         "threshold": _plain(calibration.threshold(rate)),
@@ -236,13 +242,12 @@ def _trial_signals(recipe: Recipe) -> Iterator[NDArray[np.float32]]:
 
 def _expected(detector: Detector, signal: NDArray[np.float32], section: str) -> dict[str, Floats]:
     """Return what the detector says of a signal (sample,), by the names of the outputs."""
-    recipe, network = detector.recipe_, detector.network_
+    recipe = detector.recipe_
     signal = to_signal(signal, recipe.audio.sample_rate, recipe.audio)
     bank = bank_of_signals([signal], recipe.audio, recipe.features)
-    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
     return {
         "score": detector.score_bank(bank, [section])[0],
-        "embedding": windows.mean(embed(network, bank, windows))[0],
+        "embedding": embed_clips(recipe, detector.network_, bank)[0],
     }
 
 

@@ -1,0 +1,274 @@
+"""What onnxruntime makes of an exported detector against the detector itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import dgmix
+from dgmix.audio.bank import bank_of_signals
+from dgmix.audio.io import to_signal
+from dgmix.cli import main
+from dgmix.config import EncoderSettings, Recipe, parse_recipe
+from dgmix.detect import export
+from dgmix.detect.detector import Detector
+from dgmix.detect.export import export_onnx
+from dgmix.errors import DgmixError, InputError
+from dgmix.model.crops import TrainingCrops
+from dgmix.model.encoders import ENCODERS
+from dgmix.model.network import build_network
+from dgmix.model.train import recalibrate
+
+WHY = "part of the extra 'onnx', which is not installed"
+onnx = pytest.importorskip("onnx", reason=WHY)
+pytest.importorskip("onnxscript", reason=WHY)
+onnxruntime = pytest.importorskip("onnxruntime", reason=WHY)
+
+RATE = 16_000
+SECONDS = (1 / RATE, 0.02, 0.3, 0.5, 10, 10.37, 60)
+ALARMS = 0.2
+RELATIVE = 0.05  # features in float32 fall to another float16 now and then
+
+
+class Small(nn.Module):
+    """An encoder that is traced and run in no time; mobilenetv2 has a test of its own."""
+
+    def __init__(self, _: EncoderSettings, n_mels: int, __: int) -> None:
+        super().__init__()
+        self.embedding_size = 24
+        self.filters = nn.Conv2d(1, 8, 3, stride=2)
+        self.project = nn.Linear(8 * ((n_mels - 1) // 2), 24)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        return self.project(self.filters(mels).relu().mean(-1).flatten(1))
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A detector, the file it was exported to, and onnxruntime with that file."""
+
+    detector: Detector
+    path: Path
+    session: Any
+
+    def run(self, signal: NDArray[np.float32]) -> dict[str, Any]:
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(None, {"waveform": signal}), strict=True))
+
+
+def signal_of(seconds: float, seed: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * RATE)) / RATE
+    hum = 0.1 * np.sin(2 * np.pi * rng.uniform(100, 200) * time)
+    return (hum + rng.uniform(0.02, 0.2) * rng.standard_normal(len(time)) + 0.02).astype("f4")
+
+
+def learned(recipe: Recipe, encoder: Callable[..., nn.Module] | None = None) -> Detector:
+    """A detector of a random network and twelve healthy recordings in two sections."""
+    signals = [to_signal(healthy(number), RATE, recipe.audio) for number in range(12)]
+    bank = bank_of_signals(signals, recipe.audio, recipe.features)
+    sections = ("00", "01") * 6
+    with pytest.MonkeyPatch.context() as patch:
+        if encoder:
+            patch.setitem(ENCODERS, "mobilenetv2", encoder)
+        network = build_network(recipe, 0)
+    crops = TrainingCrops.of(bank, sections)
+    network.transform.set_statistics(*crops.level_statistics(network))
+    recalibrate(network, crops, recipe.pretrain, 0)
+    return Detector(recipe).learn(recipe, network.eval(), bank, sections, ("source",) * 12)
+
+
+def healthy(number: int) -> NDArray[np.float32]:
+    return signal_of(1 + 0.3 * number, seed=number)
+
+
+def exported(detector: Detector, folder: Path, **options: Any) -> Exported:
+    path = export_onnx(detector, folder, **options)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return Exported(detector, path, session)
+
+
+def changed(tiny: Recipe, **groups: dict[str, Any]) -> Recipe:
+    values = tiny.model_dump(mode="json")
+    for group, settings in groups.items():
+        values[group] |= settings
+    return parse_recipe(values, "changed")
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The tiny recipe's detector with the small encoder, exported."""
+    folder = tmp_path_factory.mktemp("plain")
+    return exported(learned(tiny, Small), folder, name="pump", false_alarm_rate=ALARMS)
+
+
+@pytest.fixture
+def unwritten(tmp_path: Path) -> Iterator[Path]:
+    """A folder that must stay without files."""
+    yield tmp_path / "out"
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def assert_same(model: Exported, section: str = "") -> None:
+    """Compare with the detector at every length, loud and quiet."""
+    for number, seconds in enumerate(SECONDS):
+        signal = signal_of(seconds, seed=100 + number)
+        found = model.run(signal)
+        expected = model.detector.score_samples([signal], sample_rate=RATE, sections=[section])
+        p_values = model.detector.judge(np.array([found["score"]]), [section])
+        assert found["score"] == pytest.approx(expected[0], rel=RELATIVE)
+        assert found["p_value"] == pytest.approx(p_values[0])
+        assert found["anomaly"] == (p_values[0] <= ALARMS)
+        assert (found["score"].shape, found["score"].dtype) == ((), np.float32)
+        assert found["embedding"].shape == (model.detector.network_.embedding_size,)
+
+
+def test_says_what_the_detector_says(plain: Exported) -> None:
+    assert_same(plain)
+
+
+def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path: Path) -> None:
+    recipe = changed(
+        tiny,
+        detect={"pool": "mean-distance", "neighbors": 3},
+        input={"standardize": False},
+        features={"n_fft": 800, "hop_length": 200},
+    )
+    assert_same(exported(learned(recipe, Small), tmp_path, false_alarm_rate=ALARMS))
+
+
+@pytest.mark.slow
+def test_exports_the_encoder(tiny: Recipe, tmp_path: Path) -> None:
+    recipe = changed(tiny, detect={"pool": "max-distance"}, input={"log": False})
+    model = exported(learned(recipe), tmp_path, section="01", false_alarm_rate=ALARMS)
+    assert_same(model, "01")
+
+
+def test_embeds_without_a_verdict(tiny: Recipe, tmp_path: Path) -> None:
+    model = exported(learned(tiny, Small), tmp_path, name="pump", embedding=True)
+    assert model.path.name == "pump-embedding.onnx"
+    for clip in range(3):
+        found = model.run(healthy(clip))
+        assert list(found) == ["embedding"]
+        expected = model.detector.memory_.references[clip]
+        np.testing.assert_allclose(found["embedding"], expected, atol=RELATIVE)
+    about = json.loads(model.path.with_suffix(".json").read_text())
+    assert about["outputs"] == ["embedding"]
+    assert "threshold" not in about
+
+
+def test_flags_a_signal_that_holds_no_number(plain: Exported) -> None:
+    signal = signal_of(2, seed=0)
+    signal[77] = np.inf
+    found = plain.run(signal)
+    assert np.isnan(found["score"])
+    assert np.isnan(found["p_value"])
+    assert found["anomaly"]
+
+
+def test_uses_standard_operators_only(plain: Exported) -> None:
+    model = onnx.load(plain.path)
+    assert [(used.domain, used.version >= 17) for used in model.opset_import] == [("", True)]
+    assert not model.functions
+    (waveform,) = model.graph.input
+    assert waveform.type.tensor_type.shape.dim[0].dim_param == "sample"
+
+
+def test_names_nothing_of_the_machine_it_was_made_on(plain: Exported) -> None:
+    content = plain.path.read_bytes() + plain.path.with_suffix(".json").read_bytes()
+    for place in (Path(dgmix.__file__).parents[2], Path(torch.__file__).parents[1], Path.home()):
+        assert str(place).encode() not in content
+    assert b"waveform.py" not in content
+
+
+def test_describes_itself(plain: Exported) -> None:
+    about = json.loads(plain.path.with_suffix(".json").read_text())
+    assert about["sha256"] == hashlib.sha256(plain.path.read_bytes()).hexdigest()
+    assert about["sample_rate"] == RATE
+    calibration = plain.detector.calibration("")
+    assert about["threshold"] == calibration.threshold(ALARMS)
+    assert about["healthy_scores"]["greatest"] == calibration.scores.max()
+    assert (about["recordings"], about["domains"]) == (12, {"source": 12})
+    assert about["smallest_false_alarm_rate"] == pytest.approx(1 / 13)
+    assert parse_recipe(about["recipe"], "json") == plain.detector.recipe_
+    inside = plain.session.get_modelmeta().custom_metadata_map["dgmix"]
+    assert json.loads(inside) == {key: about[key] for key in about if key != "sha256"}
+
+
+def test_refuses_an_unknown_section(tiny: Recipe, unwritten: Path) -> None:
+    with pytest.raises(InputError, match=r"section 07: .* there are 00, 01"):
+        export_onnx(learned(tiny, Small), unwritten, section="07")
+
+
+def test_refuses_a_rate_that_the_recordings_do_not_support(tiny: Recipe, unwritten: Path) -> None:
+    with pytest.raises(InputError, match=r"0\.01 needs 99 healthy recordings"):
+        export_onnx(learned(tiny, Small), unwritten, false_alarm_rate=0.01)
+
+
+def test_refuses_a_memory_beyond_the_format(
+    tiny: Recipe, unwritten: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "LARGEST_BYTES", 100)
+    with pytest.raises(InputError, match="12 vectors is too large"):
+        export_onnx(learned(tiny, Small), unwritten, false_alarm_rate=ALARMS)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_says_what_to_install(
+    package: str, tiny: Recipe, unwritten: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"needs {package}, .*pip install 'dgmix\[onnx\]'"):
+        export_onnx(learned(tiny, Small), unwritten)
+
+
+def test_keeps_no_file_that_disagrees(
+    plain: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = plain.path.read_bytes()
+    kept = tmp_path / "detector.onnx"
+    kept.write_bytes(before)
+    other = learned(changed(plain.detector.recipe_, input={"standardize": False}), Small)
+    monkeypatch.setattr(export, "_to_onnx", lambda *_: onnx.load_from_string(before))
+    with pytest.raises(DgmixError, match="score of the ONNX model differs"):
+        export_onnx(other, tmp_path, false_alarm_rate=ALARMS)
+    assert list(tmp_path.iterdir()) == [kept]
+    assert kept.read_bytes() == before
+
+
+def test_command_prints_where_the_model_is(
+    tiny: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    calls = {}
+
+    def record(detector: Detector, folder: Path, **options: Any) -> Path:
+        calls.update(options, recordings=len(detector.memory_.sections))
+        return folder / "fan.onnx"
+
+    monkeypatch.setattr(export, "export_onnx", record)
+    learned(tiny).save(tmp_path / "fan.dgmix")
+    options = ["--section", "01", "--false-alarm-rate", "0.2", "--embedding"]
+    command = ["dgmix", "export", str(tmp_path / "fan.dgmix"), "--onnx", str(tmp_path), *options]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    assert capsys.readouterr().out == f"{tmp_path / 'fan.onnx'}\n"
+    assert calls == {
+        "name": "fan",
+        "section": "01",
+        "false_alarm_rate": 0.2,
+        "embedding": True,
+        "recordings": 12,
+    }
