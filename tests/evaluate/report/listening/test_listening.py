@@ -189,7 +189,16 @@ def test_recordings_that_it_learned_from_are_named_so(workshop, tmp_path):
     page = Page(path.read_text("utf-8"))
     verdicts = {row[0]: row[2] for row in page.table("All recordings")[1:]}
     assert verdicts == {str(paths[0]): "learned from", str(paths[1]): "normal"}
-    assert "1 recording of these it learned from" in "".join(page.texts)
+    assert "It learned from 1 recording more, of which the scores say nothing." in "".join(
+        page.texts
+    )
+
+
+def test_nothing_is_said_of_what_it_learned_from(workshop, tmp_path):
+    path = write_listening_report(workshop.detector, workshop.healthy, tmp_path / "a.html", top=0)
+    page = Page(path.read_text("utf-8"))
+    assert "It learned from all of these: 20 recordings" in "".join(page.texts)
+    assert "svg" not in [tag for tag, _ in page.elements]
 
 
 def test_no_readable_recording_is_an_error(workshop, tmp_path):

@@ -135,7 +135,7 @@ def _card(
 ) -> Card:
     everything, found = whole(detector, _signal(own, detector.recipe_))
     region = unusual.most_unusual(found)
-    excerpt = around(everything, int(found.over_time.argmax()))
+    excerpt = around(everything, round(region.when / everything.hop))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:
         healthy, calm = whole(detector, _signal(other, detector.recipe_))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating]
 
 FAR = 0.5
+ABOUT = 0.99
 MOSTLY = 0.8
 
 
@@ -45,17 +46,19 @@ def most_unusual(found: Localization) -> Region:
     It reaches, in time and then in frequency, as far as the surprise stays above half of its peak:
     a click gives a short stretch of all bands, a tone all the time in a few bands.
     """
-    frames = _reach(found.over_time)
+    moment = _middle_of_peak(found.over_time)
+    frames = _reach(found.over_time, moment)
     profile = found.surprise[frames[0] : frames[1] + 1].mean(0)
-    bands = _reach(profile)
+    band = int(profile.argmax())
+    bands = _reach(profile, band)
     times, hertz = _edges(found.seconds), _edges(found.hertz)
     return Region(
         frames,
         bands,
         (float(times[frames[0]]), float(times[frames[1] + 1])),
         (float(hertz[bands[0]]), float(hertz[bands[1] + 1])),
-        found.when,
-        float(found.hertz[profile.argmax()]),
+        float(found.seconds[moment]),
+        float(found.hertz[band]),
         float(found.over_time.max()),
         profile,
         frames[1] - frames[0] + 1 >= MOSTLY * len(found.over_time),
@@ -74,7 +77,7 @@ def excess(level: Floats, region: Region, usual: Floats) -> float:
 
 def in_words(region: Region) -> str:
     """Return where the region is, as in "at 3.2 s, around 2.4 kHz"."""
-    time = f"throughout, most at {region.when:.1f} s" if region.throughout else at(region.when)
+    time = "throughout" if region.throughout else f"at {region.when:.1f} s"
     return f"{time}, around {frequency(region.where)}"
 
 
@@ -88,11 +91,6 @@ def extent_in_words(region: Region) -> str:
     return f"{time}, {low} to {high}"
 
 
-def at(seconds: float) -> str:
-    """Return a moment as people write it."""
-    return f"at {seconds:.1f} s"
-
-
 def frequency(hertz: float) -> str:
     """Return a frequency as people write it, in two figures."""
     if round(hertz) < 995:
@@ -100,10 +98,15 @@ def frequency(hertz: float) -> str:
     return f"{float(f'{hertz / 1000:.2g}'):g} kHz"
 
 
-def _reach(values: Floats) -> tuple[int, int]:
-    """Return the first and last index around the maximum where values stay above half of it."""
-    peak = int(values.argmax())
-    below = np.flatnonzero(values < FAR * values[peak])
+def _middle_of_peak(values: Floats) -> int:
+    """Return the index of the maximum, the middle one where several are about as high."""
+    highest = np.flatnonzero(values >= ABOUT * values.max())
+    return int(highest[len(highest) // 2])
+
+
+def _reach(values: Floats, peak: int) -> tuple[int, int]:
+    """Return the first and last index around one where values stay above half of the maximum."""
+    below = np.flatnonzero(values < FAR * values.max())
     split = int(np.searchsorted(below, peak))
     first = int(below[split - 1]) + 1 if split else 0
     last = int(below[split]) - 1 if split < len(below) else len(values) - 1

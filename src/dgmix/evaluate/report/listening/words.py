@@ -49,25 +49,22 @@ def facts(
 
 def verdict(scored: Sequence[Scored], rate: float) -> list[str]:
     """Return what was found, in plain sentences."""
-    flagged = sum(each.anomalous(rate) for each in scored)
-    expected = rate * len(scored)
-    if not flagged:
-        first = f"None of {counted(len(scored), 'recording')} is anomalous"
-    else:
-        are = "is" if flagged == 1 else "are"
-        first = f"{flagged} of {counted(len(scored), 'recording')} {are} anomalous"
-    known = sum(each.known for each in scored)
-    worst = scored[0]
+    new = [each for each in scored if not each.known]
+    known = counted(len(scored) - len(new), "recording")
+    if not new:
+        return [f"It learned from all of these: {known}, of which the scores say nothing."]
+    flagged = sum(each.anomalous(rate) for each in new)
+    expected = rate * len(new)
+    are = "is" if flagged < 2 else "are"
     sentences = [
-        f"{first} at a false-alarm rate of {percent(rate)}.",
+        f"{flagged or 'None'} of {counted(len(new), 'recording')} {are} anomalous at a "
+        f"false-alarm rate of {percent(rate)}.",
         f"If all of them were healthy, about {svg.short(round(expected, 1))} would still be called "
         f"anomalous{', which is no fewer' if 0 < flagged <= expected else ''}.",
-        f"The least like a healthy one is {worst.name}, most unusual {in_words(worst.region)}.",
+        f"The least like a healthy one is {new[0].name}, most unusual {in_words(new[0].region)}.",
     ]
-    if known:
-        sentences.append(
-            f"{counted(known, 'recording')} of these it learned from, which says nothing of them."
-        )
+    if len(new) < len(scored):
+        sentences.append(f"It learned from {known} more, of which the scores say nothing.")
     return sentences
 
 
@@ -93,7 +90,7 @@ def table(scored: Sequence[Scored], cards: int, rate: float) -> Table:
             f"{each.p_value:.3f}",
             svg.short(each.score),
             f"{each.seconds:.1f}",
-            f"{each.region.when:.1f}",
+            "–" if each.region.throughout else f"{each.region.when:.1f}",
             f"{each.region.where:.0f}",
         ]
         rows.append(Row(cells, "flagged" if each.anomalous(rate) else ""))
@@ -105,10 +102,13 @@ def standings(
     detector: Detector, scored: Sequence[Scored], rate: float, domain: str | None = None
 ) -> list[Panel]:
     """Return the scores beside those of the healthy recordings, for each section."""
-    sections = detector.sections
+    scores: dict[str, list[float]] = {}
+    for each in scored:
+        if not each.known:
+            key = each.section if each.section in detector.sections else ""
+            scores.setdefault(key, []).append(each.score)
     panels = []
-    for key in sorted({each.section if each.section in sections else "" for each in scored}):
-        own = [e.score for e in scored if (e.section if e.section in sections else "") == key]
+    for key, own in sorted(scores.items()):
         calibration = detector.calibration(key)
         limit = calibration.threshold(rate, domain)
         counts = f"{len(calibration.scores)} healthy, {len(own)} scored"

@@ -1,0 +1,55 @@
+"""`dgmix report` with a detector."""
+
+import sys
+
+import pytest
+from html_page import Page
+
+from dgmix.cli import main
+
+
+@pytest.fixture
+def dgmix(monkeypatch, capsys):
+    """Call the command line in this process: its status, output and complaint."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def pump(workshop, tmp_path_factory):
+    path = tmp_path_factory.mktemp("detector") / "pump.dgmix"
+    workshop.detector.save(path)
+    return path
+
+
+def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
+    output = tmp_path / "new" / "monday.html"
+    one = workshop.healthy / "clip_003.wav"
+    options = ("-o", output, "--healthy", workshop.healthy, "--top", 1)
+    status, out, _ = dgmix("report", pump, workshop.asked, one, *options)
+    assert (status, out) == (0, f"{output}\n")
+    page = Page(output.read_text("utf-8"))
+    assert "pump.dgmix" in page.texts
+    assert len(page.table("All recordings")) == 1 + 4 + 1
+    assert [tag for tag, _ in page.elements].count("audio") == 2
+
+
+def test_a_detector_alone_asks_for_recordings(dgmix, pump):
+    status, _, complaint = dgmix("report", pump)
+    assert status == 2
+    assert complaint == (
+        f"dgmix: {pump}: a file, not the folder of a run; "
+        "after a detector name what it is to score\n"
+    )
+
+
+def test_a_folder_is_no_detector(dgmix, workshop, tmp_path):
+    status, _, complaint = dgmix("report", tmp_path, workshop.asked)
+    assert status == 2
+    assert complaint == f"dgmix: {tmp_path}: there is no such detector file\n"
