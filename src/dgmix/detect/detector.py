@@ -247,12 +247,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         smallest that is. Raises `InputError` if `asked` is smaller than the healthy recordings of
         some of `sections` (of any, by default) and `domains` support.
         """
-        if asked is None:
-            return max(self.false_alarm_rate, self.smallest_rate(sections, domains))
+        wanted = self.false_alarm_rate if asked is None else asked
+        if asked is None and 0 < wanted < 1:
+            wanted = max(wanted, self.smallest_rate(sections, domains))
         for calibration in self._calibrations(sections):
             for domain in set(domains or (None,)):
-                calibration.check(asked, domain)
-        return asked
+                calibration.check(wanted, domain)
+        return wanted
 
     def smallest_rate(
         self,

@@ -102,7 +102,9 @@ def table(arguments: Sequence[str], names: Sequence[str]) -> Iterator[Write]:
 
     def write(said: Judgement, verdict: str) -> None:
         numbers = (
-            f"{'-':>9}  {'-':>7}" if said.error else f"{said.score:>9.4g}  {said.p_value:>7.3g}"
+            f"{'-':>9}  {'-':>7}"
+            if said.error
+            else f"{round(said.score, 6):>9.4g}  {said.p_value:>7.3g}"
         )
         reason = f": {_reason(said)}" if said.error else ""
         name = said.name.removeprefix(shared)
