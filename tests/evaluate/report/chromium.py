@@ -106,8 +106,8 @@ class Browser:
         """Return a WebP picture of the first element that a selector finds."""
         box = self.run(
             f"const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
-            "return { x: box.x + scrollX, y: box.y + scrollY, width: box.width,"
-            f" height: Math.min(box.height, {most}), scale: 1 }};"
+            "return { x: box.x + scrollX - 12, y: box.y + scrollY, width: box.width + 24,"
+            f" height: Math.min(box.height + 12, {most}), scale: 1 }};"
         )
         options = {"format": "webp", "quality": quality, "captureBeyondViewport": True}
         return base64.b64decode(self.ask("Page.captureScreenshot", clip=box, **options)["data"])

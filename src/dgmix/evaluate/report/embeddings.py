@@ -78,19 +78,22 @@ def read_embeddings(path: Path) -> Embedded:
 
 
 def principal_components(vectors: Floats, count: int = 2) -> tuple[Floats, float]:
-    """Return `vectors` (clip, dim) on their first principal axes, (clip, count), and how much of
-    their variance these hold, from 0 to 1.
+    """Return `vectors` (clip, dim) on `count` principal axes, (clip, count), and how much of their
+    variance these hold, from 0 to 1.
 
-    Each axis points where its largest weight is positive. Source: Pearson 1901.
+    The axes are spherical principal components, which a few far clips do not turn towards
+    themselves: those of the directions from the median in which the clips lie, each direction
+    counted the same. An axis points where its largest weight is positive. Source: Locantore et
+    al., Robust principal component analysis for functional data, Test 8 (1999).
     """
-    centred = vectors - vectors.mean(0)
-    left, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    total = float(np.square(spread).sum())
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], axis=1)[:, 0]
+    centred = vectors - np.median(vectors, axis=0)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    axes = np.linalg.svd(centred / np.maximum(lengths, 1e-12), full_matrices=False)[2][:count]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], axis=1)
     points = np.zeros((len(vectors), count))
-    kept = (left * spread * np.where(largest < 0, -1, 1))[:, :count]
-    points[:, : kept.shape[1]] = kept
-    return points, float(np.square(spread[:count]).sum()) / total if total else 1.0
+    points[:, : len(axes)] = centred @ (axes * np.where(largest < 0, -1, 1)).T
+    total = float(vectors.var(0).sum())
+    return points, float(points.var(0).sum()) / total if total else 1.0
 
 
 def _map(machine: str, path: Path, run: Path) -> Map:
@@ -110,7 +113,9 @@ def _panel(machine: str, section: str, clips: Embedded, kinds: Sequence[tuple[st
     counts = ", ".join(f"{len(chosen)} {' '.join(kind)}" for kind, chosen in groups.items())
     share = f"{100 * held:.0f} % of the variance"
     label = f"Embedding map of {machine}, section {section}: {counts} clips; {share} shown"
-    return Panel(f"Section {section}", drawn(figures.scatter(groups, label)), share)
+    figure, outside = figures.scatter(groups, label)
+    beyond = f"; {outside} farther out, at the edge" if outside else ""
+    return Panel(f"Section {section}", drawn(figure), share + beyond)
 
 
 def _order(kind: tuple[str, str]) -> tuple[int, int, str]:

@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 LOOKS = 7
 BINS = 24
 CHANCE = 50.0
+MAP_PERCENTILES = (2, 98)
+MAP_AIR = 1.2
 MAP_DOMAINS = ("source", "target")
 MAP_MARKS = {
     ("source", "normal"): "h0",
@@ -144,27 +146,29 @@ def distributions(groups: Sequence[Group], label: str) -> Element:
     return svg.figure(width, bottom + 22, label, *marks, class_="chart")
 
 
-def scatter(groups: Mapping[tuple[str, str], Floats], label: str) -> Element:
-    """Return points (clip, 2) of groups by domain and label, on axes of the same unit.
+def scatter(groups: Mapping[tuple[str, str], Floats], label: str) -> tuple[Element, int]:
+    """Return points (clip, 2) of groups by domain and label, and how many lie outside.
 
+    Both axes have the same unit and hold 96 % of the points; those outside are drawn at the edge.
     Each group has a colour for its domain and a shape for both, so that none is told by its colour
     alone.
     """
     side, edge = 260.0, 8.0
     every = np.concatenate(list(groups.values()))
-    middle = (every.max(0) + every.min(0)) / 2
-    reach = float(np.abs(every - middle).max()) or 1.0
+    low, high = np.percentile(every, MAP_PERCENTILES, axis=0)
+    middle = (low + high) / 2
+    reach = MAP_AIR * float((high - low).max()) / 2 or 1.0
     x, y = (
         Scale(at - reach, at + reach, start, side - start)
         for at, start in zip(middle.tolist(), (edge, side - edge), strict=True)
     )
-    box = svg.node("rect", width=f"{side:g}", height=f"{side:g}", class_="grid")
-    marks = [box]
+    marks = [svg.node("rect", width=f"{side:g}", height=f"{side:g}", class_="grid")]
     for (domain, kind), points in groups.items():
         places = [(x(first), y(second)) for first, second in points.tolist()]
         title = f"{domain}, {kind}: {len(points)} clips"
         marks.append(scattered(places, domain, kind, title))
-    return svg.figure(side, side, label, *marks, class_="chart")
+    figure = svg.figure(side, side, label, *marks, class_="chart")
+    return figure, int((np.abs(every - middle) > reach).any(axis=1).sum())
 
 
 def scattered(places: Sequence[Point], domain: str, kind: str, title: str = "") -> Element:

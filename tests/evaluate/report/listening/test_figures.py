@@ -70,9 +70,15 @@ def test_the_axes_are_in_seconds_of_the_recording_and_kilohertz():
     _, _, figure = drawing()
     texts = [node.text for node in figure.iter() if node.tag == "text"]
     assert {"6", "14", "seconds", "kHz", "0.5", "1", "8"} <= set(texts)
-    ticks = [node for node in figure.iter() if node.tag == "text" and node.text in ("1", "2")]
-    heights = {node.text: float(node.get("y")) for node in ticks if float(node.get("x")) < 42}
-    assert heights["2"] < heights["1"]
+    beside = [
+        (float(node.text), float(node.get("y")))
+        for node in figure.iter()
+        if node.get("text-anchor") == "end" and float(node.get("y")) < figures.BOTTOM
+    ]
+    assert [kilohertz for kilohertz, _ in sorted(beside, key=lambda tick: -tick[1])] == [
+        kilohertz for kilohertz, _ in sorted(beside)
+    ]
+    assert len(beside) >= 4
 
 
 def test_the_script_learns_where_time_runs():

@@ -144,7 +144,9 @@ def _card(
     ranges, gain = _ranges(shown), _gain(shown)
     louder = unusual.excess(everything.level, region, detector.bands_.mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
-    return Card(rank, recording, _sentences(region, louder), sides, _scales(ranges, gain))
+    healthy_peak = max((each.region.peak for each in shown[1:]), default=1.0)
+    words = _sentences(region, louder, max(healthy_peak, 1.0))
+    return Card(rank, recording, words, sides, _scales(ranges, gain))
 
 
 def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:
@@ -164,17 +166,20 @@ def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:
     )
 
 
-def _sentences(region: Region, louder: float) -> list[str]:
-    """Return what the picture shows: where, how much louder or quieter, and what it means."""
+def _sentences(region: Region, louder: float, healthy_peak: float) -> list[str]:
+    """Return what the picture shows: where, how much louder or quieter, and what it means.
+
+    `healthy_peak` is how unusual a healthy recording gets.
+    """
     amount = f"{abs(louder):.0f} dB {'louder' if louder > 0 else 'quieter'}"
     place = (
         f"Most unusual {unusual.in_words(region)}: the framed region, "
         f"{unusual.extent_in_words(region)}, is {amount} than healthy recordings are there "
         "on average."
     )
-    if region.peak > 1:
+    if region.peak > healthy_peak:
         return [place]
-    return [place, "Healthy recordings go as far, though: no single place explains the score."]
+    return [place, "Healthy recordings have moments as unusual, though."]
 
 
 def _ranges(shown: Sequence[Shown]) -> Ranges:

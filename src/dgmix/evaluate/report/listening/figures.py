@@ -26,7 +26,7 @@ KILOHERTZ = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 LEAST_GAP = 20.0
 NEARLY = 1.05
 USUAL = 1.0
-USUAL_NAME = "as far as healthy recordings go"
+USUAL_NAME = "as far as healthy recordings usually go"
 AIR = 4.0
 BINS = 32
 WIDE = 20.0
@@ -140,7 +140,7 @@ def _frequencies(hertz: Floats) -> list[Element]:
 
 def _over_time(excerpt: Excerpt, time: Scale, most: float) -> list[Element]:
     y = Scale(0, max(most, 1e-9), UNDER[1], UNDER[0])
-    marks = svg.axes(Plot(time, y), "seconds", 6, 2)
+    marks = svg.axes(Plot(time, y), "seconds", 6, 3)
     limit = f"M{LEFT:g} {svg.number(y(USUAL))}H{RIGHT:g}"
     marks.append(svg.node("path", d=limit, class_="chance", title=USUAL_NAME))
     return marks + _area(Plot(time, y), _points(excerpt, len(excerpt.surprise)), "over time")
