@@ -61,10 +61,11 @@ def save_detector(detector: Detector, path: Path) -> None:
         "healthy.digests": healthy.digests,
         "healthy.seconds": healthy.seconds,
         **{f"bands.{name}": getattr(bands, name) for name in BANDS},
+        "bands.peak": np.array(bands.peak),
         "calibration": detector.decision_scores_,
         "calibration.together": detector.pooled_scores_,
     }
-    tensors |= {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    tensors |= {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
     about = {
         "format": FORMAT,
         "version": __version__,
@@ -150,7 +151,11 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> Detector:
         recipe,
         network.eval(),
         memory,
-        BandStatistics(**{name: arrays[f"bands.{name}"] for name in BANDS}, count=clips),
+        BandStatistics(
+            **{name: arrays[f"bands.{name}"] for name in BANDS},
+            peak=float(arrays["bands.peak"]),
+            count=clips,
+        ),
         Healthy(arrays["healthy.digests"], arrays["healthy.seconds"], about["trained"]),
         (arrays["calibration"], arrays["calibration.together"]),
     )
@@ -170,6 +175,7 @@ def _expected(network: Network, clips: int) -> dict[str, tuple[Shape, torch.dtyp
         "bands.std": ((bins,), torch.float32),
         "bands.rise": ((2, bins), torch.float32),
         "bands.fall": ((2, bins), torch.float32),
+        "bands.peak": ((), torch.float64),
         "calibration": ((clips,), torch.float64),
         "calibration.together": ((clips,), torch.float64),
     }

@@ -2,16 +2,17 @@
 
 Each band's level is followed as decibels above its own median in the recording, twice: moment by
 moment, where a click shows, and averaged over half a second, where a tone shows that is no louder
-than a click. Either rise, or fall, is divided by the largest one that a healthy recording has in
-bands like this one; 1 is as unusual as healthy recordings get. Bands share this yardstick with
-their neighbours, because what happens rarely, such as metal struck in the hall, strikes any band.
-What is off from the first second to the last leaves no trace above the median, so the median too is
-compared with the healthy ones. The larger of the two is a place's surprise.
+than a click. Either rise, or fall, is divided by the largest one that healthy recordings have, on
+average, in this band and its neighbours: what happens rarely, such as metal struck in the hall,
+strikes any band. What is off from the first second to the last leaves no trace above the median, so
+the median too is compared with the healthy ones. The larger of the two is a place's surprise, in
+units of the most surprising place that healthy recordings have on average.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ BLURRED_FRAMES = 3
 SUSTAINED_SECONDS = 0.5
 NEIGHBOURHOOD = 0.25
 LEAST_DECIBELS = 1.0
-DEVIATIONS = 3.0
+DEVIATIONS = 4.0
 MOST_RECORDINGS = 2000
 
 
@@ -37,13 +38,15 @@ class BandStatistics:
     `mean`, `std` float32 (mel,): of the recordings' median levels, in decibels; `rise`, `fall`
     float32 (2, mel): how far a recording's level goes above and below its median at the most, in
     decibels, on average over the recordings; first moment by moment, then over half a second.
-    `count` is the number of recordings.
+    `peak`: the largest such change of a recording, measured by `rise` and `fall` around its band,
+    on average; `count`: the number of recordings.
     """
 
     mean: Floats
     std: Floats
     rise: Floats
     fall: Floats
+    peak: float
     count: int
 
     @classmethod
@@ -56,20 +59,17 @@ class BandStatistics:
             medians.append(median)
             rises.append(changes.max(1))
             falls.append(-changes.min(1))
-        return cls(
-            np.mean(medians, 0),
-            np.std(medians, 0),
-            np.mean(rises, 0),
-            np.mean(falls, 0),
-            len(bank),
-        )
+        rise, fall = np.mean(rises, 0), np.mean(falls, 0)
+        most = np.maximum(rises / _yardstick(rise), falls / _yardstick(fall))
+        peak = max(float(most.max((1, 2)).mean()), 1.0)
+        return cls(np.mean(medians, 0), np.std(medians, 0), rise, fall, peak, len(bank))
 
     def merged(self, other: BandStatistics) -> BandStatistics:
         """Return the statistics of the recordings of both."""
         count = self.count + other.count
         part = np.float32(other.count / count)
 
-        def mixed(own: Floats, others: Floats) -> Floats:
+        def mixed(own: Any, others: Any) -> Any:
             return own + part * (others - own)
 
         between = part * (1 - part) * np.square(self.mean - other.mean)
@@ -78,6 +78,7 @@ class BandStatistics:
             np.sqrt(mixed(np.square(self.std), np.square(other.std)) + between),
             mixed(self.rise, other.rise),
             mixed(self.fall, other.fall),
+            float(mixed(self.peak, other.peak)),
             count,
         )
 
@@ -87,8 +88,8 @@ class Localization:
     """How unusual each moment and each band of a recording is.
 
     `seconds` (frame,): the middle of each frame; `hertz` (mel,): the centre of each band;
-    `surprise` float32 (frame, mel): how far the level is off, 1 being as far as it gets in healthy
-    recordings; `over_time` (frame,) and `over_bands` (mel,) are its largest values.
+    `surprise` float32 (frame, mel): how far the level is off, 1 being as far as it gets at the most
+    in a healthy recording; `over_time` (frame,) and `over_bands` (mel,) are its largest values.
     """
 
     seconds: NDArray[np.float64]
@@ -117,8 +118,8 @@ def localize(mel: Floats, healthy: BandStatistics, recipe: Recipe) -> Localizati
 
     median, changes = _levels(mel, recipe)
     lasting = np.abs(median - healthy.mean) / np.maximum(DEVIATIONS * healthy.std, DEVIATIONS)
-    up, down = _yardstick(healthy.rise), _yardstick(healthy.fall)
-    passing = np.where(changes > 0, changes / up, -changes / down).max(0)
+    up, down = (_yardstick(each)[:, None] for each in (healthy.rise, healthy.fall))
+    passing = np.where(changes > 0, changes / up, -changes / down).max(0) / np.float32(healthy.peak)
     surprise = np.maximum(passing, lasting)
     return Localization(
         np.arange(len(mel), dtype=np.float64) * _frame_seconds(recipe),
@@ -143,9 +144,9 @@ def _levels(mel: Floats, recipe: Recipe) -> tuple[Floats, Floats]:
 
 
 def _yardstick(largest: Floats) -> Floats:
-    """Return, for (2, mel) largest healthy changes, what changes are measured by, (2, 1, mel)."""
+    """Return what changes are measured by, of the largest healthy ones: both (2, mel)."""
     bands = max(1, round(NEIGHBOURHOOD * largest.shape[1]))
-    return np.maximum(_averaged(largest, bands, axis=1), LEAST_DECIBELS)[:, None]
+    return np.maximum(_averaged(largest, bands, axis=1), LEAST_DECIBELS)
 
 
 def _averaged(values: Floats, size: int, axis: int = 0) -> Floats:

@@ -123,7 +123,7 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = Non
     Files and arrays that do not say otherwise are of section "00" and domain "source".
     Raises `InputError` when there are none, or when they are of several machine types.
     """
-    if not _is_path(source):
+    if not _is_path(source) or _is_recording(Path(source)):  # type: ignore[arg-type]
         return sounds(source, recipe, sample_rate, "00", "source")
     found = load_manifest(source)  # type: ignore[arg-type]
     healthy = found.select(split="train", label="normal", repeat=found.repeats[0])
@@ -157,7 +157,7 @@ def sounds(
         return _of_clips(source)
     if _is_path(source):
         path = Path(source)  # type: ignore[arg-type]
-        if path.is_file() and path.suffix.lower() != ".csv":
+        if _is_recording(path):
             return _of_files([path], section, domain)
         return _of_clips(load_manifest(path))
     items = _rows(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
@@ -209,6 +209,10 @@ def _standard_input() -> BinaryIO:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, str | os.PathLike)
+
+
+def _is_recording(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() != ".csv"
 
 
 def _is_file(value: Any) -> bool:

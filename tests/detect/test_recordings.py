@@ -1,0 +1,269 @@
+"""Every way to hand over recordings, and what cannot be one."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from dgmix.audio.bank import Half, MelBank, bank_of_signals
+from dgmix.audio.io import load, write_wav
+from dgmix.config import Recipe
+from dgmix.data.clip import Clip
+from dgmix.detect import recordings
+from dgmix.detect.recordings import healthy_sounds, named_sounds, sounds
+from dgmix.errors import InputError
+
+RATE = 16_000
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of two healthy recordings and, in sub-folders, of others."""
+    for number, name in enumerate(("b", "a", "night/c", "test/normal/d", "anomaly/e")):
+        path = tmp_path / "pump" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(path, 0.1 * np.random.default_rng(number).standard_normal(8000), RATE)
+    return tmp_path / "pump"
+
+
+def names_of(found: recordings.Sounds) -> list[str]:
+    return [Path(name).stem for name in found.names]
+
+
+# What is scored
+
+
+def test_a_folder_stands_for_all_recordings_in_it(data: Path, tiny: Recipe) -> None:
+    for source in (data, str(data)):
+        found = sounds(source, tiny)
+        assert found.names == [
+            "a.wav",
+            "anomaly/e.wav",
+            "b.wav",
+            "night/c.wav",
+            "test/normal/d.wav",
+        ]
+        assert found.sections == ["00", "00", "00", "night", "00"]
+
+
+def test_a_file_is_of_no_section_unless_its_name_tells(data: Path, tiny: Recipe) -> None:
+    dcase = data / "section_03_target_test_normal_0001_x_1.wav"
+    write_wav(dcase, np.ones(100) * 0.1, RATE)
+    found = sounds([data / "a.wav", str(dcase)], tiny)
+    assert found.sections == ["", "03"]
+    assert found.domains == ["unknown", "target"]
+    assert sounds(data / "a.wav", tiny).names == [str(data / "a.wav")]
+
+
+def test_what_is_resolved_already_stays(data: Path, tiny: Recipe) -> None:
+    found = sounds(data, tiny)
+    assert sounds(found, tiny) is found
+
+
+def test_a_table_is_read_once_for_all_its_splits(data: Path) -> None:
+    table = data / "pump.csv"
+    table.write_text("path,repeat,section\na.wav,0,x\nb.wav,0,y\na.wav,1,x\n")
+    found = named_sounds([str(table)])
+    assert found.names == [str(data / "a.wav"), str(data / "b.wav")]
+    assert found.sections == ["x", "y"]
+
+
+def test_files_folders_and_patterns_together(data: Path) -> None:
+    arguments = [
+        str(data / "b.wav"),
+        str(data / "night"),
+        str(data / "**" / "[ad].wav"),
+        "none.wav",
+    ]
+    found = named_sounds(arguments)
+    assert names_of(found) == ["b", "c", "a", "d", "none"]
+    assert found.names[1] == str(data / "night" / "c.wav")
+    assert all(isinstance(item, Clip) for item in found.items)
+
+
+def test_a_file_with_a_pattern_for_a_name_is_a_file(data: Path) -> None:
+    odd = data / "a[1].wav"
+    odd.write_bytes((data / "a.wav").read_bytes())
+    assert named_sounds([str(odd)]).names == [str(odd)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("*.mp4", r"\*\.mp4: no file matches this pattern"),
+        ("n[i]ght", r"n\[i\]ght: no file matches this pattern"),
+        ("empty", "empty: no recordings in this folder"),
+        ("none.csv", "none.csv: no such file"),
+    ],
+)
+def test_arguments_that_name_nothing(
+    argument: str, sentence: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "empty").mkdir()
+    monkeypatch.chdir(data)
+    with pytest.raises(InputError, match=sentence):
+        named_sounds([argument])
+
+
+def piped(content: bytes) -> bytes:
+    """Return a WAV as programs write it to a pipe: with the largest lengths that fit."""
+    data = content.index(b"data") + 4
+    endless = struct.pack("<I", 0xFFFFFFFF)
+    return content[:4] + endless + content[8:data] + endless + content[data + 4 :]
+
+
+@pytest.mark.parametrize("as_written", [bytes, piped])
+def test_standard_input_is_a_recording(
+    as_written: Callable[[bytes], bytes], data: Path, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = as_written((data / "a.wav").read_bytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    found = named_sounds(["-", str(data / "b.wav")])
+    assert found.names == ["standard input", str(data / "b.wav")]
+    (first, _) = found.signals(tiny)
+    np.testing.assert_array_equal(first, load(data / "a.wav", tiny.audio))
+
+
+@pytest.mark.parametrize("content", [b"", b"not sound at all"])
+def test_standard_input_may_be_broken(
+    content: bytes, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    ((part, error),) = named_sounds(["-"]).banks(tiny)
+    assert isinstance(error, InputError)
+    assert str(error).startswith("standard input: not a sound file")
+    assert part.names == ["standard input"]
+
+
+# What is learned from
+
+
+def test_only_normal_training_recordings_are_healthy(data: Path, tiny: Recipe) -> None:
+    found = healthy_sounds(data, tiny)
+    assert found.names == ["a.wav", "b.wav", "night/c.wav"]
+    assert found.sections == ["00", "00", "night"]
+    assert set(found.domains) == {"source"}
+
+
+def test_listed_files_and_arrays_are_of_one_section_and_domain(data: Path, tiny: Recipe) -> None:
+    for source in ([data / "a.wav", data / "b.wav"], np.ones((2, 9))):
+        found = healthy_sounds(source, tiny)
+        assert (found.sections, found.domains) == (["00"] * 2, ["source"] * 2)
+    assert healthy_sounds(data / "a.wav", tiny).sections == ["00"]
+
+
+def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:
+    with pytest.raises(InputError, match="anomaly: no healthy recordings to learn from"):
+        healthy_sounds(_only_tests(data), tiny)
+
+
+def _only_tests(data: Path) -> Path:
+    folder = data.parent / "anomaly"
+    (folder / "broken").mkdir(parents=True)
+    (data / "a.wav").rename(folder / "broken" / "a.wav")
+    return folder
+
+
+def test_two_machines_are_refused(data: Path, tiny: Recipe) -> None:
+    table = data / "both.csv"
+    table.write_text("path,machine\na.wav,fan\nb.wav,pump\n")
+    with pytest.raises(InputError, match=r"2 machine types \(fan, pump\); fit a detector for each"):
+        healthy_sounds(table, tiny)
+
+
+def test_other_labels_take_the_place_of_those_of_the_folder(data: Path, tiny: Recipe) -> None:
+    found = healthy_sounds(data, tiny).relabelled([1, 2, 3], ["x"] * 3)  # type: ignore[list-item]
+    assert (found.sections, found.domains) == (["1", "2", "3"], ["x"] * 3)
+    for sections, domains in ((["a"], None), (None, ["a"] * 4)):
+        with pytest.raises(InputError, match=r"for 3 recordings; give one each"):
+            found.relabelled(sections, domains)
+
+
+# Arrays
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ([], "the sequence is empty"),
+        (np.zeros((0, 5)), "the sequence is empty"),
+        (np.zeros(5), "an array with 1 axes; recordings are its rows"),
+        (np.zeros((2, 2, 2)), "an array with 3 axes"),
+        ([1.0, 2.0], "recording 0: expected samples on one axis, not 0"),
+        ([np.zeros((2, 2))], "recording 0: expected samples on one axis, not 2"),
+        ([[1.0], []], "recording 1: 0 samples"),
+        ([[1.0, float("nan")]], "recording 0: a sample is not a finite number"),
+        ([[1.0, float("inf")]], "recording 0: a sample is not a finite number"),
+        (np.ones((1, 3)) * 1j, "real numbers"),
+        ([["x", "y"]], "its samples are not numbers"),
+        (csr_matrix(np.ones((2, 3))), "sparse"),
+    ],
+)
+def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe) -> None:
+    with pytest.raises(InputError, match=sentence) as raised:
+        sounds(source, tiny)
+    assert isinstance(raised.value, ValueError)
+
+
+def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
+    items = [np.arange(5), [0.5, 0.25], np.array([1, 2, 4], object)]
+    found = list(sounds(items, tiny).signals(tiny))
+    for signal, item in zip(found, items, strict=True):
+        samples = np.array(item, np.float32)
+        np.testing.assert_allclose(signal, samples - samples.mean(), atol=1e-6)
+        assert signal.dtype == np.float32
+
+
+# Features, several at a time
+
+
+def test_features_come_in_order_and_broken_ones_alone(data: Path, tiny: Recipe) -> None:
+    good = [data / "a.wav", data / "b.wav", data / "night" / "c.wav"]
+    found = list(sounds([good[0], "none.wav", *good[1:], data], tiny).banks(tiny))
+    assert [names_of(part) for part, _ in found] == [["a"], ["none"], ["b", "c"], ["pump"]]
+    assert [isinstance(bank, InputError) for _, bank in found] == [False, True, False, True]
+    expected = bank_of_signals([load(p, tiny.audio) for p in good], tiny.audio, tiny.features)
+    banks = [bank for _, bank in found if isinstance(bank, MelBank)]
+    mels = [bank[i] for bank in banks for i in range(len(bank))]
+    for index, mel in enumerate(mels):
+        np.testing.assert_array_equal(mel, expected[index])
+
+
+@given(
+    sizes=st.lists(st.one_of(st.none(), st.integers(1, 40)), max_size=30), limit=st.integers(1, 60)
+)
+def test_grouping_keeps_order_and_bounds(sizes: list[int | None], limit: int) -> None:
+    items: list[Half | InputError] = [
+        InputError("broken") if size is None else np.full((size, 1), i, np.float16)
+        for i, size in enumerate(sizes)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recordings, "TOGETHER_FRAMES", limit)
+        groups = list(recordings._together(items))
+    flat = [each for g in groups for each in ([g] if isinstance(g, InputError) else g)]
+    assert all(a is b for a, b in zip(flat, items, strict=True))
+    for group in groups:
+        if not isinstance(group, InputError):
+            assert len(group) == 1 or sum(map(len, group)) <= limit
+
+
+def test_files_are_read_through_the_cache_and_others_are_not(
+    data: Path, tiny: Recipe, tmp_path: Path
+) -> None:
+    files = sounds([data / "a.wav", data / "b.wav"], tiny).bank(tiny, tmp_path / "cache")
+    assert (tmp_path / "cache").is_dir()
+    opened = [io.BytesIO((data / name).read_bytes()) for name in ("a.wav", "b.wav")]
+    others = sounds(opened, tiny).bank(tiny, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    for index in range(2):
+        np.testing.assert_array_equal(files[index], others[index])
