@@ -1,0 +1,276 @@
+"""The engineer's path on the command line: fit, score, update, info."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import yaml
+
+from dgmix.audio.io import write_wav
+from dgmix.cli import main
+from dgmix.config import Recipe, dump_recipe
+from dgmix.detect.detector import Detector
+
+RATE = 16_000
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def dgmix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call the command line in this process."""
+
+    def call(*arguments: object) -> Done:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Done(end.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    values = yaml.safe_load(dump_recipe(tiny))
+    values["pretrain"] |= {"epochs": 1, "max_steps": 2}
+    values["finetune"]["epochs"] = 0
+    path = tmp_path_factory.mktemp("recipe") / "mine.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def write_noise(folder: Path, count: int, seed: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        sound = 0.1 * rng.standard_normal(round(rng.uniform(0.5, 1.2) * RATE))
+        write_wav(folder / f"{number}.wav", sound, RATE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_noise(tmp_path_factory.mktemp("healthy"), 5, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fitted(healthy: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector as `dgmix fit` would write it."""
+    folder = tmp_path_factory.mktemp("detector")
+    detector = Detector(recipe_file, cache=folder / "cache").fit(healthy)
+    detector.save(folder / "pump.dgmix")
+    return folder / "pump.dgmix"
+
+
+@pytest.fixture
+def pump(fitted: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    path = tmp_path / "pump.dgmix"
+    path.write_bytes(fitted.read_bytes())
+    return path
+
+
+def assert_refused(done: Done, *words: object) -> None:
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("dgmix: ")
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert str(word) in done.err
+
+
+# fit
+
+
+def test_fit_writes_a_detector_and_says_what_it_can_promise(
+    dgmix: Command, healthy: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "new" / "pump.dgmix"
+    options = ("--recipe", recipe_file, "--cache", tmp_path / "cache", "--device", "cpu")
+    done = dgmix("fit", healthy, "-o", path, *options, "--seed", 3, "--set", "detect.neighbors=2")
+    assert done.status == 0
+    first, rate, anomaly, then = done.out.splitlines()
+    assert first.startswith(f"{path}: 5 recordings, 0.1 minutes")
+    assert rate.startswith("false-alarm rate: 16.7 % is the smallest rate that 5 recordings")
+    assert anomaly.startswith("anomaly: a score above ")
+    assert then.startswith(f"next: dgmix score {path} ")
+    loaded = Detector.load(path)
+    assert (loaded.seed, loaded.recipe_.detect.neighbors) == (3, 2)
+
+
+def test_fit_refuses_before_it_learns(
+    dgmix: Command, healthy: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    assert_refused(dgmix("fit", healthy, "-o", tmp_path), tmp_path, "a folder; name a file in it")
+    assert_refused(dgmix("fit", healthy, "-o", tmp_path / "x", "--recipe", "none"), "none")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    options = ("-o", tmp_path / "x.dgmix", "--recipe", recipe_file, "--device", "cpu")
+    assert_refused(dgmix("fit", empty, *options), empty, "no recordings")
+
+
+# score
+
+
+def test_score_prints_a_table(dgmix: Command, fitted: Path, healthy: Path) -> None:
+    done = dgmix("score", fitted, healthy)
+    assert done.status == 0
+    heading, *rows, summary, known = done.out.splitlines()
+    assert heading.split() == [f"{healthy}/", "score", "p-value", "verdict"]
+    assert [row.split()[0] for row in rows] == [f"{number}.wav" for number in range(5)]
+    assert summary.startswith(
+        "5 recordings: 0 anomalies, 5 normal, at a false-alarm rate of 16.7 %"
+    )
+    assert known.startswith("The detector learned from 5 of them")
+    assert "scoring: 5/5" in done.err
+
+
+def test_score_agrees_with_python_in_every_form(
+    dgmix: Command, fitted: Path, tmp_path: Path
+) -> None:
+    asked = write_noise(tmp_path / "asked", 4, seed=2)
+    detector = Detector.load(fitted)
+    paths = sorted(asked.iterdir())
+    scores, p_values = detector.score_samples(paths), detector.p_values(paths)
+    lines = dgmix("score", fitted, asked, "--json").out.splitlines()
+    dgmix("score", fitted, asked, "--csv", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for found in ([json.loads(line) for line in lines], rows):
+        assert [each["path"] for each in found] == [str(path) for path in paths]
+        np.testing.assert_allclose([float(each["score"]) for each in found], scores, atol=1e-5)
+        assert [float(each["p_value"]) for each in found] == p_values.tolist()
+
+
+def test_a_broken_recording_does_not_stop_the_rest(
+    dgmix: Command, fitted: Path, healthy: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF no sound")
+    asked = (healthy / "0.wav", broken, tmp_path / "none.wav", healthy / "1.wav")
+    done = dgmix("score", fitted, *asked)
+    assert done.status == 1
+    assert [row.split()[3].rstrip(":") for row in done.out.splitlines()[1:5]] == [
+        "normal",
+        "unreadable",
+        "unreadable",
+        "normal",
+    ]
+    assert done.err.splitlines()[-1] == (
+        "dgmix: 2 recordings of 4 could not be read; the reason stands with each"
+    )
+    done = dgmix("score", fitted, *asked, "--json")
+    assert done.status == 1
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [sorted(each) for each in found[1:3]] == [["error", "path"]] * 2
+    assert dgmix("score", fitted, *asked, "--csv", tmp_path / "out.csv").status == 1
+    assert (tmp_path / "out.csv").read_text().count(",,,unreadable") == 2
+
+
+def test_score_reads_standard_input(
+    dgmix: Command, fitted: Path, healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (healthy / "2.wav").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    done = dgmix("score", fitted, "-", "--json")
+    assert done.status == 0
+    assert json.loads(done.out)["path"] == "standard input"
+
+
+def test_a_rate_that_is_not_supported_is_refused(
+    dgmix: Command, fitted: Path, healthy: Path, tmp_path: Path
+) -> None:
+    done = dgmix("score", fitted, healthy, "--false-alarm-rate", 0.01, "--csv", tmp_path / "x.csv")
+    assert_refused(done, "a false-alarm rate of 0.01 needs 99 healthy recordings")
+    assert not (tmp_path / "x.csv").exists()
+    assert "of 50 %." in dgmix("score", fitted, healthy, "--false-alarm-rate", 0.5).out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--json", "--csv", "x.csv"), "choose one of them"),
+        (("--domain", "winter"), "domain winter: no healthy recordings of it"),
+    ],
+)
+def test_score_refuses_what_makes_no_sense(
+    options: tuple[str, ...], words: str, dgmix: Command, fitted: Path, healthy: Path
+) -> None:
+    assert_refused(dgmix("score", fitted, healthy, *options), words)
+
+
+# update, info
+
+
+def test_update_adds_a_condition(dgmix: Command, pump: Path, healthy: Path, tmp_path: Path) -> None:
+    before = pump.read_bytes()
+    winter = write_noise(tmp_path / "winter", 3, seed=5)
+    other = tmp_path / "other.dgmix"
+    done = dgmix("update", pump, winter, "-o", other, "--domain", "winter")
+    assert done.status == 0
+    first, rate, conditions = done.out.splitlines()
+    assert first.startswith(f"{other}: 3 recordings added; now 8 recordings, 0.1 minutes (3 of")
+    assert rate.startswith("false-alarm rate: 25 % is the smallest rate that 3 recordings")
+    assert conditions.startswith("conditions: source: 5, winter: 3; without --domain")
+    assert pump.read_bytes() == before
+    told = dgmix("score", other, winter, "--domain", "source").out
+    assert "at a false-alarm rate of 16.7 %" in told
+
+
+def test_update_leaves_out_what_is_known(dgmix: Command, pump: Path, healthy: Path) -> None:
+    done = dgmix("update", pump, healthy)
+    assert done.out.startswith(
+        f"{pump}: 0 recordings added, 5 left out because it knows them; now 5"
+    )
+
+
+def test_an_update_that_fails_leaves_the_detector(
+    dgmix: Command, pump: Path, tmp_path: Path
+) -> None:
+    before = pump.read_bytes()
+    more = write_noise(tmp_path / "more", 2, seed=6)
+    (more / "z.wav").write_bytes(b"RIFF no sound")
+    assert_refused(dgmix("update", pump, more), more / "z.wav")
+    assert pump.read_bytes() == before
+
+
+def test_info_is_a_page_or_json(dgmix: Command, fitted: Path) -> None:
+    page = dgmix("info", fitted).out
+    for text in ("learned from    5 recordings", "false alarms    16.7 %", "settings:"):
+        assert text in page
+    told = json.loads(dgmix("info", fitted, "--json").out)
+    assert told["recordings"] == 5
+    assert told["recipe"]["features"]["n_mels"] == 32
+
+
+# Real flights
+
+
+def test_every_broken_propeller_is_an_anomaly(
+    dgmix: Command, real_data: Path, recipe_file: Path, shared_cache: Path, tmp_path: Path
+) -> None:
+    flights, path = real_data / "uav_propeller", tmp_path / "uav.dgmix"
+    options = ("--recipe", recipe_file, "--cache", shared_cache, "--device", "cpu")
+    assert dgmix("fit", flights / "normal" / "cw_square", "-o", path, *options).status == 0
+    done = dgmix("score", path, flights / "broken" / "cw_square", "--json")
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert len(found) == 4
+    assert all(each["verdict"] == "ANOMALY" for each in found)
+    assert all(each["p_value"] == pytest.approx(1 / 9) for each in found)
