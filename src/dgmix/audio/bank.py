@@ -67,11 +67,12 @@ def bank_of_signals(
 def half_mel(signal: NDArray[np.float32], mel: MelSpectrogram) -> Half:
     """Return the linear mel magnitudes of a signal (sample,), float16 (frame, mel).
 
-    Clipped to float16's largest number; the error is that of `FeatureStore`.
+    Clipped to float16's largest number; the error is that of `FeatureStore`. Computed in float64,
+    so that a value is rounded to the same float16 whatever computes the Fourier transform.
     """
     import torch
 
     with torch.inference_mode():
-        blocks = mel.blocks(torch.from_numpy(signal))
+        blocks = mel.blocks(torch.from_numpy(signal).double())
         parts = [block.clamp(max=FLOAT16_MAX).half().T for block in blocks]
         return torch.cat(parts).numpy()

@@ -30,7 +30,7 @@ from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
 
-FORMAT = 1
+FORMAT = 2
 S = TypeVar("S")
 T = TypeVar("T")
 Paths = Iterable[str | os.PathLike[str]]

@@ -36,7 +36,7 @@ FORMAT = 1
 OPSET = 18
 OUTPUTS = ("score", "p_value", "anomaly", "embedding")
 LARGEST_BYTES = 1_900_000_000  # an ONNX file is one protobuf message: less than 2 GiB
-AGREEMENT = 0.05
+AGREEMENT = 1e-3
 Floats = NDArray[np.floating]
 
 
