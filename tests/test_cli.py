@@ -21,7 +21,10 @@ from dgmix.cli import main
 from dgmix.config import Recipe, dump_recipe
 
 RATE = 16_000
-COMMANDS = ("demo", "download", "simulate", "inspect", "run", "evaluate", "report", "info")
+COMMANDS = (
+    *("demo", "download", "simulate", "inspect", "run", "evaluate", "report"),
+    *("fit", "score", "update", "info", "export"),
+)
 
 
 class Done(NamedTuple):

@@ -106,9 +106,10 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     options = ("--recipe", recipe_file, "--cache", tmp_path / "cache", "--device", "cpu")
     done = dgmix("fit", healthy, "-o", path, *options, "--seed", 3, "--set", "detect.neighbors=2")
     assert done.status == 0
-    first, rate, anomaly, then = done.out.splitlines()
+    first, rate, uncertain, anomaly, then = done.out.splitlines()
     assert first.startswith(f"{path}: 5 recordings, 0.1 minutes")
     assert rate.startswith("false-alarm rate: 16.7 % is the smallest rate that 5 recordings")
+    assert uncertain.startswith("uncertainty: 16.7 % is an average over detectors; with 5 ")
     assert anomaly.startswith("anomaly: a score above ")
     assert then.startswith(f"next: dgmix score {path} ")
     loaded = Detector.load(path)
@@ -225,9 +226,10 @@ def test_update_adds_a_condition(dgmix: Command, pump: Path, healthy: Path, tmp_
     other = tmp_path / "other.dgmix"
     done = dgmix("update", pump, winter, "-o", other, "--domain", "winter")
     assert done.status == 0
-    first, rate, conditions = done.out.splitlines()
+    first, rate, uncertain, conditions = done.out.splitlines()
     assert first.startswith(f"{other}: 3 recordings added; now 8 recordings, 0.1 minutes (3 of")
     assert rate.startswith("false-alarm rate: 25 % is the smallest rate that 3 recordings")
+    assert uncertain.startswith("uncertainty: 25 % is an average over detectors; with 3 ")
     assert conditions.startswith("conditions: source: 5, winter: 3; without --domain")
     assert pump.read_bytes() == before
     told = dgmix("score", other, winter, "--domain", "source").out
@@ -253,7 +255,12 @@ def test_an_update_that_fails_leaves_the_detector(
 
 def test_info_is_a_page_or_json(dgmix: Command, fitted: Path) -> None:
     page = dgmix("info", fitted).out
-    for text in ("learned from    5 recordings", "false alarms    16.7 %", "settings:"):
+    for text in (
+        "learned from    5 recordings",
+        "false alarms    16.7 %",
+        "uncertainty     16.7 %",
+        "settings:",
+    ):
         assert text in page
     told = json.loads(dgmix("info", fitted, "--json").out)
     assert told["recordings"] == 5

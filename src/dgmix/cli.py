@@ -220,6 +220,9 @@ def report(
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Of the verdicts; the detector's by default.")
     ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="Operating condition of the recordings, where known.")
+    ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
 ) -> None:
     """Write the HTML report of a run again, or one of scored recordings to listen to."""
@@ -238,6 +241,7 @@ def report(
         output,
         healthy=healthy,
         false_alarm_rate=false_alarm_rate,
+        domain=domain,
         top=top,
         title=of.name,
     )

@@ -39,7 +39,7 @@ def fit(
     """Learn one detector from healthy recordings of a machine."""
     from dgmix.config import load_recipe
     from dgmix.detect.detector import Detector
-    from dgmix.detect.summary import learned, promise, thresholds
+    from dgmix.detect.summary import learned, promise, thresholds, uncertainty
     from dgmix.pipeline import chosen_device
 
     settings = load_recipe(recipe, changes or ())
@@ -49,6 +49,7 @@ def fit(
     told = detector.summary()
     print(f"{output}: {learned(told)}")
     print(f"false-alarm rate: {promise(told)}")
+    print(f"uncertainty: {uncertainty(told)}")
     print(f"anomaly: a score {thresholds(told)}")
     print(f"next: dgmix score {output} FILE_OR_FOLDER")
 
@@ -107,7 +108,7 @@ def update(
     """Remember more healthy recordings, of a new condition say, without training again."""
     from dgmix.detect.detector import Detector
     from dgmix.detect.recordings import healthy_sounds
-    from dgmix.detect.summary import conditions, counted, learned, promise
+    from dgmix.detect.summary import conditions, counted, learned, promise, uncertainty
 
     output = output or detector
     _check_place(output)
@@ -121,6 +122,7 @@ def update(
     also = f", {known} left out because it knows them" if known else ""
     print(f"{output}: {counted(added, 'recording')} added{also}; now {learned(told)}")
     print(f"false-alarm rate: {promise(told)}")
+    print(f"uncertainty: {uncertainty(told)}")
     if len(told["domains"]) > 1:
         print(f"conditions: {conditions(told)}")
 

@@ -18,7 +18,9 @@ from dgmix.detect.summary import (
     promise,
     summary,
     thresholds,
+    uncertainty,
 )
+from dgmix.detect.threshold import rate_interval
 
 Make = Callable[..., Detector]
 
@@ -31,6 +33,7 @@ def told(**changes: Any) -> dict[str, Any]:
         "domains": {"source": 8},
         "smallest false-alarm rate": 1 / 9,
         "false-alarm rate": 1 / 9,
+        "false-alarm rate in truth": [0.0001, 0.4862],
         "threshold": {"00": 0.62468},
         **changes,
     }
@@ -41,6 +44,14 @@ def test_a_summary_is_plain_json(make_detector: Make) -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert values["sections"] == {"00": 4, "01": 4}
     assert set(values["threshold"]) == {"00", "01"}
+
+
+def test_the_interval_is_that_of_the_condition_with_the_fewest(make_detector: Make) -> None:
+    values = summary(make_detector())
+    assert values["domains"] == {"source": 6, "target": 2}  # in two sections, so 1 is the fewest
+    assert values["false-alarm rate in truth"] == list(rate_interval(1, 1 / 2))
+    low, high = values["false-alarm rate in truth"]
+    assert 0 <= low < values["false-alarm rate"] < high <= 1
 
 
 def test_how_much_was_learned_from() -> None:
@@ -56,6 +67,14 @@ def test_what_can_be_promised() -> None:
     enough = told(**{"smallest false-alarm rate": 1 / 100})
     assert promise(enough).startswith("1 % is the smallest rate that 99 recordings support")
     assert "every p-value is 1" in promise(told(threshold={"00": None}))
+
+
+def test_few_recordings_do_not_hide_how_little_is_certain() -> None:
+    assert uncertainty(told()) == (
+        "11.2 % is an average over detectors; with 8 recordings this one's rate may in truth be "
+        "up to 48.7 %, and more recordings narrow that"
+    )
+    assert uncertainty(told(threshold={"00": None})).startswith("none: ")
 
 
 def test_thresholds_of_one_section_of_several_and_of_none() -> None:

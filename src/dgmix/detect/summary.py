@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dgmix.detect.threshold import recordings_needed, rounded_up
+from dgmix.detect.threshold import rate_interval, recordings_needed, rounded_up
 
 if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
@@ -32,6 +32,7 @@ def summary(detector: Detector) -> dict[str, Any]:
         "domains": dict(sorted(Counter(memory.domains).items())),
         "smallest false-alarm rate": detector.smallest_rate(),
         "false-alarm rate": rate,
+        "false-alarm rate in truth": list(rate_interval(fewest(detector.smallest_rate()), rate)),
         "threshold": {name or "all": _plain(c.threshold(rate)) for name, c in calibrations.items()},
         "healthy scores": {
             "least": _plain(scores[0]),
@@ -53,8 +54,8 @@ def learned(told: dict[str, Any]) -> str:
 def promise(told: dict[str, Any]) -> str:
     """Return which false-alarm rates the recordings support."""
     smallest = told["smallest false-alarm rate"]
-    here = round(1 / smallest) - 1
-    if all(value is None for value in told["threshold"].values()):
+    here = fewest(smallest)
+    if _says_nothing(told):
         return (
             "none: nothing else healthy to compare a recording with, so every p-value is 1; "
             "add other recordings with `dgmix update`"
@@ -63,6 +64,30 @@ def promise(told: dict[str, Any]) -> str:
     next_ones = [rate for rate in EXAMPLES if recordings_needed(rate) > here][:2]
     needs = (f"{percent(rate)} needs {recordings_needed(rate)}" for rate in next_ones)
     return "; ".join([text, ", ".join(needs)])
+
+
+def uncertainty(told: dict[str, Any]) -> str:
+    """Return how high the false-alarm rate may in truth be: the end of its 95 % interval.
+
+    The interval is `rate_interval` of the condition with the fewest recordings.
+    """
+    if _says_nothing(told):
+        return "none: without another recording nothing is ever called an anomaly"
+    here = counted(fewest(told["smallest false-alarm rate"]), "recording")
+    _, most = told["false-alarm rate in truth"]
+    return (
+        f"{percent(told['false-alarm rate'])} is an average over detectors; with {here} this one's "
+        f"rate may in truth be up to {percent(most)}, and more recordings narrow that"
+    )
+
+
+def fewest(smallest: float) -> int:
+    """Return how many recordings a smallest rate is that of."""
+    return round(1 / smallest) - 1
+
+
+def _says_nothing(told: dict[str, Any]) -> bool:
+    return all(value is None for value in told["threshold"].values())
 
 
 def thresholds(told: dict[str, Any]) -> str:
@@ -95,6 +120,7 @@ def described(path: str, told: dict[str, Any]) -> str:
         "sections": _listed(told["sections"]),
         "conditions": conditions(told),
         "false alarms": promise(told),
+        "uncertainty": uncertainty(told),
         "anomaly": f"a score {thresholds(told)}",
         "healthy scores": f"{_shown(scores['least'])} to {_shown(scores['greatest'])}, "
         f"median {_shown(scores['median'])}",

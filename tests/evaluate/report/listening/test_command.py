@@ -1,5 +1,6 @@
 """`dgmix report` with a detector."""
 
+import copy
 import sys
 
 import pytest
@@ -38,6 +39,31 @@ def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
     assert "pump.dgmix" in page.texts
     assert len(page.table("All recordings")) == 1 + 4 + 1
     assert [tag for tag, _ in page.elements].count("audio") == 2
+
+
+def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, tmp_path):
+    detector = copy.deepcopy(workshop.detector)
+    detector.update(workshop.asked / "calm_0.wav", domains=["winter"]).save(tmp_path / "two.dgmix")
+    p_values = {}
+    for domain in ("source", "winter"):
+        output = tmp_path / f"{domain}.html"
+        options = ("-o", output, "--domain", domain, "--top", 0)
+        assert dgmix("report", tmp_path / "two.dgmix", workshop.asked, *options)[0] == 0
+        rows = Page(output.read_text("utf-8")).table("All recordings")[1:]
+        p_values[domain] = {row[0]: float(row[3]) for row in rows}
+    asked = workshop.asked / "beep.wav"
+    expected = {d: detector.p_values(asked, domains=[d])[0] for d in p_values}
+    found = {d: values[str(asked)] for d, values in p_values.items()}
+    assert found == pytest.approx(expected, abs=5e-4)
+    assert found["source"] < found["winter"]
+
+
+def test_a_condition_that_is_not_known_is_refused(dgmix, workshop, pump, tmp_path):
+    output = tmp_path / "none.html"
+    status, _, complaint = dgmix("report", pump, workshop.asked, "-o", output, "--domain", "moon")
+    assert status == 2
+    assert complaint.startswith("dgmix: domain moon: no healthy recordings of it")
+    assert not output.exists()
 
 
 def test_a_detector_alone_asks_for_recordings(dgmix, pump):
