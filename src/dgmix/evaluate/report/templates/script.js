@@ -3,21 +3,19 @@
 // Tables: every column heading becomes a button that sorts within each block of rows.
 const collator = new Intl.Collator("en", { numeric: true });
 
-function compare(a, b, column, numeric) {
-  const [left, right] = [a, b].map((row) => row.cells[column].textContent.trim());
-  if (!numeric) return collator.compare(left, right);
-  const [x, y] = [left, right].map((text) => parseFloat(text.replace("−", "-")));
-  return Number.isNaN(x) || Number.isNaN(y) ? NaN : x - y;
-}
-
 function sort(table, column, descending, numeric) {
+  const read = (row) => {
+    const text = row.cells[column].textContent.trim();
+    return { row, key: numeric ? parseFloat(text.replace("−", "-")) : text };
+  };
+  const order = (a, b) => (numeric ? a.key - b.key : collator.compare(a.key, b.key));
   for (const body of table.tBodies) {
-    const rows = [...body.rows].filter((row) => !row.matches(".block, .total"));
-    const missing = (row) => numeric && Number.isNaN(compare(row, row, column, true));
-    const present = rows.filter((row) => !missing(row));
-    present.sort((a, b) => (descending ? -1 : 1) * compare(a, b, column, numeric));
+    const rows = [...body.rows].filter((row) => !row.matches(".block, .total")).map(read);
+    const missing = rows.filter(({ key }) => Number.isNaN(key));
+    const present = rows.filter(({ key }) => !Number.isNaN(key));
+    present.sort((a, b) => (descending ? -order(a, b) : order(a, b)));
     const totals = [...body.rows].filter((row) => row.matches(".total"));
-    body.append(...present, ...rows.filter(missing), ...totals);
+    body.append(...[...present, ...missing].map(({ row }) => row), ...totals);
   }
 }
 
