@@ -47,6 +47,12 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
 }
 STAGES = {"pretrain", "finetune"}
 CHANGED = {"f_max": 7000.0, "min_steps": 7, "max_steps": 3, "warmup": 0.6, "weight_decay": 0.3}
+NEEDS = {  # other settings of `detect` without which one does nothing
+    "detect.local_neighbors": {"scorer": "density"},
+    "detect.components": {"scorer": "gmm"},
+    "detect.balance": {"per_section": False, "scorer": "mahalanobis"},
+    "detect.balance_size": {"balance": "kmeans", "per_section": False},
+}
 OPTIMIZERS = {
     AdamWSettings: {"name": "adamw", "lr": 0.01},
     LarsSettings: {"name": "lars", "lr": 0.8, "lr_batch_size": 8},
@@ -79,12 +85,14 @@ def changed(recipe: Recipe, key: str, value: Any) -> Recipe:
     return recipe.model_copy(update={head: inner})
 
 
-def base_of(stage: str, choice: tuple[str, type] | None, tiny: Recipe) -> Recipe:
+def base_of(stage: str, choice: tuple[str, type] | None, key: str, tiny: Recipe) -> Recipe:
     """Return the recipe in which a setting matters; only DG-Mix is scored.
 
-    For a setting of one training `stage`, the other one is left out.
+    For a setting of one training `stage`, the other one is left out; `key` is one of `NEEDS`.
     """
     base = changed(tiny, "evaluate.baselines", [])
+    for name, value in NEEDS.get(key, {}).items():
+        base = changed(base, f"detect.{name}", value)
     if stage in STAGES:
         [other] = STAGES - {stage}
         base = changed(base, f"{other}.epochs", 0)
@@ -157,7 +165,7 @@ def observe(
 @pytest.fixture(scope="session")
 def baseline(observe: Observe, tiny: Recipe) -> Callable[..., dict[str, Any]]:
     """Return what can be seen of the recipe in which a setting matters."""
-    return cache(lambda stage, choice: observe(base_of(stage, choice, tiny), "tables"))
+    return cache(lambda *place: observe(base_of(*place, tiny), "tables"))
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
@@ -166,7 +174,8 @@ def test_every_setting_is_read(
 ) -> None:
     group = leaf.key.partition(".")[0]
     part = DECIDES[group]
-    place = (group if group in STAGES else "", leaf.choice)
+    key = leaf.key if leaf.key in NEEDS else ""
+    place = (group if group in STAGES else "", leaf.choice, key)
     before, base = baseline(*place), base_of(*place, tiny)
     trained = before["folder"] if part in ("scores", "tables") else None
     for recipe in alternatives(leaf, base):
@@ -183,9 +192,9 @@ def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Reci
 
 
 def test_every_setting_has_another_value_or_a_table(tiny: Recipe) -> None:
-    bases = {leaf: base_of("", leaf.choice, tiny) for leaf in LEAVES}
+    bases = {leaf: base_of("", leaf.choice, leaf.key, tiny) for leaf in LEAVES}
     alone = {leaf.key for leaf, base in bases.items() if not list(alternatives(leaf, base))}
-    assert alone == {"encoder.name", "detect.scorer"}
+    assert alone == {"encoder.name"}
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)

@@ -145,9 +145,26 @@ class DetectSettings(Settings):
         "mean-embedding",
         description="pool the windows' embeddings before, or their distances after the search",
     )
-    scorer: Literal["knn"] = Field("knn", description="a key of `dgmix.detect.scorers.SCORERS`")
-    neighbors: PositiveInt = Field(1, description="k: the score is the mean distance to k")
+    scorer: Literal["knn", "mahalanobis", "density", "gmm"] = Field(
+        "knn", description="a key of `dgmix.detect.scorers.SCORERS`; see docs/scorers.md"
+    )
+    neighbors: PositiveInt = Field(1, description="`knn`: the score is the mean distance to k")
+    local_neighbors: PositiveInt = Field(
+        4, description="`density`: distances are divided by a reference's mean distance to so many"
+    )
+    components: PositiveInt = Field(
+        2, description="`gmm`: Gaussians, fewer where there are not two references for each"
+    )
     per_section: bool = Field(True, description="search the clip's own section only")
+    per_domain: bool = Field(
+        False, description="score against each domain, standardised, and take the least"
+    )
+    balance: Literal["none", "kmeans", "smote", "memmixup"] = Field(
+        "none", description="how there come to be as many references of each domain"
+    )
+    balance_size: Annotated[int, Field(ge=0)] = Field(
+        0, description="references of a domain after balancing; 0: of the rarest or commonest"
+    )
 
 
 class EvaluateSettings(Settings):

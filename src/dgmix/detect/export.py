@@ -20,7 +20,7 @@ from torch import nn
 
 from dgmix.audio.bank import bank_of_signals
 from dgmix.audio.io import to_signal
-from dgmix.config import Recipe
+from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.detector import Detector
 from dgmix.detect.embed import embed_clips, hop_frames
 from dgmix.detect.memory import Comparison
@@ -104,8 +104,7 @@ def _embedding(detector: Detector) -> WaveformEmbedding:
 def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
     """Return the module that compares with the clips of `section`."""
     settings, memory = detector.recipe_.detect, detector.memory_
-    if settings.scorer != "knn":
-        raise InputError(f"scorer {settings.scorer}: only knn can be exported to ONNX")
+    _check_scorer(settings)
     of = Comparison(settings, memory).compared_with(section)
     references = memory.references[of[memory.clips]]
     if references.nbytes > LARGEST_BYTES:
@@ -118,6 +117,17 @@ def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
     return WaveformVerdict(
         _embedding(detector), settings, references, PValues.of(calibration), threshold
     )
+
+
+def _check_scorer(settings: DetectSettings) -> None:
+    """Raise `InputError` for a score that is not the distance to the nearest references."""
+    if settings.scorer != "knn":
+        raise InputError(f"scorer {settings.scorer}: only knn can be exported to ONNX")
+    if settings.per_domain or settings.balance != "none":
+        raise InputError(
+            "detect.per_domain, detect.balance: a detector that scores or balances per domain "
+            "cannot be exported to ONNX; learn without them"
+        )
 
 
 def _description(detector: Detector, outputs: tuple[str, ...]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Comparison:
     def __init__(self, settings: DetectSettings, memory: Memory) -> None:
         self.settings, self.memory = settings, memory
         self._keys = np.array([memory.sections[clip] for clip in memory.clips])
+        self._domains = np.array(memory.domains, str)[memory.clips] if memory.domains else None
         self._sections = set(memory.sections)
         self._fitted: dict[str, Scorer] = {}
 
@@ -96,7 +97,8 @@ class Comparison:
     def _scorer(self, key: str) -> Scorer:
         if key not in self._fitted:
             chosen = slice(None) if key == ALL else self._keys == key
-            scorer = build_scorer(self.settings)
+            domains = None if self._domains is None else self._domains[chosen]
+            scorer = build_scorer(self.settings, domains, self.memory.clips[chosen])
             self._fitted[key] = scorer.fit(self.memory.references[chosen])
         return self._fitted[key]
 
@@ -127,8 +129,12 @@ def score_view(
     training_sections: Sequence[str],
     test: NDArray[np.floating],
     test_sections: Sequence[str],
+    training_domains: Sequence[str] = (),
 ) -> NDArray[np.float64]:
-    """Return the scores (clip,) of test clips (clip, dim) that one vector each describes."""
+    """Return the scores (clip,) of test clips (clip, dim) that one vector each describes.
+
+    Where the domains of the training clips are not given, they are of one.
+    """
     clips = np.arange(len(training))
-    memory = Memory(np.asarray(training), clips, tuple(training_sections), ())
+    memory = Memory(np.asarray(training), clips, tuple(training_sections), tuple(training_domains))
     return Comparison(settings, memory).score(test, np.arange(len(test)), test_sections)

@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
+from dgmix.detect.scorers.density import LocalDensity
+from dgmix.detect.scorers.domains import DomainWise
+from dgmix.detect.scorers.gmm import GaussianMixture
 from dgmix.detect.scorers.knn import KNearest
+from dgmix.detect.scorers.mahalanobis import Mahalanobis
 
 
 class Scorer(Protocol):
@@ -36,9 +40,27 @@ class Scorer(Protocol):
         ...
 
 
-SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {"knn": KNearest}
+SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {
+    "knn": KNearest,
+    "mahalanobis": Mahalanobis,
+    "density": LocalDensity,
+    "gmm": GaussianMixture,
+}
 
 
-def build_scorer(settings: DetectSettings) -> Scorer:
-    """Return the unfitted scorer that the settings name."""
-    return SCORERS[settings.scorer](settings)
+def build_scorer(
+    settings: DetectSettings,
+    domains: NDArray[np.str_] | None = None,
+    clips: NDArray[np.int64] | None = None,
+) -> Scorer:
+    """Return the unfitted scorer that the settings name.
+
+    `domains` text (reference,) and `clips` int64 (reference,; each its own by default) say what
+    the references are of that it will be fitted to; they matter where the settings score or
+    balance per domain and there are several.
+    """
+    build = SCORERS[settings.scorer]
+    apart = settings.per_domain or settings.balance != "none"
+    if domains is None or not apart or len(np.unique(domains)) < 2:
+        return build(settings)
+    return DomainWise(settings, build, domains, np.arange(len(domains)) if clips is None else clips)

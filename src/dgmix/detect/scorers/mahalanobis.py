@@ -1,0 +1,57 @@
+"""Mahalanobis distance to the mean, with a shrunken covariance.
+
+Mahalanobis 1936; covariance by Ledoit, Wolf 2004 ("A well-conditioned estimator for
+large-dimensional covariance matrices"). More references can raise the score of a clip, so that
+p-values are only approximately valid (docs/scorers.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.config import DetectSettings
+from dgmix.detect.scorers.left_out import left_out_scores
+
+LEAST_SHRINKAGE = 1e-6
+RESOLUTION = 1e-14
+
+
+class Mahalanobis:
+    """sqrt((x − m)ᵀ Σ⁻¹ (x − m)), with m and Σ of the healthy references."""
+
+    def __init__(self, settings: DetectSettings) -> None:
+        self.settings = settings
+
+    def fit(self, references: NDArray[np.floating]) -> Mahalanobis:
+        """Learn mean and covariance of the references (reference, dim)."""
+        self._references = references
+        self._centre = references.mean(0, dtype=np.float64)
+        self._factor = np.linalg.cholesky(self._covariance(references - self._centre))
+        return self
+
+    def score(self, queries: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the distances (query,) of queries (query, dim) to the mean."""
+        from scipy.linalg import solve_triangular  # type: ignore[import-untyped]
+
+        white = solve_triangular(self._factor, (queries - self._centre).T, lower=True)
+        return np.asarray(np.sqrt((white**2).sum(0)), np.float64)
+
+    def score_references(self, groups: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the distance (reference,) of each to mean and covariance of other groups."""
+        references = self._references
+        return left_out_scores(
+            lambda kept: Mahalanobis(self.settings).fit(references[kept]), references, groups
+        )
+
+    def _covariance(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the covariance (dim, dim); the identity where the references do not differ."""
+        from sklearn.covariance import ledoit_wolf
+
+        dim = deviations.shape[1]
+        spread = np.mean(deviations**2)
+        if spread <= (RESOLUTION * np.abs(self._references).max()) ** 2:
+            return np.eye(dim)
+        covariance, shrinkage = ledoit_wolf(deviations, assume_centered=True)
+        ridge = max(LEAST_SHRINKAGE - shrinkage, 0) * spread
+        return np.asarray(np.reshape(covariance, (dim, dim)) + ridge * np.eye(dim))
