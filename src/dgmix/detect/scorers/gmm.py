@@ -60,7 +60,7 @@ class GaussianMixture:
 
 
 def _scale(values: Floats) -> Floats:
-    """Return the spread (dim,), of a constant dimension a hundredth of the usual one."""
+    """Return the spread (dim,), at least a hundredth of the usual one; 1 where there is none."""
     spread = values.std(0)
     usual = np.sqrt(np.mean(spread**2))
     return np.maximum(spread, LEAST_SCALE * usual) if usual else np.ones(len(spread))
