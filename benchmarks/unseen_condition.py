@@ -15,7 +15,7 @@ are given a name and asked about under it (`--domain`); or named, and asked abou
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,19 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--known", type=int, default=39, help="clips to learn from")
     parser.add_argument("--asked", type=int, default=40, help="clips of either condition")
-    parser.add_argument("--choices", type=int, default=20, help="random choices of what is added")
+    parser.add_argument("--choices", type=int, default=8, help="random choices of what is added")
     options = parser.parse_args(arguments)
     recipe = load_recipe(options.recipe)
-    machines = [simulated(machine, options) for machine in options.machine]
+    machines = {
+        name: realised(simulated(name, options), recipe, options.choices)
+        for name in options.machine
+    }
     if machines:
-        rows = [realised(case, recipe, options.choices) for case in machines]
         heading(f"simulated, {len(machines)} machines, {options.known} clips learned from")
-        table(rows, [len(case.new) for case in machines])
-        by_machine(machines, rows)
+        table(list(machines.values()), options.asked)
+        by_machine(machines)
     for case in flights(options.uav) if options.uav else ():
-        rows = [realised(case, recipe, options.choices)]
         heading(f"{case.name}, {len(case.known)} flights learned from")
-        table(rows, [len(case.new)])
+        table([realised(case, recipe, options.choices)], len(case.new))
 
 
 def simulated(machine: str, options: argparse.Namespace) -> Case:
@@ -146,7 +147,7 @@ def heading(text: str) -> None:
     print("|---|" + "--:|" * (3 + len(ADDED)))
 
 
-def table(rows: Sequence[Found], asked: Sequence[int]) -> None:
+def table(rows: Sequence[Found], asked: int) -> None:
     """Print the mean over cases of each rule and rate, and its standard error.
 
     Of one case the error is the binomial one of the recordings asked about.
@@ -156,7 +157,7 @@ def table(rows: Sequence[Found], asked: Sequence[int]) -> None:
             cells = []
             for column in ("same", "new", *ADDED):
                 values = [row[rule, rate, column] for row in rows if (rule, rate, column) in row]
-                left = asked[0] - (column if isinstance(column, int) else 0)
+                left = asked - (column if isinstance(column, int) else 0)
                 cells.append(with_error(np.array(values), left))
             print(f"| {rule} | {rate:.0%} | " + " | ".join(cells) + " |", flush=True)
 
@@ -173,15 +174,15 @@ def with_error(values: Floats, asked: int) -> str:
     return f"{100 * mean:.1f} ± {100 * error:.1f}"
 
 
-def by_machine(cases: Sequence[Case], rows: Sequence[Found], rate: float = 0.1) -> None:
+def by_machine(machines: Mapping[str, Found], rate: float = 0.1) -> None:
     """Print what each machine does at one rate."""
     print(f"\n| α = {rate:.0%}, per cent | known condition | new | 10 not named | 10 named |")
     print("|---|--:|--:|--:|--:|")
     wanted = ((UNNAMED, "same"), (UNNAMED, "new"), (UNNAMED, 10), (NAMED, 10))
-    for case, row in zip(cases, rows, strict=True):
+    for name, row in machines.items():
         found = [row.get((rule, rate, column)) for rule, column in wanted]
         cells = ["–" if value is None else f"{100 * value:.1f}" for value in found]
-        print(f"| {case.name} | " + " | ".join(cells) + " |")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
