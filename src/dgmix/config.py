@@ -59,7 +59,7 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2"] = Field(
+    name: Literal["mobilenetv2", "light"] = Field(
         "mobilenetv2", description="a key of `dgmix.model.encoders.ENCODERS`"
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")

@@ -9,6 +9,7 @@ from torch import nn
 from dgmix.config import EncoderSettings, InputSettings, Recipe
 from dgmix.errors import InputError
 from dgmix.model.encoders import ENCODERS, build_encoder
+from dgmix.model.encoders.mobilenetv2 import ReLU6
 from dgmix.model.network import build_network
 
 
@@ -45,6 +46,27 @@ def test_size_of_the_published_encoder() -> None:
     assert encoder.embedding_size == 320
     assert sum(p.numel() for p in encoder.parameters()) == 539_728
     assert encoder.pool[0].kernel_size == (4, 2)
+
+
+def test_the_light_encoder_is_half_as_large() -> None:
+    encoder = build_encoder(EncoderSettings(name="light"), 128, 63)
+    assert encoder.embedding_size == 320
+    assert sum(p.numel() for p in encoder.parameters()) == 270_160
+    assert encoder.pool[0].kernel_size == (4, 2)
+
+
+def test_relu6_equals_torch_s_to_the_bit_and_takes_its_input_over() -> None:
+    values = 10 * torch.randn(4, 3, 8, 8)
+    values[0] = torch.tensor([0.0, 6.0, -0.0])[:, None, None]
+    outcomes = []
+    for activation in (ReLU6(), nn.ReLU6()):
+        x = values.clone().requires_grad_()
+        taken = x * 1
+        y = activation(taken)
+        (y * torch.linspace(-1, 1, 8)).square().sum().backward()
+        outcomes.append((y.detach(), x.grad))
+        assert (y.data_ptr() == taken.data_ptr()) == isinstance(activation, ReLU6)
+    assert all(torch.equal(one, two) for one, two in zip(*outcomes, strict=True))
 
 
 def test_one_channel_is_three_that_hear_the_same() -> None:

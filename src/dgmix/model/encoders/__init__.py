@@ -12,7 +12,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from dgmix.config import EncoderSettings
-from dgmix.model.encoders.mobilenetv2 import MobileNetV2
+from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
 
 
 class Encoder(Protocol):
@@ -27,6 +27,7 @@ class Encoder(Protocol):
 
 ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
     "mobilenetv2": MobileNetV2,
+    "light": light,
 }
 
 
