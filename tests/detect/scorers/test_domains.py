@@ -100,6 +100,15 @@ def test_a_domain_of_one_clip_has_the_unit_of_the_others() -> None:
     assert target == pytest.approx(source)
 
 
+def test_healthy_scores_have_units_too_when_a_domain_is_left_out_whole() -> None:
+    data = references()[:41]
+    small, large = (
+        scorer(RARE[:41], per_domain=True).fit(scale * data).score_references(np.arange(41))
+        for scale in (1, 1000)
+    )
+    np.testing.assert_allclose(large, small, rtol=1e-9)
+
+
 def test_the_memory_says_which_domains_there_are() -> None:
     data = references().astype(np.float32)
     settings = DetectSettings(per_domain=True, balance="memmixup")

@@ -22,6 +22,7 @@ from dgmix.detect.scorers.left_out import left_out_scores
 if TYPE_CHECKING:
     from dgmix.detect.scorers import Scorer
 
+ALL = ""
 FOLDS = 5
 Floats = NDArray[np.float64]
 
@@ -51,9 +52,7 @@ class DomainWise:
         self._references = np.asarray(references, np.float64)
         self._order = np.lexsort((*self._references.T, self.domains))
         self._scorers = self._learn(np.ones(len(references), bool))
-        self._scales = (
-            self._measure() if len(self._scorers) > 1 else dict.fromkeys(self._scorers, 1)
-        )
+        self._scales = self._measure() if self.settings.per_domain else {ALL: 1.0}
         return self
 
     def score(self, queries: NDArray[np.floating]) -> Floats:
@@ -82,7 +81,7 @@ class DomainWise:
         parts = {str(name): references[domains == name] for name in np.unique(domains)}
         parts = BALANCES[self.settings.balance](parts, self.settings.balance_size)
         if not self.settings.per_domain:
-            parts = {"": np.concatenate(list(parts.values()))}
+            parts = {ALL: np.concatenate(list(parts.values()))}
         return {name: self.build(self.settings).fit(part) for name, part in parts.items()}
 
     def _measure(self) -> dict[str, float]:
