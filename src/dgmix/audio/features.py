@@ -15,6 +15,7 @@ from dgmix.errors import InputError
 
 FLOOR = 1e-5
 BLOCK_FRAMES = 4096
+BANDS_AT_ONCE = 16
 
 
 class MelSpectrogram(torch.nn.Module):
@@ -39,6 +40,7 @@ class MelSpectrogram(torch.nn.Module):
         if features.window_norm:
             window = window / window.square().sum().sqrt()
         filters = torch.from_numpy(mel_filters(features, sample_rate))
+        self.parts = _parts(filters)
         self.register_buffer("window", window.float(), persistent=False)
         self.register_buffer("filters", filters.float(), persistent=False)
 
@@ -72,9 +74,21 @@ class MelSpectrogram(torch.nn.Module):
     def spectrogram(self, padded: Tensor) -> Tensor:
         """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample)."""
         frames = padded.unfold(-1, self.n_fft, self.hop_length) * self.window.to(padded.dtype)
-        magnitude = torch.fft.rfft(frames).abs()
-        mel: Tensor = magnitude @ self.filters.to(padded.dtype).T
-        return mel.transpose(-1, -2)
+        spectrum = torch.fft.rfft(frames)
+        magnitude = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt()
+        filters = self.filters.to(padded.dtype)
+        mels = [magnitude[..., bins] @ filters[bands, bins].T for bands, bins in self.parts]
+        return torch.cat(mels, -1).transpose(-1, -2)
+
+
+def _parts(filters: Tensor) -> list[tuple[slice, slice]]:
+    """Return neighbouring bands and the bins that they hear: all that is not zero in `filters`."""
+    parts = []
+    for first in range(0, len(filters), BANDS_AT_ONCE):
+        bands = slice(first, first + BANDS_AT_ONCE)
+        heard = filters[bands].any(0).nonzero().flatten().tolist() or [0]
+        parts.append((bands, slice(heard[0], heard[-1] + 1)))
+    return parts
 
 
 def decibels(mel: Tensor) -> Tensor:
