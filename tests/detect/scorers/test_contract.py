@@ -99,7 +99,7 @@ def test_nothing_that_is_given_is_changed(case: DetectSettings) -> None:
     before = data.copy(), queries.copy()
     scorer = fitted(case, data)
     scorer.score(queries)
-    scorer.score_references(np.arange(len(data)))
+    scorer.score_references(np.arange(len(data)) // 4)
     assert np.array_equal(data, before[0])
     assert np.array_equal(queries, before[1])
 
@@ -108,16 +108,16 @@ def test_a_reference_is_scored_without_its_own_group(case: DetectSettings) -> No
     data = references(20)
     groups = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 4, 5, 0, 6, 6, 7, 7, 7, 9])
     found = fitted(case, data).score_references(groups)
-    expected = [
-        fitted(case, data, np.flatnonzero(groups != group)).score(row[None])[0]
-        for row, group in zip(data, groups, strict=True)
-    ]
+    expected = np.empty(len(data))
+    for group in np.unique(groups):
+        out = groups == group
+        expected[out] = fitted(case, data, np.flatnonzero(~out)).score(data[out])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_a_reference_far_from_the_others_scores_high_among_them(case: DetectSettings) -> None:
     data = np.concatenate([references(), away(references(), 50)])
-    scores = fitted(case, data).score_references(np.arange(25))
+    scores = fitted(case, data).score_references(np.arange(25) // 4)
     assert scores.argmax() == 24
     assert np.isfinite(scores).all()
 
@@ -146,14 +146,14 @@ def test_a_constant_dimension_is_no_obstacle(case: DetectSettings) -> None:
     data[:, 2] = 5.0
     scorer = fitted(case, data)
     assert (np.diff(scorer.score(away(data, 8, 16, 64))) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(24))).all()
+    assert np.isfinite(scorer.score_references(np.arange(24) // 4)).all()
 
 
 def test_copies_are_no_obstacle(case: DetectSettings) -> None:
     data = np.repeat(references(), 2, axis=0)
     scorer = fitted(case, data)
     assert (np.diff(scorer.score(away(data, 8, 16, 64))) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(48) // 4)).all()
+    assert np.isfinite(scorer.score_references(np.arange(48) // 8)).all()
 
 
 def test_references_without_spread_are_no_obstacle(case: DetectSettings) -> None:
@@ -162,7 +162,7 @@ def test_references_without_spread_are_no_obstacle(case: DetectSettings) -> None
     scores = scorer.score(away(data, 1, 2, 8))
     assert np.isfinite(scores).all()
     assert (np.diff(scores) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(12))).all()
+    assert np.isfinite(scorer.score_references(np.arange(12) // 3)).all()
 
 
 def test_an_offset_changes_nothing(case: DetectSettings) -> None:

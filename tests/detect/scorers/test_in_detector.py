@@ -49,10 +49,10 @@ def test_a_file_scores_like_its_detector(
 def test_only_the_plain_distance_is_exported(
     settings: dict[str, Any], make_detector: Make, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxscript", reason="part of the extra 'onnx', which is not installed")
-    pytest.importorskip("onnxruntime", reason="part of the extra 'onnx', which is not installed")
     if settings in ({"scorer": "knn"}, {"balance": "none", "per_section": False}):
         pytest.skip("this is the plain distance, which tests/detect/test_export.py exports")
+    pytest.importorskip("onnxscript", reason="part of the extra 'onnx', which is not installed")
+    pytest.importorskip("onnxruntime", reason="part of the extra 'onnx', which is not installed")
     name = settings.get("scorer", "knn")
     sentence = "cannot be exported to ONNX" if name == "knn" else f"scorer {name}: only knn can be"
     with pytest.raises(InputError, match=sentence):
