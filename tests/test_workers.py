@@ -10,8 +10,9 @@ import sys
 import textwrap
 
 import pytest
+import torch
 
-from dgmix.workers import worker_pool
+from dgmix.workers import single_threaded_torch, torch_threads, worker_pool
 
 
 def run_script(body: str) -> subprocess.CompletedProcess[str]:
@@ -56,3 +57,18 @@ def test_workers_end_when_their_parent_is_killed() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     """)
     assert done.returncode == -signal.SIGKILL
+
+
+def test_torch_is_alone_until_the_last_block_ends() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, second = single_threaded_torch(), single_threaded_torch()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert (torch.get_num_threads(), torch_threads()) == (1, 2)
+        second.__exit__(None, None, None)
+        assert (torch.get_num_threads(), torch_threads()) == (2, 2)
+    finally:
+        torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""Processes that work for this one: they end when it does, and leave Ctrl-C to it."""
+"""Processes that work for this one, which end when it does and leave Ctrl-C to it; and threads."""
 
 from __future__ import annotations
 
@@ -47,3 +47,41 @@ def _start(several: bool, prepare: Callable[[], None] | None) -> None:
 def _exit_with(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
+
+
+class _Alone:
+    """How many blocks want torch in one thread, and how many threads it had before the first."""
+
+    lock = threading.Lock()
+    blocks = 0
+    threads = 1
+
+
+@contextmanager
+def single_threaded_torch() -> Iterator[None]:
+    """Let torch compute in the calling thread alone: the same bits however many cores there are.
+
+    Blocks may overlap, and end in any order.
+    """
+    import torch
+
+    with _Alone.lock:
+        if not _Alone.blocks:
+            _Alone.threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+        _Alone.blocks += 1
+    try:
+        yield
+    finally:
+        with _Alone.lock:
+            _Alone.blocks -= 1
+            if not _Alone.blocks:
+                torch.set_num_threads(_Alone.threads)
+
+
+def torch_threads() -> int:
+    """Return how many threads torch may use, also inside of `single_threaded_torch`."""
+    import torch
+
+    with _Alone.lock:
+        return _Alone.threads if _Alone.blocks else torch.get_num_threads()

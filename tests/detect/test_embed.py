@@ -117,6 +117,23 @@ def test_a_clip_is_embedded_the_same_alone_and_among_others(
         np.testing.assert_allclose(embed(network, bank, own), together[mine], atol=1e-5)
 
 
+def test_embeddings_do_not_depend_on_the_number_of_threads(
+    make_bank: Bank, tiny: Recipe, network: Network
+) -> None:
+    bank = make_bank(tiny, [2.0] * 20)
+    windows = windows_of(bank, network.crop_frames, 3)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(embed(network, bank, windows))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
 def test_no_windows_have_no_embeddings(make_bank: Bank, tiny: Recipe, network: Network) -> None:
     none = Windows(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
     found = embed(network, make_bank(tiny, [1.0]), none)

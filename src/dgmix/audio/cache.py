@@ -13,9 +13,9 @@ import json
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
@@ -29,6 +29,7 @@ from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
+from dgmix.workers import single_threaded_torch
 
 FORMAT = 2
 S = TypeVar("S")
@@ -125,7 +126,7 @@ class FeatureStore:
                 return entry, np.empty((0, self.features.n_mels), np.float16)
             return entry, half_mel(load(path, self.audio), mel)
 
-        with _single_threaded_torch(), closing(in_order(decode, paths, jobs)) as decoded:
+        with single_threaded_torch(), closing(in_order(decode, paths, jobs)) as decoded:
             yield from decoded
 
 
@@ -272,16 +273,3 @@ def in_order(work: Callable[[S], T], items: Iterable[S], jobs: int) -> Generator
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _single_threaded_torch() -> Iterator[None]:
-    """Let every thread compute alone: the fastest for clips, and the same bits everywhere."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.cache import in_order
 from dgmix.config import Recipe
 from dgmix.model.network import Network, crop_frames
 from dgmix.progress import Advance, silent
+from dgmix.workers import single_threaded_torch, torch_threads
 
-WINDOWS_AT_ONCE = 64
+WINDOWS_AT_ONCE = 32  # what fits in a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,24 @@ def embed(
 def _embedded(
     network: Network, bank: MelBank, windows: Windows, advance: Advance
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield the embeddings of windows in parts, and the clip of each, in bounded memory."""
+    """Yield the embeddings of windows in parts, and the clip of each, in bounded memory.
+
+    On a CPU as many parts are computed at a time as torch has threads, each in one of them: faster
+    than one part in all of them, and the same to the bit for any number.
+    """
     last_of_clip = np.append(np.diff(windows.clips) > 0, True)
-    for first in range(0, len(windows.clips), WINDOWS_AT_ONCE):
-        chunk = slice(first, first + WINDOWS_AT_ONCE)
-        clips = windows.clips[chunk]
-        mels = torch.from_numpy(bank.crops(clips, windows.starts[chunk], network.crop_frames))
+    firsts = range(0, len(windows.clips), WINDOWS_AT_ONCE)
+    chunks = [slice(first, first + WINDOWS_AT_ONCE) for first in firsts]
+
+    def embeddings(chunk: slice) -> NDArray[np.float32]:
+        clips, starts = windows.clips[chunk], windows.starts[chunk]
+        mels = torch.from_numpy(bank.crops(clips, starts, network.crop_frames))
         with torch.inference_mode():
-            embeddings = network(mels.to(network.device)).float().cpu().numpy()
-        yield clips, embeddings
-        advance(int(last_of_clip[chunk].sum()))
+            found: NDArray[np.float32] = network(mels.to(network.device)).float().cpu().numpy()
+        return found
+
+    jobs = torch_threads() if network.device.type == "cpu" else 1
+    with single_threaded_torch(), closing(in_order(embeddings, chunks, jobs)) as computed:
+        for chunk, part in zip(chunks, computed, strict=True):
+            yield windows.clips[chunk], part
+            advance(int(last_of_clip[chunk].sum()))

@@ -23,6 +23,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.dcase import parse_name
 from dgmix.errors import InputError
+from dgmix.workers import single_threaded_torch, torch_threads
 
 Source: TypeAlias = (
     "str | os.PathLike[str] | Sequence[Any] | NDArray[np.floating] | Manifest | Sounds"
@@ -31,7 +32,6 @@ Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
 STANDARD_INPUT = "-"
 TOGETHER_FRAMES = 10_000
-DECODING_AHEAD = 2
 
 
 class ArrayError(InputError, ValueError):
@@ -107,7 +107,8 @@ class Sounds:
 
         first = 0
         bank: MelBank | InputError
-        with closing(in_order(decode, self.items, DECODING_AHEAD)) as decoded:
+        decoded_ahead = in_order(decode, self.items, max(2, torch_threads()))
+        with single_threaded_torch(), closing(decoded_ahead) as decoded:
             for found in _together(decoded):
                 if isinstance(found, InputError):
                     last, bank = first + 1, found
