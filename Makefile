@@ -5,7 +5,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test check format bench-simulated bench-quality clean help
+.PHONY: demo install test check format bench-simulated bench-quality bench-speed clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -34,6 +34,9 @@ bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 bench-quality: .venv/installed ## The README's table; SETS="name=folder name=table.csv" are yours
 	test -e runs/simulated || $(BIN)/dgmix simulate -d runs/simulated --clips 200 --test-clips 25
 	$(BIN)/python benchmarks/quality.py -o runs/quality simulated=runs/simulated $(SETS)
+
+bench-speed: .venv/developing ## benchmarks/results: how fast, beside a straightforward training; SPEED="--full"
+	$(BIN)/python benchmarks/speed.py $(SPEED)
 
 clean: ## Remove the environment and what the demo wrote
 	rm -rf .venv demo

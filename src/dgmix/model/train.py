@@ -80,7 +80,8 @@ def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cp
 def _start(recipe: Recipe, crops: TrainingCrops, seed: int, device: str) -> Network:
     """Return a network with random weights and the input statistics of the clips."""
     network = build_network(recipe, seed)
-    network.transform.set_statistics(*crops.level_statistics(network))
+    if recipe.input.standardize:
+        network.transform.set_statistics(*crops.level_statistics(network))
     return network.to(device)
 
 
