@@ -173,7 +173,7 @@ def test_an_interruption_says_how_to_continue(
 def test_run_prints_the_table_and_where_it_is(run_on: Command, tmp_path: Path) -> None:
     done = run_on(pump(tmp_path / "pump"))
     assert done.status == 0
-    assert "DG-Mix" in done.out
+    assert "dgmix" in done.out
     assert f"Tables: {tmp_path / 'run' / 'results.md'}" in done.out
     assert f"Report: {tmp_path / 'run' / 'report.html'}" in done.out
 
@@ -355,7 +355,7 @@ def test_demo_shows_a_run(
     done = dgmix("demo", "-o", tmp_path, "-j", 2)
     assert asked == {"output": tmp_path, "jobs": 2}
     assert done.status == 0
-    for words in ("DG-Mix", "untrained encoder", "log-mel mean", "log-mel max", "Ω"):
+    for words in ("dgmix", "untrained encoder", "log-mel mean", "log-mel max", "Ω"):
         assert words in done.out
     assert f"Report: {finished / 'report.html'}" in done.out
 
@@ -383,7 +383,7 @@ def test_inspect_of_nothing_is_one_sentence(dgmix: Command, tmp_path: Path) -> N
 def test_evaluate_prints_the_metrics_of_a_run(dgmix: Command, finished: Path) -> None:
     text = dgmix("evaluate", finished)
     assert text.status == 0
-    assert text.out.startswith("DG-Mix, official metric, in %")
+    assert text.out.startswith("dgmix, official metric, in %")
     found = json.loads(dgmix("evaluate", finished, "--json").out)
     assert found["convention"] == "official"
     assert 0 <= found["omega"] <= 1

@@ -1,7 +1,8 @@
 """Every setting of a recipe: typed, with its unit and default; an unknown key is an error.
 
 A recipe is a YAML file with the shape of `Recipe`. Whatever it leaves out has the default written
-here, which is the value of `recipes/default.yaml`'s method.
+here: DG-Mix by itself, as published where its publication tells. `recipes/default.yaml` is what
+dgmix's developers recommend, and what `Detector` takes by itself.
 """
 
 from __future__ import annotations
@@ -12,11 +13,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from dgmix.errors import InputError
 
 RECIPES = ("published", "default", "demo")
+ViewName = Literal["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"]
+BaselineName = Literal[
+    "learned", "raw", "untrained", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"
+]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -145,6 +157,15 @@ class DetectSettings(Settings):
         "mean-embedding",
         description="pool the windows' embeddings before, or their distances after the search",
     )
+    views: list[ViewName] = Field(
+        ["dgmix"],
+        min_length=1,
+        description="what is compared of a clip: the learned embedding, statistics of the log-mel; "
+        "of several views, each in units of healthy clips, the largest score counts",
+    )
+    whiten: bool = Field(
+        False, description="compare where healthy clips differ alike in all directions"
+    )
     scorer: Literal["knn", "mahalanobis", "density", "gmm"] = Field(
         "knn", description="a key of `dgmix.detect.scorers.SCORERS`; see docs/scorers.md"
     )
@@ -172,8 +193,10 @@ class EvaluateSettings(Settings):
 
     bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="resamples per interval")
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="of the intervals")
-    baselines: list[Literal["untrained", "logmel-mean", "logmel-max"]] = Field(
-        ["untrained", "logmel-mean", "logmel-max"], description="systems shown beside DG-Mix"
+    baselines: list[BaselineName] = Field(
+        ["untrained", "logmel-mean", "logmel-max"],
+        description="systems shown beside the detector: its learned view alone, its raw views "
+        "alone, the learned view untrained; one raw view with the published 1-NN",
     )
 
 
@@ -189,6 +212,17 @@ class Recipe(Settings):
     recalibrate: bool = Field(True, description="recompute batch-norm statistics after training")
     detect: DetectSettings = DetectSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+
+    @model_validator(mode="after")
+    def _baselines_are_of_the_views(self) -> Recipe:
+        views, baselines = self.detect.views, self.evaluate.baselines
+        if len(set(views)) < len(views):
+            raise ValueError("detect.views names a view twice")
+        if "learned" in baselines and "dgmix" not in views:
+            raise ValueError("evaluate.baselines: 'learned' needs the view dgmix in detect.views")
+        if "raw" in baselines and set(views) == {"dgmix"}:
+            raise ValueError("evaluate.baselines: 'raw' needs a raw view in detect.views")
+        return self
 
 
 def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore, default_folder
-from dgmix.config import Recipe, dump_recipe, load_recipe
+from dgmix.config import DetectSettings, Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
     from dgmix.detect.detector import Detector
+    from dgmix.model.crops import TrainingCrops
     from dgmix.model.network import Network
 
 
@@ -201,34 +202,28 @@ def complete(units: Sequence[Unit], jobs: int) -> None:
 def complete_unit(unit: Unit) -> None:
     """Train one unit, score its test clips with every system, and write all its files."""
     from dgmix.detect.bundle import save_detector
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.detector import network_for
     from dgmix.detect.embed import embed_clips
+    from dgmix.detect.views import LEARNED
     from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
     from dgmix.model.crops import TrainingCrops
-    from dgmix.model.train import Run, train, untrained
+    from dgmix.model.train import Run
 
     remove_unfinished(unit.folder)
-    recipe, seed, device = unit.recipe, unit.seed, unit.device
+    recipe = unit.recipe
     store = FeatureStore(unit.cache, recipe.audio, recipe.features)
     known = Known(store, unit.clips.select(split="train", label="normal"))
     asked = Known(store, unit.clips.select(split="test"))
     crops = TrainingCrops.of(known.bank, known.sections)
-
-    def learned(network: Network) -> Detector:
-        return Detector(recipe).learn(recipe, network, known.bank, known.sections, known.domains)
-
-    for name in recipe.evaluate.baselines:
-        if name == "untrained":
-            fresh = learned(untrained(recipe, crops, seed, device))
-            scores = fresh.score_bank(asked.bank, asked.sections)
-        else:
-            scores = _raw_scores(recipe, name, known, asked)
-        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
-
-    detector = learned(train(recipe, crops, seed, Run(unit.folder, label=unit.label), device))
+    run = Run(unit.folder, label=unit.label)
+    detector = known.learned(recipe, network_for(recipe, crops, unit.seed, run, unit.device))
     save_detector(detector, unit.folder / "detector.dgmix")
-    write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
+    for name in recipe.evaluate.baselines:
+        scores = _baseline_scores(name, unit, detector, crops, known, asked)
+        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
+    if LEARNED in recipe.detect.views:
+        write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
     scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
     write_submission(unit.folder, scored)
     write_scores(unit.folder / "scores.csv", scored)
@@ -242,6 +237,12 @@ class Known:
         self.bank = store.open([clip.path for clip in clips])
         self.sections = [clip.section for clip in clips]
         self.domains = [clip.domain for clip in clips]
+
+    def learned(self, recipe: Recipe, network: Network) -> Detector:
+        """Return the detector that remembers these clips."""
+        from dgmix.detect.detector import Detector
+
+        return Detector(recipe).learn(recipe, network, self.bank, self.sections, self.domains)
 
     def scored(self, scores: NDArray[np.float64]) -> DataFrame:
         """Return the table of these clips with their scores (clip,)."""
@@ -321,12 +322,27 @@ def _clips_table(clips: Manifest) -> str:
     return csv_text([("path", *columns), *rows])
 
 
-def _raw_scores(recipe: Recipe, name: str, known: Known, asked: Known) -> NDArray[np.float64]:
+def _baseline_scores(
+    name: str, unit: Unit, detector: Detector, crops: TrainingCrops, known: Known, asked: Known
+) -> NDArray[np.float64]:
+    """Return the scores (clip,) of a baseline: a part of `detector`, or a system of its own."""
     from dgmix.detect.memory import score_view
-    from dgmix.detect.views import RAW_VIEWS
+    from dgmix.detect.views import LEARNED, RAW_VIEWS
+    from dgmix.model.train import untrained
 
-    training, test = RAW_VIEWS[name](known.bank, asked.bank)
-    return score_view(recipe.detect, training, known.sections, test, asked.sections)
+    if name in RAW_VIEWS:  # as published: the distance to the nearest clip of the section
+        training, test = RAW_VIEWS[name](known.bank, asked.bank)
+        return score_view(DetectSettings(), training, known.sections, test, asked.sections)
+    if name == "untrained":
+        detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
+        recipe = unit.recipe.model_copy(update={"detect": detect})
+        detector = known.learned(recipe, untrained(recipe, crops, unit.seed, unit.device))
+    else:
+        learned = name == "learned"
+        detector = detector.seeing(
+            [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
+        )
+    return detector.score_bank(asked.bank, asked.sections)
 
 
 def _use_one_thread() -> None:

@@ -175,11 +175,17 @@ def test_parts_that_do_not_fit_together_are_refused(saved: Path, tmp_path: Path)
     tensors, description = parts(saved)
     shorter = {
         name: tensors[name][:-1]
-        for name in ("memory.references", "memory.clips", "bands.mean", "bands.std", "calibration")
+        for name in (
+            "memory.dgmix.values",
+            "memory.dgmix.clips",
+            "bands.mean",
+            "bands.std",
+            "calibration",
+        )
     }
-    shorter["memory.references "] = tensors["memory.references"][:, :-1]
-    shorter["memory.clips "] = tensors["memory.clips"] + 100
-    shorter["memory.clips  "] = tensors["memory.clips"] - 1
+    shorter["memory.dgmix.values "] = tensors["memory.dgmix.values"][:, :-1]
+    shorter["memory.dgmix.clips "] = tensors["memory.dgmix.clips"] + 100
+    shorter["memory.dgmix.clips  "] = tensors["memory.dgmix.clips"] - 1
     for name, tensor in shorter.items():
         odd = {**tensors, name.strip(): tensor.contiguous()}
         assert_refused(write(tmp_path / "odd.dgmix", odd, description), "a damaged detector")

@@ -25,7 +25,11 @@ RECIPE = {
     "input": {"crop_seconds": 0.5},
     "encoder": {"width": 0.05},
     "pretrain": {"epochs": 1, "max_steps": 3, "batch_size": 8, "projector": [8]},
-    "detect": {"hop_seconds": 0.5},
+    "detect": {
+        "hop_seconds": 0.5,
+        "views": ["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"],
+        "whiten": True,
+    },
 }
 
 

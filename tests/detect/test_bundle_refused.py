@@ -167,7 +167,7 @@ def test_tensors_described_wrongly_are_refused(
     change: dict[str, Any], good: Path, odd: Path
 ) -> None:
     header, data = header_of(good)
-    header["memory.clips"] |= change
+    header["memory.dgmix.clips"] |= change
     write_raw(odd, header, data)
     assert_refused(odd, NO_DETECTOR)
 
@@ -182,8 +182,8 @@ def test_a_description_that_is_a_bomb_is_refused(nesting: str, good: Path, odd: 
 
 
 TENSORS = {
-    "memory.references": torch.float32,
-    "memory.clips": torch.int64,
+    "memory.dgmix.values": torch.float32,
+    "memory.dgmix.clips": torch.int64,
     "healthy.digests": torch.int64,
     "healthy.seconds": torch.float64,
     "bands.mean": torch.float32,
@@ -295,5 +295,5 @@ def test_every_recording_has_its_references_in_order(
     clips: list[int], good: Path, odd: Path
 ) -> None:
     tensors, about = parts(good)
-    write(odd, {**tensors, "memory.clips": torch.tensor(clips)}, about)
-    assert_refused(odd, f"{DAMAGED} (memory.clips does not name every recording in order)")
+    write(odd, {**tensors, "memory.dgmix.clips": torch.tensor(clips)}, about)
+    assert_refused(odd, f"{DAMAGED} (memory.dgmix.clips does not name every recording in order)")

@@ -416,7 +416,7 @@ def test_the_summary_adds_up(fitted: Detector, folder: Path) -> None:
     assert told["minutes"] == pytest.approx(seconds / 60, abs=0.01)
     assert told["threshold"] == {"00": fitted.threshold_}
     assert told["healthy scores"]["greatest"] == fitted.decision_scores_.max()
-    assert told["memory"] == [6, fitted.network_.embedding_size]
+    assert told["views"]["dgmix"] == [6, fitted.network_.embedding_size]
 
 
 def test_saving_and_loading_keeps_scores_and_choices(

@@ -14,6 +14,7 @@ from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.detector import Detector
 from dgmix.detect.embed import embed, hop_frames, windows_of
 from dgmix.detect.memory import Comparison, Memory, score_view
+from dgmix.detect.views import Vectors
 
 Make = Callable[..., Detector]
 POOLS = ["mean-embedding", "mean-distance", "max-distance"]
@@ -107,7 +108,7 @@ def test_a_clip_scores_the_same_alone_and_among_others(
     detector = make_detector(pool=pool)
     bank = make_bank(tiny, [2.0] * 30, seed=4)
     together = detector.score_bank(bank, ["00"] * 30)
-    size = np.linalg.norm(detector.memory_.references, axis=1).max()
+    size = np.linalg.norm(detector.memory_.views["dgmix"].values, axis=1).max()
     for clip in (0, 13, 29):
         alone = detector.score_bank(MelBank([bank._clips[clip]], bank.n_mels), ["00"])
         np.testing.assert_allclose(alone, together[clip], rtol=0, atol=1e-5 * size)
@@ -129,18 +130,29 @@ def test_the_last_second_of_ten_changes_the_score(
 def test_memories_are_joined_clip_by_clip() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(7, 4)).astype(np.float32)
-    first = Memory(vectors[:4], np.array([0, 0, 1, 1]), ("a", "b"), ("source", "source"))
-    second = Memory(vectors[4:], np.array([0, 1, 1]), ("a", "c"), ("target", "source"))
-    joined = first.with_more(second)
-    assert np.array_equal(joined.references, vectors)
-    assert joined.clips.tolist() == [0, 0, 1, 1, 2, 3, 3]
+    windows = (
+        Vectors(vectors[:4], np.array([0, 0, 1, 1])),
+        Vectors(vectors[4:], np.array([0, 1, 1])),
+    )
+    whole = Vectors(vectors[:2], np.arange(2)), Vectors(vectors[2:4], np.arange(2))
+    parts = [
+        dict(zip(("dgmix", "logmel-max"), views, strict=True))
+        for views in zip(windows, whole, strict=True)
+    ]
+    first = Memory(parts[0], ("a", "b"), ("source", "source"))
+    joined = first.with_more(Memory(parts[1], ("a", "c"), ("target", "source")))
+    assert np.array_equal(joined.views["dgmix"].values, vectors)
+    assert joined.views["dgmix"].clips.tolist() == [0, 0, 1, 1, 2, 3, 3]
+    assert np.array_equal(joined.views["logmel-max"].values, vectors[:4])
+    assert joined.views["logmel-max"].clips.tolist() == [0, 1, 2, 3]
     assert joined.sections == ("a", "b", "a", "c")
     assert joined.domains == ("source", "source", "target", "source")
 
 
 def test_which_healthy_clips_a_section_is_compared_with() -> None:
     vectors = np.zeros((3, 2), np.float32)
-    memory = Memory(vectors, np.arange(3), ("a", "b", "a"), ("source",) * 3)
+    view = Vectors(vectors, np.arange(3))
+    memory = Memory({"dgmix": view}, ("a", "b", "a"), ("source",) * 3)
     comparison = Comparison(DetectSettings(), memory)
     assert comparison.compared_with("a").tolist() == [True, False, True]
     assert comparison.compared_with("new").tolist() == [True, True, True]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dgmix.detect.memory import represent
 from dgmix.detect.neighbours import comparable, nearest_healthy
+from dgmix.detect.views import represent
 
 POOLS = ("mean-embedding", "mean-distance", "max-distance")
 
@@ -14,8 +14,8 @@ def test_nearest_is_the_nearest(make_detector, make_bank, healthy, tiny, pool):
     recipe, network = detector.recipe_, detector.network_
     found = nearest_healthy(recipe, network, clips, healthy)
 
-    queries, of = represent(recipe, network, clips)
-    references, healthy_of = represent(recipe, network, healthy)
+    asked, known = (represent(recipe, network, bank)["dgmix"] for bank in (clips, healthy))
+    queries, of, references, healthy_of = asked.values, asked.clips, known.values, known.clips
     for clip, nearest in enumerate(found):
         distances = [
             np.mean(

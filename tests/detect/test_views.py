@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import torch
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import decibels
-from dgmix.config import EvaluateSettings, Recipe
-from dgmix.detect.views import RAW_VIEWS, logmel
+from dgmix.config import BaselineName, Recipe, ViewName
+from dgmix.detect.detector import Detector
+from dgmix.detect.views import LEARNED, RAW_VIEWS, logmel, represent
+from dgmix.detect.waveform import STATISTICS
 
 Bank = Callable[..., MelBank]
 
@@ -59,5 +62,47 @@ def test_levels_are_those_of_the_features() -> None:
     np.testing.assert_allclose(logmel(mel), decibels(torch.from_numpy(mel)).numpy(), atol=1e-5)
 
 
-def test_every_view_can_be_shown_as_a_baseline() -> None:
-    assert set(RAW_VIEWS) | {"untrained"} == set(EvaluateSettings().baselines)
+def test_other_views_are_the_lowest_level_and_its_change(banks: tuple[MelBank, MelBank]) -> None:
+    for name, expected in (
+        ("logmel-min", lambda level: level.min(0)),
+        ("logmel-change", lambda level: np.diff(level, axis=0).std(0)),
+    ):
+        for found, bank in zip(RAW_VIEWS[name](*banks), banks, strict=True):
+            np.testing.assert_allclose(found, [expected(x) for x in levels(bank)], atol=1e-3)
+
+
+def test_nothing_changes_in_a_single_frame() -> None:
+    level = np.full((1, 4), -30, np.float32)
+    assert RAW_VIEWS["logmel-change"].describe(level).tolist() == [0, 0, 0, 0]
+
+
+def test_a_clip_is_described_in_every_view_that_the_recipe_names(
+    make_detector: Callable[..., Detector], banks: tuple[MelBank, MelBank]
+) -> None:
+    detector = make_detector(views=["logmel-min", "dgmix", "logmel-mean"], pool="mean-distance")
+    found = represent(detector.recipe_, detector.network_, banks[0])
+    assert list(found) == ["logmel-min", "dgmix", "logmel-mean"]
+    assert found["dgmix"].clips.tolist() != [0, 1, 2, 3]
+    for name in ("logmel-min", "logmel-mean"):
+        assert found[name].clips.tolist() == [0, 1, 2, 3]
+        assert np.array_equal(found[name].values, RAW_VIEWS[name](*banks)[0].astype(np.float32))
+
+
+def test_a_detector_of_some_views_is_that_which_learned_with_them(
+    make_detector: Callable[..., Detector], banks: tuple[MelBank, MelBank]
+) -> None:
+    views = ["logmel-min", "dgmix", "logmel-max"]
+    sections = ["00", "01", "new", "00"]
+    detector = make_detector(views=views, whiten=True)
+    for some in (["dgmix"], ["logmel-max", "logmel-min"], views):
+        part, alone = detector.seeing(some), make_detector(views=some, whiten=True)
+        np.testing.assert_allclose(part.decision_scores_, alone.decision_scores_, rtol=1e-9)
+        scores = [each.score_bank(banks[0], sections) for each in (part, alone)]
+        np.testing.assert_allclose(*scores, rtol=1e-9)
+
+
+def test_every_view_has_its_names() -> None:
+    views = {*RAW_VIEWS, LEARNED}
+    assert set(get_args(ViewName)) == views
+    assert set(get_args(BaselineName)) == {*RAW_VIEWS, "untrained", "learned", "raw"}
+    assert set(STATISTICS) == set(RAW_VIEWS)

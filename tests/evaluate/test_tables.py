@@ -103,7 +103,7 @@ def test_undefined_is_empty_in_csv_and_said_in_markdown(make_scores):
     assert rows["valve", "01"]["unlabeled"] == "40"
     assert rows["valve", "01"]["source_normal"] == "0"
     text = results_markdown(scores, SETTINGS)
-    table = markdown_tables(text)["DG-Mix, official"]
+    table = markdown_tables(text)["dgmix, official"]
     assert table["pump"] == ["undefined"] * 4
     assert table["fan"][1] == "undefined"
     assert value(table["all machines"][1]) == pytest.approx(
@@ -122,7 +122,7 @@ def test_the_official_table_is_of_the_official_metric(make_scores):
     scores = make_scores(("ToyCar", "pump", "fan"), ("00", "id_02"))
     text = results_markdown(scores, SETTINGS)
     tables = markdown_tables(text)
-    table = tables["DG-Mix, official"]
+    table = tables["dgmix, official"]
     assert "against all anomalies of the section" in text
     assert list(table)[2:] == ["fan", "ToyCar", "pump", "all machines"]
     assert table["official"] == ["AUC source", "AUC target", "pAUC", "Ω"]
@@ -134,25 +134,25 @@ def test_the_official_table_is_of_the_official_metric(make_scores):
         low, high = map(float, re.search(r"\[(.*), (.*)\]", table[machine][3]).groups())
         assert low < 100 * value(table[machine][3]) < high
     (overview,) = (t for name, t in tables.items() if name.startswith("Official"))
-    assert overview["DG-Mix"] == table["all machines"]
+    assert overview["dgmix"] == table["all machines"]
 
 
 def test_six_sections_make_a_development_and_an_evaluation_block(make_scores):
     scores = make_scores(("fan", "valve"), SIX)
     tables = markdown_tables(results_markdown(scores, SETTINGS))
     parts = {
-        "DG-Mix, official, dev (sections 00–02)": scores.filter(pl.col("section") < "03"),
-        "DG-Mix, official, eval (sections 03–05)": scores.filter(pl.col("section") >= "03"),
-        "DG-Mix, official, all sections": scores,
+        "dgmix, official, dev (sections 00–02)": scores.filter(pl.col("section") < "03"),
+        "dgmix, official, eval (sections 03–05)": scores.filter(pl.col("section") >= "03"),
+        "dgmix, official, all sections": scores,
     }
     for title, part in parts.items():
         assert value(tables[title]["all machines"][0]) == pytest.approx(
             harmonic(part, "source"), abs=5e-5
         )
-    same = tables["DG-Mix, same-domain"]
+    same = tables["dgmix, same-domain"]
     assert list(same)[2:] == ["source_dev", "source_eval", "target_dev", "target_eval"]
     assert same["same-domain"] == ["AUC", "fan", "valve"]
-    evaluation = parts["DG-Mix, official, eval (sections 03–05)"]
+    evaluation = parts["dgmix, official, eval (sections 03–05)"]
     wanted = [evaluation, evaluation.filter(machine="fan"), evaluation.filter(machine="valve")]
     assert [value(cell) for cell in same["target_eval"]] == pytest.approx(
         [harmonic(part, "target", "same-domain") for part in wanted], abs=5e-5
@@ -163,7 +163,7 @@ def test_six_sections_make_a_development_and_an_evaluation_block(make_scores):
 
 def test_one_block_has_source_and_target_rows(make_scores):
     tables = markdown_tables(results_markdown(make_scores(("fan",), SIX[:3]), SETTINGS))
-    assert "source" in tables["DG-Mix, same-domain"]
+    assert "source" in tables["dgmix, same-domain"]
     assert not any("dev" in name for name in tables)
 
 
@@ -171,9 +171,9 @@ def test_systems_stand_side_by_side_with_the_lead_of_dgmix(make_scores):
     scores = make_scores(("fan",), SIX[:2], ("logmel-max", "dgmix", "untrained"))
     text = results_markdown(scores, SETTINGS)
     (overview,) = (t for name, t in markdown_tables(text).items() if name.startswith("Official"))
-    assert list(overview)[2:] == ["DG-Mix", "untrained encoder", "log-mel max"]
-    assert overview["DG-Mix"][-1] == ""
-    lead = value(overview["DG-Mix"][3]) - value(overview["untrained encoder"][3])
+    assert list(overview)[2:] == ["dgmix", "untrained encoder", "log-mel max"]
+    assert overview["dgmix"][-1] == ""
+    lead = value(overview["dgmix"][3]) - value(overview["untrained encoder"][3])
     assert value(overview["untrained encoder"][-1]) == pytest.approx(lead, abs=1.1e-4)
     fewer = scores.filter(~((pl.col("system") == "untrained") & (pl.col("section") == "01")))
     text = results_markdown(fewer, SETTINGS)
@@ -187,10 +187,10 @@ def test_repeats_are_shown_as_mean_and_standard_error(make_scores):
     ours = scores.filter(system="dgmix")
     values = [harmonic(ours.filter(repeat=r), "source") for r in range(4)]
     shown = f"{100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1) / 2:.2f}"
-    assert markdown_tables(text)["DG-Mix, official"]["fan"][0] == shown
+    assert markdown_tables(text)["dgmix, official"]["fan"][0] == shown
     assert shown in summary_text(scores, SETTINGS)
     assert "standard error over 4 train/test splits; each split is one seed" in text
-    assert "[" not in markdown_tables(text)["DG-Mix, official"]["fan"][3]
+    assert "[" not in markdown_tables(text)["dgmix, official"]["fan"][3]
 
 
 def test_notes_say_how_the_interval_was_made(make_scores):
@@ -204,7 +204,7 @@ def test_notes_say_how_the_interval_was_made(make_scores):
     none = results_markdown(make_scores(), EvaluateSettings(bootstrap=0))
     assert "no interval was asked for" in none
     partial = make_scores(("fan", "valve"), seeds=(0, 7)).head(-40)
-    assert "DG-Mix: seed 7 has not scored every section" in results_markdown(partial, SETTINGS)
+    assert "dgmix: seed 7 has not scored every section" in results_markdown(partial, SETTINGS)
 
 
 def test_the_summary_is_the_overview_in_short(make_scores):
@@ -214,8 +214,8 @@ def test_the_summary_is_the_overview_in_short(make_scores):
         "2 machines, 12 sections, 480 test clips, 1 seed. Official metric, in %:"
     )
     assert "lead" not in text
-    (line,) = (line for line in text.splitlines() if line.startswith("DG-Mix"))
-    cells = line.removeprefix("DG-Mix").split()
+    (line,) = (line for line in text.splitlines() if line.startswith("dgmix"))
+    cells = line.removeprefix("dgmix").split()
     assert value(cells[0]) == pytest.approx(
         harmonic(scores.filter(system="dgmix"), "source"), abs=5e-5
     )

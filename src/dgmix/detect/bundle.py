@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from dgmix.detect.detector import Detector
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
+from dgmix.detect.views import LEARNED, Vectors
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.model.network import Network
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "network."
 ABOUT = {
     "format": int,
@@ -57,14 +58,14 @@ def save_detector(detector: Detector, path: Path) -> None:
     memory, bands, healthy = detector.memory_, detector.bands_, detector.healthy_
     tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network_.state_dict().items()}
     arrays = {
-        "memory.references": memory.references,
-        "memory.clips": memory.clips,
+        **{f"memory.{name}.values": view.values for name, view in memory.views.items()},
+        **{f"memory.{name}.clips": view.clips for name, view in memory.views.items()},
         "healthy.digests": healthy.digests,
         "healthy.seconds": healthy.seconds,
         **{f"bands.{name}": getattr(bands, name) for name in BANDS},
         "bands.peak": np.array(bands.peak),
-        "calibration": detector.decision_scores_,
-        "calibration.together": detector.pooled_scores_,
+        "calibration": detector.view_scores_,
+        "calibration.together": detector.pooled_view_scores_,
     }
     tensors |= {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
     about = {
@@ -118,7 +119,8 @@ def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["dgmix"])
             _check_format(about, path)
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return (_of_format_1(tensors) if about["format"] == 1 else tensors), about
     except (SafetensorError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
 
@@ -135,14 +137,11 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> Detector:
     clips = len(about["sections"])
     with torch.device("meta"):  # a network larger than the file takes no memory
         blank = Network(recipe)
-    _check_tensors(tensors, _expected(blank, clips))
+    names: list[str] = list(recipe.detect.views)
+    _check_tensors(tensors, _expected(blank, clips, names))
     arrays = {k: v.numpy() for k, v in tensors.items() if not k.startswith(WEIGHTS)}
-    memory = Memory(
-        arrays["memory.references"],
-        arrays["memory.clips"],
-        tuple(about["sections"]),
-        tuple(about["domains"]),
-    )
+    views = {n: Vectors(arrays[f"memory.{n}.values"], arrays[f"memory.{n}.clips"]) for n in names}
+    memory = Memory(views, tuple(about["sections"]), tuple(about["domains"]))
     _check_memory(memory)
     network = Network(recipe)
     network.load_state_dict({name: tensors[WEIGHTS + name] for name in blank.state_dict()})
@@ -162,14 +161,28 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> Detector:
     )
 
 
-def _expected(network: Network, clips: int) -> dict[str, tuple[Shape, torch.dtype]]:
+def _of_format_1(tensors: Tensors) -> Tensors:
+    """Return the tensors of a file that knew one view only, the learned one."""
+    names = {
+        "memory.references": f"memory.{LEARNED}.values",
+        "memory.clips": f"memory.{LEARNED}.clips",
+    }
+    renamed = {names.get(name, name): tensor for name, tensor in tensors.items()}
+    scores = {k: v[None] for k, v in renamed.items() if k.startswith("calibration")}
+    return {**renamed, **scores}
+
+
+def _expected(
+    network: Network, clips: int, views: Sequence[str]
+) -> dict[str, tuple[Shape, torch.dtype]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     bins, dims = len(network.transform.mean), network.embedding_size
     weights = network.state_dict().items()
+    sizes = {name: dims if name == LEARNED else bins for name in views}
     return {
         **{WEIGHTS + name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights},
-        "memory.references": ((None, dims), torch.float32),
-        "memory.clips": ((None,), torch.int64),
+        **{f"memory.{name}.values": ((None, size), torch.float32) for name, size in sizes.items()},
+        **{f"memory.{name}.clips": ((None,), torch.int64) for name in views},
         "healthy.digests": ((clips,), torch.int64),
         "healthy.seconds": ((clips,), torch.float64),
         "bands.mean": ((bins,), torch.float32),
@@ -177,8 +190,8 @@ def _expected(network: Network, clips: int) -> dict[str, tuple[Shape, torch.dtyp
         "bands.rise": ((2, bins), torch.float32),
         "bands.fall": ((2, bins), torch.float32),
         "bands.peak": ((), torch.float64),
-        "calibration": ((clips,), torch.float64),
-        "calibration.together": ((clips,), torch.float64),
+        "calibration": ((len(views), clips), torch.float64),
+        "calibration.together": ((len(views), clips), torch.float64),
     }
 
 
@@ -220,7 +233,9 @@ def _check_names(found: Collection[str], expected: Collection[str]) -> None:
 
 def _check_memory(memory: Memory) -> None:
     """Raise `DamageError` unless every clip has its references, in order."""
-    clips, count = memory.clips, len(memory.sections)
-    whole = np.array_equal(np.unique(clips), np.arange(count)) and (np.diff(clips) >= 0).all()
-    if len(clips) != len(memory.references) or not whole:
-        raise DamageError("memory.clips does not name every recording in order")
+    count = len(memory.sections)
+    for name, view in memory.views.items():
+        clips = view.clips
+        whole = np.array_equal(np.unique(clips), np.arange(count)) and (np.diff(clips) >= 0).all()
+        if len(clips) != len(view.values) or not whole:
+            raise DamageError(f"memory.{name}.clips does not name every recording in order")

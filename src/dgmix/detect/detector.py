@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ from sklearn.base import BaseEstimator
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, load_recipe
+from dgmix.detect.fusion import fused, fused_left_out
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
-from dgmix.detect.memory import Comparison, Memory, represent
+from dgmix.detect.memory import Comparison, Memory
 from dgmix.detect.recordings import Sounds, Source, healthy_sounds, sounds
 from dgmix.detect.threshold import Calibration, smallest_rate
+from dgmix.detect.views import LEARNED, represent
 from dgmix.errors import InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
-from dgmix.model.train import Run, train
+from dgmix.model.train import Run, train, untrained
 from dgmix.progress import Advance, progress, silent
 
 
@@ -94,7 +96,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         crops = TrainingCrops.of(bank, found.sections)
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
-            network = train(recipe, crops, self.seed, run, self.device)
+            network = network_for(recipe, crops, self.seed, run, self.device)
         with progress("remembering", len(bank)) as advance:
             return self.learn(recipe, network, bank, found.sections, found.domains, advance)
 
@@ -108,8 +110,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         advance: Advance = silent,
     ) -> Detector:
         """Take a trained network, remember the healthy clips of `bank`, and return itself."""
-        vectors, clips = represent(recipe, network, bank, advance)
-        memory = Memory(vectors, clips, tuple(sections), tuple(domains))
+        views = represent(recipe, network, bank, advance)
+        memory = Memory(views, tuple(sections), tuple(domains))
         healthy = Healthy.of(bank, recipe, trained=len(bank))
         return self.assemble(recipe, network, memory, BandStatistics.of(bank, recipe), healthy)
 
@@ -124,19 +126,37 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> Detector:
         """Take over everything that `fit` would find, and return itself.
 
-        `scores` are each healthy clip's against the others (clip,) of its section and of all
-        sections; they are computed where they are not given.
+        `scores` are each healthy clip's against the others, (view, clip), of its section and of
+        all sections; they are computed where they are not given.
         """
-        comparison = Comparison(recipe.detect, memory)
+        self._comparison = comparison = Comparison(recipe.detect, memory)
         if scores is None:
-            scores = (
-                comparison.calibrate(healthy.recordings),
-                comparison.calibrate(healthy.recordings, together=True),
-            )
+            own = comparison.calibrate(healthy.recordings)
+            one = comparison.compared_with(memory.sections[0]).all()
+            scores = own, own if one else comparison.calibrate(healthy.recordings, together=True)
         self.recipe_, self.network_, self.memory_, self.bands_ = recipe, network, memory, bands
-        self.healthy_, self._comparison = healthy, comparison
-        self.decision_scores_, self.pooled_scores_ = scores
+        self.healthy_, (self.view_scores_, self.pooled_view_scores_) = healthy, scores
+        self.pooled_scores_ = fused_left_out(self.pooled_view_scores_, healthy.recordings)
+        self.decision_scores_ = self.pooled_scores_.copy()
+        for section in self.sections:
+            of = comparison.compared_with(section)
+            own = self.healthy_views(section)
+            self.decision_scores_[of] = fused_left_out(own, healthy.recordings[of])
         return self
+
+    def seeing(self, views: Sequence[str]) -> Detector:
+        """Return a detector like this one that compares only some of its views of a clip."""
+        chosen = [list(self.memory_.views).index(view) for view in views]
+        settings = self.recipe_.detect.model_copy(update={"views": list(views)})
+        memory = replace(self.memory_, views={view: self.memory_.views[view] for view in views})
+        return Detector(**self.get_params()).assemble(
+            self.recipe_.model_copy(update={"detect": settings}),
+            self.network_,
+            memory,
+            self.bands_,
+            self.healthy_,
+            (self.view_scores_[chosen], self.pooled_view_scores_[chosen]),
+        )
 
     def score_samples(
         self, X: Source, *, sample_rate: int | None = None, sections: Sequence[str] | None = None
@@ -210,8 +230,21 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     def score_bank(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the anomaly scores (clip,) of the clips of `bank`."""
         self._check_fitted()
-        vectors, clips = represent(self.recipe_, self.network_, bank)
-        return self._comparison.score(vectors, clips, sections)
+        found = self._comparison.score(represent(self.recipe_, self.network_, bank), sections)
+        keys = np.array([self._comparison.key(section) for section in sections])
+        scores = np.empty(len(sections))
+        for key in set(keys.tolist()):
+            those = keys == key
+            scores[those] = fused(found[:, those], self.healthy_views(key))
+        return scores
+
+    def healthy_views(self, section: str) -> NDArray[np.float64]:
+        """Return the healthy scores (view, reference) that clips of `section` are told in units of.
+
+        Each is that of a healthy clip against the others that it would be compared with.
+        """
+        scores = self.view_scores_ if self._comparison.key(section) else self.pooled_view_scores_
+        return scores[:, self._comparison.compared_with(section)]
 
     def judge(
         self,
@@ -321,9 +354,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             new = np.flatnonzero(~healthy.knows(bank)).tolist()
             if new:
                 bank = MelBank([bank[i].astype(np.float16) for i in new], bank.n_mels)
-                vectors, clips = represent(self.recipe_, self.network_, bank)
                 names = [tuple(each[i] for i in new) for each in (part.sections, part.domains)]
-                memory = memory.with_more(Memory(vectors, clips, *names))
+                views = represent(self.recipe_, self.network_, bank)
+                memory = memory.with_more(Memory(views, *names))
                 bands = bands.merged(BandStatistics.of(bank, self.recipe_))
                 healthy = healthy.with_more(Healthy.of(bank, self.recipe_))
         return self.assemble(self.recipe_, self.network_, memory, bands, healthy)
@@ -369,6 +402,13 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(self, "memory_", msg="this Detector has not learned yet; call fit first")
+
+
+def network_for(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
+    """Return a network that is trained, or untrained where the recipe has no learned view."""
+    if LEARNED in recipe.detect.views:
+        return train(recipe, crops, seed, run, device)
+    return untrained(recipe, crops, seed, device)
 
 
 def _readable(

@@ -32,7 +32,7 @@ from dgmix.files import atomic_path
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FORMAT = 1
+FORMAT = 2
 OPSET = 18
 OUTPUTS = ("score", "p_value", "anomaly", "embedding")
 LARGEST_BYTES = 1_900_000_000  # an ONNX file is one protobuf message: less than 2 GiB
@@ -106,16 +106,22 @@ def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
     settings, memory = detector.recipe_.detect, detector.memory_
     _check_scorer(settings)
     of = Comparison(settings, memory).compared_with(section)
-    references = memory.references[of[memory.clips]]
-    if references.nbytes > LARGEST_BYTES:
+    references = {name: view.values[of[view.clips]] for name, view in memory.views.items()}
+    if sum(each.nbytes for each in references.values()) > LARGEST_BYTES:
+        count = sum(map(len, references.values()))
         raise InputError(
-            f"a memory of {len(references)} vectors is too large for an ONNX file (2 GiB); export "
-            "one section, or learn with detect.pool=mean-embedding"
+            f"a memory of {count} vectors is too large for an ONNX file (2 GiB); export one "
+            "section, or learn with detect.pool=mean-embedding"
         )
     calibration = detector.calibration(section)
     threshold = calibration.threshold(rate)
     return WaveformVerdict(
-        _embedding(detector), settings, references, PValues.of(calibration), threshold
+        _embedding(detector),
+        settings,
+        references,
+        detector.healthy_views(section),
+        PValues.of(calibration),
+        threshold,
     )
 
 
@@ -235,7 +241,7 @@ def _check(file: Path, detector: Detector, section: str) -> None:
     for signal in _trial_signals(detector.recipe_):
         found = dict(zip(names, session.run(None, {"waveform": signal}), strict=True))
         for name, expected in _expected(detector, signal, section).items():
-            if name in found and not _agree(found[name], expected):
+            if name in found and not _agree(found[name], expected, detector):
                 raise DgmixError(
                     f"the {name} of the ONNX model differs from that of the detector, so it was "
                     "not written; please report this with the versions of torch and onnxruntime"
@@ -261,6 +267,11 @@ def _expected(detector: Detector, signal: NDArray[np.float32], section: str) -> 
     }
 
 
-def _agree(found: Floats, expected: Floats) -> bool:
-    """Say whether values differ by no more than `AGREEMENT` of the largest of them."""
-    return float(np.abs(found - expected).max()) <= AGREEMENT * float(np.abs(expected).max())
+def _agree(found: Floats, expected: Floats, detector: Detector) -> bool:
+    """Say whether values differ by no more than `AGREEMENT` of the largest of them.
+
+    The score of several views is one of deviations, of which 1 is much, and may be near 0.
+    """
+    least = 1.0 if len(detector.memory_.views) > 1 else 0.0
+    limit = AGREEMENT * max(float(np.abs(expected).max()), least)
+    return float(np.abs(found - expected).max()) <= limit

@@ -2,105 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.bank import MelBank
-from dgmix.config import DetectSettings, Recipe
-from dgmix.detect.embed import Windows, embed, embed_clips, hop_frames, windows_of
+from dgmix.config import DetectSettings
+from dgmix.detect.embed import Windows
 from dgmix.detect.scorers import Scorer, build_scorer
-from dgmix.model.network import Network
-from dgmix.progress import Advance, silent
+from dgmix.detect.views import LEARNED, Vectors
 
 ALL = ""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The healthy clips as a scorer sees them.
+    """The healthy clips as scorers see them: by view, and what section and domain each is of."""
 
-    `references` float32 (reference, dim): an embedding of each clip, or of each window;
-    `clips` int64 (reference,): which clip a reference is of;
-    `sections`, `domains`: of each clip, as text.
-    """
-
-    references: NDArray[np.float32]
-    clips: NDArray[np.int64]
+    views: Mapping[str, Vectors]
     sections: tuple[str, ...]
     domains: tuple[str, ...]
 
     def with_more(self, other: Memory) -> Memory:
         """Return a memory of these clips and, after them, those of `other`."""
-        return Memory(
-            np.concatenate([self.references, other.references]),
-            np.concatenate([self.clips, other.clips + len(self.sections)]),
-            self.sections + other.sections,
-            self.domains + other.domains,
-        )
+        count = len(self.sections)
+        views = {
+            name: Vectors(
+                np.concatenate([mine.values, other.views[name].values]),
+                np.concatenate([mine.clips, other.views[name].clips + count]),
+            )
+            for name, mine in self.views.items()
+        }
+        return Memory(views, self.sections + other.sections, self.domains + other.domains)
 
 
 class Comparison:
-    """Scores clips against a memory: against their own section where the memory knows it.
+    """Scores clips against a memory, in every view: against their own section where it is known.
 
     A clip of another section, and any clip when `per_section` is off, is compared with all.
     """
 
     def __init__(self, settings: DetectSettings, memory: Memory) -> None:
         self.settings, self.memory = settings, memory
-        self._keys = np.array([memory.sections[clip] for clip in memory.clips])
-        self._domains = np.array(memory.domains, str)[memory.clips] if memory.domains else None
-        self._sections = set(memory.sections)
-        self._fitted: dict[str, Scorer] = {}
+        self._sections = np.array(memory.sections)
+        self._fitted: dict[tuple[str, str], Scorer] = {}
 
-    def score(
-        self, queries: NDArray[np.floating], clips: NDArray[np.int64], sections: Sequence[str]
-    ) -> NDArray[np.float64]:
-        """Return the scores (clip,) of clips represented by `queries` (query, dim).
+    def score(self, queries: Mapping[str, Vectors], sections: Sequence[str]) -> NDArray[np.float64]:
+        """Return the scores (view, clip) of clips as `represent` describes them.
 
-        `clips` int64 (query,) says which clip a query is of, `sections` (clip,) where it belongs.
+        `sections` (clip,) says where each clip belongs.
         """
-        keys = np.array([self.key(section) for section in sections])[clips]
-        scores = np.empty(len(queries))
-        for key in np.unique(keys):
-            scores[keys == key] = self._scorer(str(key)).score(queries[keys == key])
-        return self._pool(scores, clips, len(sections))
+        keys = np.array([self.key(section) for section in sections])
+        return np.array([self._score(name, queries[name], keys) for name in self.memory.views])
 
     def calibrate(
         self, recordings: NDArray[np.int64] | None = None, together: bool = False
     ) -> NDArray[np.float64]:
-        """Return each healthy clip's score (clip,) against the others, itself left out.
+        """Return each healthy clip's scores (view, clip) against the others, itself left out.
 
         The others are those of its section, or of all sections `together`. `recordings` (clip,)
         says which clips are the same recording, to be left out with it: each is its own otherwise.
         """
-        scores = np.empty(len(self._keys))
-        groups = self.memory.clips if recordings is None else recordings[self.memory.clips]
-        keys = np.array([ALL if together else self.key(section) for section in self._keys])
-        for key in np.unique(keys):
-            chosen = keys == key
-            scores[chosen] = self._scorer(str(key)).score_references(groups[chosen])
-        return self._pool(scores, self.memory.clips, len(self.memory.sections))
+        keys = np.array([ALL if together else self.key(section) for section in self._sections])
+        count = len(self._sections)
+        recordings = np.arange(count) if recordings is None else recordings
+        return np.array([self._left_out(name, keys, recordings) for name in self.memory.views])
 
     def key(self, section: str) -> str:
         """Return the section that clips of `section` are compared within, "" for all clips."""
-        known = self.settings.per_section and section in self._sections
+        known = self.settings.per_section and section in self.memory.sections
         return section if known else ALL
 
     def compared_with(self, section: str) -> NDArray[np.bool_]:
         """Return which healthy clips (clip,) those of `section` are compared with."""
         key = self.key(section)
-        return np.array([key in (ALL, each) for each in self.memory.sections])
+        return np.asarray((self._sections == key) | (key == ALL))
 
-    def _scorer(self, key: str) -> Scorer:
-        if key not in self._fitted:
-            chosen = slice(None) if key == ALL else self._keys == key
-            domains = None if self._domains is None else self._domains[chosen]
-            scorer = build_scorer(self.settings, domains, self.memory.clips[chosen])
-            self._fitted[key] = scorer.fit(self.memory.references[chosen])
-        return self._fitted[key]
+    def _score(self, view: str, queries: Vectors, keys: NDArray[np.str_]) -> NDArray[np.float64]:
+        of = keys[queries.clips]
+        scores = np.empty(len(of))
+        for key in np.unique(of):
+            mine = of == key
+            scores[mine] = self._scorer(view, str(key)).score(queries.values[mine])
+        return self._pool(scores, queries.clips, len(keys))
+
+    def _left_out(
+        self, view: str, keys: NDArray[np.str_], recordings: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        clips = self.memory.views[view].clips
+        scores = np.empty(len(clips))
+        for key in np.unique(keys):
+            mine = keys[clips] == key
+            groups = recordings[clips[mine]]
+            scores[mine] = self._scorer(view, str(key)).score_references(groups)
+        return self._pool(scores, clips, len(keys))
+
+    def _scorer(self, view: str, key: str) -> Scorer:
+        if (view, key) not in self._fitted:
+            vectors = self.memory.views[view]
+            mine = self.compared_with(key)[vectors.clips]
+            clips = vectors.clips[mine]
+            domains = np.array(self.memory.domains, str)[clips] if self.memory.domains else None
+            scorer = build_scorer(self.settings, domains, clips)
+            self._fitted[view, key] = scorer.fit(vectors.values[mine])
+        return self._fitted[view, key]
 
     def _pool(
         self, scores: NDArray[np.float64], clips: NDArray[np.int64], count: int
@@ -108,19 +114,6 @@ class Comparison:
         windows = Windows(clips, np.zeros_like(clips), count)
         farthest = self.settings.pool == "max-distance"
         return windows.max(scores) if farthest else windows.mean(scores)
-
-
-def represent(
-    recipe: Recipe, network: Network, bank: MelBank, advance: Advance = silent
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the vectors of a bank that are compared, (vector, dim), and the clip of each.
-
-    Calls `advance` with the number of clips that were embedded since.
-    """
-    if recipe.detect.pool == "mean-embedding":
-        return embed_clips(recipe, network, bank, advance), np.arange(len(bank))
-    windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
-    return embed(network, bank, windows, advance), windows.clips
 
 
 def score_view(
@@ -135,6 +128,7 @@ def score_view(
 
     Where the domains of the training clips are not given, they are of one.
     """
-    clips = np.arange(len(training))
-    memory = Memory(np.asarray(training), clips, tuple(training_sections), tuple(training_domains))
-    return Comparison(settings, memory).score(test, np.arange(len(test)), test_sections)
+    known = Vectors(np.asarray(training), np.arange(len(training)))
+    asked = Vectors(np.asarray(test), np.arange(len(test)))
+    memory = Memory({LEARNED: known}, tuple(training_sections), tuple(training_domains))
+    return np.asarray(Comparison(settings, memory).score({LEARNED: asked}, test_sections)[0])

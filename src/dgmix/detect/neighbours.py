@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
 from dgmix.detect.embed import Windows
-from dgmix.detect.memory import represent
+from dgmix.detect.views import Vectors, represent
 from dgmix.model.network import Network
 
 
@@ -23,22 +23,31 @@ def nearest_healthy(
 ) -> NDArray[np.int64]:
     """Return, for each of `clips`, the number of the nearest one of `healthy`, int64 (clip,).
 
-    The distance is the one that scores are made of: each vector of a clip has its distance to the
-    nearest vector of the healthy one, and the mean of these counts. `allowed` (clip, healthy)
-    says which pairs to look at; −1 stands where there is none.
+    In a view each vector of a clip has its distance to the nearest vector of the healthy one, and
+    the mean of these counts; of several views it is their mean, each in units of its median.
+    `allowed` (clip, healthy) says which pairs to look at; −1 stands where there is none.
     """
+    queries = represent(recipe, network, clips)
+    references = represent(recipe, network, healthy)
+    total = np.zeros((len(clips), len(healthy)))
+    for view, known in references.items():
+        distances = _distances(queries[view], known)
+        total += distances / (np.median(distances) or 1)
+    if allowed is not None:
+        total[~allowed] = np.inf
+    return np.where(np.isfinite(total).any(1), total.argmin(1), -1)
+
+
+def _distances(queries: Vectors, references: Vectors) -> NDArray[np.float64]:
+    """Return the distance (clip, healthy) of all clips in one view."""
     from sklearn.metrics import pairwise_distances
 
-    queries, of = represent(recipe, network, clips)
-    references, healthy_of = represent(recipe, network, healthy)
-    centre = references.mean(0, dtype=np.float64)
-    distances = pairwise_distances(queries - centre, references - centre)
-    firsts = np.searchsorted(healthy_of, np.arange(len(healthy)))
+    centre = references.values.mean(0, dtype=np.float64)
+    distances = pairwise_distances(queries.values - centre, references.values - centre)
+    count = int(queries.clips[-1]) + 1
+    firsts = np.searchsorted(references.clips, np.arange(references.clips[-1] + 1))
     to_clips = np.minimum.reduceat(distances, firsts, axis=1)
-    mean = Windows(of, np.zeros_like(of), len(clips)).mean(to_clips)
-    if allowed is not None:
-        mean[~allowed] = np.inf
-    return np.where(np.isfinite(mean).any(1), mean.argmin(1), -1)
+    return Windows(queries.clips, np.zeros_like(queries.clips), count).mean(to_clips)
 
 
 def comparable(

@@ -39,7 +39,7 @@ def summary(detector: Detector) -> dict[str, Any]:
             "median": _plain(scores[len(scores) // 2]),
             "greatest": _plain(scores[-1]),
         },
-        "memory": list(memory.references.shape),
+        "views": {name: list(view.values.shape) for name, view in memory.views.items()},
         "weights": sum(p.numel() for p in detector.network_.parameters()),
     }
 
@@ -124,7 +124,10 @@ def described(path: str, told: dict[str, Any]) -> str:
         "anomaly": f"a score {thresholds(told)}",
         "healthy scores": f"{_shown(scores['least'])} to {_shown(scores['greatest'])}, "
         f"median {_shown(scores['median'])}",
-        "memory": "{} vectors of {} numbers".format(*told["memory"]),
+        "memory": ", ".join(
+            f"{view}: {counted(count, 'vector')} of {size} numbers"
+            for view, (count, size) in told["views"].items()
+        ),
         "network": f"{told['weights'] / 1e6:.2f} million weights, seed {told['seed']}",
         "versions": f"dgmix {told['dgmix']}, file format {told['format']}",
     }

@@ -6,6 +6,7 @@ It gives what `Detector` gives for one signal (sample,) that has the detector's 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgmix.audio.bank import FLOAT16_MAX
-from dgmix.audio.features import MelSpectrogram
+from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
+from dgmix.detect.fusion import TINY, units
+from dgmix.detect.scorers.whitening import Whitening
 from dgmix.detect.threshold import Calibration
+from dgmix.detect.views import LEARNED
 from dgmix.model.network import Network
 
 SPARE_CANDIDATES = 15
@@ -38,18 +42,21 @@ class WaveformEmbedding(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return the mean embedding of a signal (sample,)."""
-        return mean(self.embeddings(waveform))
+        return mean(self.embeddings(self.spectrogram(waveform)))
 
-    def embeddings(self, waveform: Tensor) -> Tensor:
-        """Return the embeddings (window, dim) of a signal (sample,).
+    def spectrogram(self, waveform: Tensor) -> Tensor:
+        """Return the linear mel magnitudes (frame, mel) of a signal (sample,).
 
-        The spectrogram is computed in float64, since the encoder magnifies a value that is rounded
-        to another float16 than in `half_mel` several hundred times.
+        Computed in float64, since the encoder magnifies a value that is rounded to another float16
+        than in `half_mel` several hundred times.
         """
         if self.remove_mean:
             waveform = waveform - mean(waveform)
         padded = reflected(waveform, self.mel.n_fft // 2)
-        mels = self.mel.spectrogram(padded.double()).T.clamp(max=FLOAT16_MAX).half().float()
+        return self.mel.spectrogram(padded.double()).T.clamp(max=FLOAT16_MAX).half().float()
+
+    def embeddings(self, mels: Tensor) -> Tensor:
+        """Return the embeddings (window, dim) of linear mel magnitudes (frame, mel)."""
         embeddings: Tensor = self.network(windows(mels, self.network.crop_frames, self.hop))
         return embeddings
 
@@ -72,33 +79,73 @@ class PValues:
         return cls(edges, calibration.p_values(np.append(edges, np.inf)))
 
 
-class WaveformVerdict(nn.Module):
-    """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
+class Nearest(nn.Module):
+    """Vectors (query, dim) → their mean distance (query,) to the nearest of some references.
 
-    `references` float32 (reference, dim) are what a signal is compared with; it is an anomaly when
-    its score is above `threshold`.
+    What the scorer `knn` says, in the white space of the references (reference, dim) where the
+    settings ask for it.
     """
 
     centre: Tensor
     references: Tensor
+    scale: Tensor
+    unmix: Tensor
+
+    def __init__(self, settings: DetectSettings, references: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.neighbors = min(settings.neighbors, len(references))
+        self.whitens = settings.whiten
+        known = references.astype(np.float64)
+        if settings.whiten:
+            whitening = Whitening(references)
+            self.register_buffer("scale", torch.from_numpy(whitening.scale))
+            self.register_buffer("unmix", torch.from_numpy(np.linalg.inv(whitening.factor)))
+            known, centre = whitening(references), whitening.centre
+        else:
+            centre = known.mean(0)
+            known = known - centre
+        self.register_buffer("centre", torch.from_numpy(centre))
+        self.register_buffer("references", torch.from_numpy(known).float())
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Return the distances (query,), float32."""
+        queries = queries.double()
+        if self.whitens:
+            queries = (queries / self.scale - self.centre) @ self.unmix.T
+        else:
+            queries = queries - self.centre
+        return nearest(queries.float(), self.references, self.neighbors)
+
+
+class WaveformVerdict(nn.Module):
+    """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
+
+    `references` float32 (reference, dim) are what each view of a signal is compared with, and
+    `healthy` float64 (view, clip) the scores whose units a score of several views is told in; it is
+    an anomaly when its score is above `threshold`.
+    """
+
     edges: Tensor
     values: Tensor
+    mean: Tensor
+    spread: Tensor
 
     def __init__(
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
-        references: NDArray[np.float32],
+        references: Mapping[str, NDArray[np.float32]],
+        healthy: NDArray[np.float64],
         p_values: PValues,
         threshold: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.views = list(references)
         self.pool = settings.pool
-        self.neighbors = min(settings.neighbors, len(references))
-        centre = references.mean(0, dtype=np.float64)
-        self.register_buffer("centre", torch.from_numpy(centre).float())
-        self.register_buffer("references", torch.from_numpy(references - centre).float())
+        self.scorers = nn.ModuleList([Nearest(settings, each) for each in references.values()])
+        for name, moment in zip(("mean", "spread"), units(healthy), strict=True):
+            self.register_buffer(name, torch.from_numpy(moment))
         self.register_buffer("edges", torch.from_numpy(p_values.edges).float())
         self.register_buffer("values", torch.from_numpy(p_values.values).float())
         self.threshold = threshold
@@ -109,22 +156,51 @@ class WaveformVerdict(nn.Module):
         A signal that holds a value that is not a number has no number for score and p-value, and
         is an anomaly.
         """
-        embeddings = self.embedding.embeddings(waveform)
-        embedding = mean(embeddings)
-        score = self.score(embedding[None] if self.pool == "mean-embedding" else embeddings)
+        mels = self.embedding.spectrogram(waveform)
+        embeddings = self.embedding.embeddings(mels)
+        score = self.score(mels, embeddings)
         p_value = self.values[(self.edges < score).sum()]
         p_value = torch.where(score.isnan(), score, p_value)
-        return score, p_value, ~(score <= self.threshold), embedding
+        return score, p_value, ~(score <= self.threshold), mean(embeddings)
 
-    def score(self, queries: Tensor) -> Tensor:
-        """Return the score () of the vectors (query, dim) that stand for a signal."""
-        distances = nearest(queries - self.centre, self.references, self.neighbors)
-        return distances.max() if self.pool == "max-distance" else mean(distances)
+    def score(self, mels: Tensor, embeddings: Tensor) -> Tensor:
+        """Return the score () of a signal with `mels` (frame, mel), `embeddings` (window, dim)."""
+        levels = decibels(mels).double()
+        found = []
+        for view, scorer in zip(self.views, self.scorers, strict=True):
+            if view == LEARNED:
+                whole = self.pool == "mean-embedding"
+                distances = scorer(mean(embeddings)[None] if whole else embeddings)
+                found.append(distances.max() if self.pool == "max-distance" else mean(distances))
+            else:
+                found.append(scorer(STATISTICS[view](levels)[None])[0])
+        if len(found) == 1:
+            [score] = found
+            return score
+        logarithms = torch.stack(found).double().clamp(min=TINY).log()
+        return ((logarithms - self.mean) / self.spread).max().float()
 
 
 def mean(values: Tensor) -> Tensor:
     """Return the mean over the first axis, summed in float64, as float32."""
     return values.double().mean(0).float()
+
+
+def change(levels: Tensor) -> Tensor:
+    """Return the standard deviation (mel,) of what changes from frame to frame, 0 of one frame."""
+    steps = levels[1:] - levels[:-1]
+    count = torch.sym_max(levels.shape[0] - 1, 1)  # type: ignore[no-untyped-call]
+    centred = steps - steps.sum(0) / count
+    deviation: Tensor = (centred.square().sum(0) / count).sqrt()
+    return deviation
+
+
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "logmel-mean": lambda levels: levels.mean(0),
+    "logmel-max": lambda levels: levels.amax(0),
+    "logmel-min": lambda levels: levels.amin(0),
+    "logmel-change": change,
+}
 
 
 def reflected(waveform: Tensor, half: int) -> Tensor:

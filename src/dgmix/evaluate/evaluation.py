@@ -77,7 +77,7 @@ def evaluate_scores(
     `path` and `ground_truth` are as in `dgmix.evaluate.scores.read_scores`; `convention` is
     "official" or "same-domain"; `bootstrap` is the number of resamples and `confidence` the part of
     them that the interval covers. Where scores of several systems lie there, `system` names the one
-    that is meant; DG-Mix ("dgmix"), by default.
+    that is meant; dgmix, by default.
 
     Raises `InputError` for bad files, an unknown convention and a system that is not there.
     """

@@ -41,10 +41,14 @@ SCHEMA = {
     "score": pl.Float64,
 }
 SYSTEM_NAMES = {
-    "dgmix": "DG-Mix",
+    "dgmix": "dgmix",
+    "learned": "DG-Mix view alone",
+    "raw": "raw views alone",
     "untrained": "untrained encoder",
     "logmel-mean": "log-mel mean",
     "logmel-max": "log-mel max",
+    "logmel-min": "log-mel min",
+    "logmel-change": "log-mel change",
 }
 _DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
 _ALLOWED = {"domain": (*DOMAINS, UNKNOWN), "split": SPLITS, "label": LABELS}
@@ -95,7 +99,7 @@ def shown_system(system: str) -> str:
 
 
 def systems_of(scores: pl.DataFrame) -> list[str]:
-    """Return the systems in a table: DG-Mix, its baselines, then the others by name."""
+    """Return the systems in a table: dgmix, its baselines, then the others by name."""
     known = list(SYSTEM_NAMES)
     found = scores["system"].unique().to_list()
     return sorted(found, key=lambda s: (known.index(s) if s in known else len(known), s))

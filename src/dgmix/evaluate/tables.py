@@ -97,7 +97,7 @@ def overview(
 ) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table that sets the systems side by side.
 
-    Where DG-Mix is one of several, the last column is how much its Ω is above each other one's;
+    Where dgmix is one of several, the last column is how much its Ω is above each other one's;
     a `brief` table has no such column, and only its last Ω has an interval.
     """
     omegas = {f"Ω {name}".strip(): sections for name, sections in blocks(judged).items()}
@@ -111,7 +111,7 @@ def overview(
             spread = not brief or sections is None
             row.append(shown(judged.estimate(system, sections=sections), spread))
         rows.append([*row, _lead(judged, system)] if compared else row)
-    return [*header, *(["lead of DG-Mix"] if compared else [])], rows
+    return [*header, *(["lead of dgmix"] if compared else [])], rows
 
 
 def notes(judged: Resampled, scores: pl.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from dgmix.detect.memory import Comparison, Memory, score_view
 from dgmix.detect.scorers import SCORERS, build_scorer
 from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.knn import KNearest
+from dgmix.detect.views import Vectors
 
 Floats = NDArray[np.float64]
 RARE = np.array(["source"] * 40 + ["target"] * 5)
@@ -113,13 +114,13 @@ def test_the_memory_says_which_domains_there_are() -> None:
     data = references().astype(np.float32)
     settings = DetectSettings(per_domain=True, balance="memmixup")
     queries = np.random.default_rng(1).uniform(-10, 50, size=(30, 4))
-    memory = Memory(data, np.arange(45), ("00",) * 45, tuple(RARE.tolist()))
+    memory = Memory({"dgmix": Vectors(data, np.arange(45))}, ("00",) * 45, tuple(RARE.tolist()))
     expected = build_scorer(settings, RARE).fit(data)
     comparison = Comparison(settings, memory)
-    found = comparison.score(queries, np.arange(30), ["00"] * 30)
+    [found] = comparison.score({"dgmix": Vectors(queries, np.arange(30))}, ["00"] * 30)
     np.testing.assert_allclose(found, expected.score(queries), rtol=1e-12)
     held_out = expected.score_references(np.arange(45))
-    np.testing.assert_allclose(comparison.calibrate(), held_out, rtol=1e-12)
+    np.testing.assert_allclose(comparison.calibrate()[0], held_out, rtol=1e-12)
     viewed = score_view(settings, data, ["00"] * 45, queries, ["00"] * 30, RARE.tolist())
     np.testing.assert_allclose(viewed, found, rtol=1e-12)
     plain = score_view(settings, data, ["00"] * 45, queries, ["00"] * 30)

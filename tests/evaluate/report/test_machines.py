@@ -39,7 +39,7 @@ def test_distributions_of_every_machine_system_and_section(scores, judged):
 
 def test_distributions_show_the_first_seed_with_its_auc(scores, judged):
     gallery = machines.score_distributions(scores, judged)[0]
-    assert gallery.name == "fan, DG-Mix, seed 0"
+    assert gallery.name == "fan, dgmix, seed 0"
     where = {"system": "dgmix", "machine": "fan", "section": "00", "seed": 0}
     shown = [float(number) for number in re.findall(r"\d+\.\d", gallery.panels[0].note)]
     assert shown == [
@@ -50,14 +50,14 @@ def test_distributions_show_the_first_seed_with_its_auc(scores, judged):
 def test_distributions_name_the_repeat_where_there_are_several(make_run):
     scores = read_run(make_run(machines=["fan"], repeats=[1, 2], separation={"dgmix": 1.0}))
     (gallery,) = machines.score_distributions(scores, resample(scores, bootstrap=0))
-    assert gallery.name == "fan, DG-Mix, repeat 1, seed 0"
+    assert gallery.name == "fan, dgmix, repeat 1, seed 0"
 
 
 def test_roc_curves_have_the_mean_auc_over_sections_and_seeds(scores, judged):
     galleries = machines.roc_curves(judged, figures.looks(systems_of(scores)))
     assert [g.machine for g in galleries] == ["fan", "valve"]
     for domain, panel in zip(("source", "target"), galleries[1].panels, strict=True):
-        for system, name in (("dgmix", "DG-Mix"), ("logmel-max", "log-mel max")):
+        for system, name in (("dgmix", "dgmix"), ("logmel-max", "log-mel max")):
             aucs = [
                 auc(scores, domain, system=system, machine="valve", section=section, seed=seed)
                 for section in ("00", "01")

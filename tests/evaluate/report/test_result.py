@@ -21,15 +21,15 @@ def scores_of(make_run):
 
 def test_a_clear_lead_is_told(scores_of):
     text = verdict(scores_of(dgmix=3.0, logmel_max=0.3, untrained=0.1))
-    assert text.startswith("The best of 3 systems is DG-Mix with Ω = ")
-    assert "DG-Mix is ahead of log-mel max, the best of the others, by " in text
+    assert text.startswith("The best of 3 systems is dgmix with Ω = ")
+    assert "dgmix is ahead of log-mel max, the best of the others, by " in text
     assert "too little" not in text
 
 
 def test_a_clear_defeat_is_told(scores_of):
     text = verdict(scores_of(dgmix=0.3, logmel_max=3.0))
     assert text.startswith("The best of 2 systems is log-mel max with Ω = ")
-    assert "DG-Mix does not beat log-mel max here: its Ω is lower by " in text
+    assert "dgmix does not beat log-mel max here: its Ω is lower by " in text
     assert "too little" not in text
 
 
@@ -45,7 +45,7 @@ def test_guessing_is_called_guessing(scores_of):
 
 def test_one_system_is_not_compared(scores_of):
     text = verdict(scores_of(dgmix=1.0))
-    assert text.startswith("DG-Mix reaches Ω = ")
+    assert text.startswith("dgmix reaches Ω = ")
     assert "ahead" not in text
     assert "beat" not in text
 
@@ -53,7 +53,7 @@ def test_one_system_is_not_compared(scores_of):
 def test_systems_with_other_clips_are_not_compared(scores_of):
     scores = scores_of(dgmix=1.0, logmel_max=0.5)
     partial = scores.filter((pl.col("system") == "dgmix") | (pl.col("section") == "00"))
-    assert "DG-Mix and log-mel max did not score the same clips" in verdict(partial)
+    assert "dgmix and log-mel max did not score the same clips" in verdict(partial)
 
 
 def test_without_labels_nothing_is_judged(make_scores):

@@ -18,6 +18,7 @@ from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.gmm import GaussianMixture
 from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.scorers.mahalanobis import Mahalanobis
+from dgmix.detect.scorers.whitening import Whitened
 
 
 class Scorer(Protocol):
@@ -59,8 +60,12 @@ def build_scorer(
     the references are of that it will be fitted to; they matter where the settings score or
     balance per domain and there are several.
     """
-    build = SCORERS[settings.scorer]
+    build = _white if settings.whiten else SCORERS[settings.scorer]
     apart = settings.per_domain or settings.balance != "none"
     if domains is None or not apart or len(np.unique(domains)) < 2:
         return build(settings)
     return DomainWise(settings, build, domains, np.arange(len(domains)) if clips is None else clips)
+
+
+def _white(settings: DetectSettings) -> Scorer:
+    return Whitened(lambda: SCORERS[settings.scorer](settings))

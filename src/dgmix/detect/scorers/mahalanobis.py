@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.left_out import left_out_scores
-
-LEAST_SHRINKAGE = 1e-6
-RESOLUTION = 1e-14
+from dgmix.detect.scorers.whitening import RESOLUTION, shrunken_covariance
 
 
 class Mahalanobis:
@@ -27,7 +25,8 @@ class Mahalanobis:
         """Learn mean and covariance of the references (reference, dim)."""
         self._references = references
         self._centre = references.mean(0, dtype=np.float64)
-        self._factor = np.linalg.cholesky(self._covariance(references - self._centre))
+        limit = RESOLUTION * float(np.abs(references).max(initial=0))
+        self._factor = np.linalg.cholesky(shrunken_covariance(references - self._centre, limit))
         return self
 
     def score(self, queries: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -43,15 +42,3 @@ class Mahalanobis:
         return left_out_scores(
             lambda kept: Mahalanobis(self.settings).fit(references[kept]), references, groups
         )
-
-    def _covariance(self, deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the covariance (dim, dim); the identity where the references do not differ."""
-        from sklearn.covariance import ledoit_wolf
-
-        dim = deviations.shape[1]
-        spread = np.mean(deviations**2)
-        if spread <= (RESOLUTION * np.abs(self._references).max()) ** 2:
-            return np.eye(dim)
-        covariance, shrinkage = ledoit_wolf(deviations, assume_centered=True)
-        ridge = max(LEAST_SHRINKAGE - shrinkage, 0) * spread
-        return np.asarray(np.reshape(covariance, (dim, dim)) + ridge * np.eye(dim))

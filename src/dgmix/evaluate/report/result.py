@@ -34,7 +34,7 @@ class TablePart:
 
 
 def verdict(judged: Resampled, systems: Sequence[str]) -> list[str]:
-    """Return what the run found, in plain sentences: the best system, then how DG-Mix stands."""
+    """Return what the run found, in plain sentences: the best system, then how dgmix stands."""
     omega = {system: judged.estimate(system) for system in systems}
     known = [system for system in systems if not math.isnan(omega[system].value)]
     if not known:
@@ -157,20 +157,20 @@ def _in_plain_words(judged: Resampled, system: str) -> str:
 
 
 def _standing(judged: Resampled, known: Sequence[str]) -> str:
-    """Return how DG-Mix compares with the best of the others; `known` is from best to worst."""
+    """Return how dgmix compares with the best of the others; `known` is from best to worst."""
     rival = next(system for system in known if system != "dgmix")
     name = shown_system(rival)
     try:
         lead = judged.difference("dgmix", rival)
     except DgmixError:
-        return f"DG-Mix and {name} did not score the same clips, so they cannot be compared."
+        return f"dgmix and {name} did not score the same clips, so they cannot be compared."
     low, high = _bounds(lead)
     points = f"{abs(100 * lead.value):.1f} points{_spread(lead, judged, signed=True)}"
     if lead.value > 0:
         doubt = "" if low > 0 else ", which is too little to call it better"
-        return f"DG-Mix is ahead of {name}, the best of the others, by {points}{doubt}."
+        return f"dgmix is ahead of {name}, the best of the others, by {points}{doubt}."
     doubt = "" if high < 0 else ", too little to say that it is really worse"
-    return f"DG-Mix does not beat {name} here: its Ω is lower by {points}{doubt}."
+    return f"dgmix does not beat {name} here: its Ω is lower by {points}{doubt}."
 
 
 def _bounds(estimate: Estimate) -> tuple[float, float]:

@@ -77,8 +77,8 @@ def test_beside_it_is_the_nearest_healthy_one(setting, made):
     for card in made:
         (number,) = (i for i, n in enumerate(healthy.names) if n == card.sides[1].name)
         distances = np.linalg.norm(
-            detector.memory_.references.astype(np.float64)
-            - detector.memory_.references[number].astype(np.float64),
+            detector.memory_.views["dgmix"].values.astype(np.float64)
+            - detector.memory_.views["dgmix"].values[number].astype(np.float64),
             axis=1,
         )
         assert distances.min() == 0
