@@ -32,9 +32,9 @@ def test_its_loss_is_ours() -> None:
     network = build_network(recipe, 0).train()
     objective = build_objective("pretrain", recipe.pretrain, network.embedding_size, 1)
     model = torch.nn.Sequential(yardstick.encoder(), yardstick.projector())
-    copy_weights([network.encoder, objective], model)
     for module in (network, objective, model):
         module.double()
+    copy_weights([network.encoder, objective], model)
     mels, weights = torch.rand(8, 128, 63).double(), torch.rand(4).double()
     inputs = network.transform(mels.transpose(1, 2))
     ours = objective(network.encoder, Batch(inputs, torch.zeros(8, dtype=torch.int64), weights))
