@@ -107,7 +107,9 @@ def alternatives(leaf: Any, base: Recipe) -> Iterator[Recipe]:
         for other in set(OPTIMIZERS) - {leaf.choice[1]}:
             yield changed(base, leaf.choice[0], other(**OPTIMIZERS[other]))
         return
-    if name in CHANGED:
+    if leaf.key == "detect.views":
+        values = [["dgmix", "logmel-change"]]  # without dgmix nothing would be learned
+    elif name in CHANGED:
         values = [CHANGED[name]]
     elif get_origin(kind) is Literal:
         values = [option for option in get_args(kind) if option != value]
