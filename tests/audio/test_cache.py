@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -384,3 +384,15 @@ def test_default_folder_is_the_users_unless_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("DGMIX_CACHE")
     assert default_folder().name == "dgmix"
     assert default_folder().is_absolute()
+
+
+def test_what_was_released_is_read_again(
+    store: FeatureStore, make_clips: Callable[..., list[Path]]
+) -> None:
+    paths = make_clips([1.0, 2.0])
+    store.add(paths)
+    bank = store.open(paths)
+    before = [bank[0], bank[1]]
+    bank.release()
+    for clip, frames in enumerate(before):
+        np.testing.assert_array_equal(bank[clip], frames)

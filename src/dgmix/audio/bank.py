@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,12 @@ class MelBank:
     """Mel spectrograms of a list of clips, in memory or mapped from disk.
 
     `clips` are linear magnitudes, float16 (frame, mel) each; `frames` is int64 (clip,), the number
-    of frames of each clip.
+    of frames of each clip. `maps` are the files that they are mapped from.
     """
 
-    def __init__(self, clips: Sequence[Half], n_mels: int) -> None:
+    def __init__(self, clips: Sequence[Half], n_mels: int, maps: Sequence[mmap.mmap] = ()) -> None:
         self.n_mels = n_mels
+        self._maps = maps
         self.frames = np.array([len(clip) for clip in clips], dtype=np.int64)
         self._clips = clips
 
@@ -52,6 +54,12 @@ class MelBank:
             else:
                 crop[:] = frames[np.arange(start, start + length) % len(frames)]
         return out.astype(np.float32)
+
+    def release(self) -> None:
+        """Give back the memory that mapped files were read into; what is needed is mapped again."""
+        for each in self._maps:
+            if hasattr(mmap, "MADV_DONTNEED"):
+                each.madvise(mmap.MADV_DONTNEED)
 
 
 def bank_of_signals(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import uuid
 from collections import deque
@@ -108,9 +109,14 @@ class FeatureStore:
             if entry is None:
                 raise InputError(f"{path}: changed, or not read yet; run the same command again")
             entries.append(entry)
-        shards = {e.shard: _map(self.folder / e.shard, self.features.n_mels) for e in entries}
-        frames = [shards[e.shard][e.first : e.first + e.frames] for e in entries]
-        return MelBank(frames, self.features.n_mels)
+        n_mels = self.features.n_mels
+        maps = {name: _map(self.folder / name) for name in {entry.shard for entry in entries}}
+        shards = {
+            name: np.frombuffer(each, np.float16, len(each) // (2 * n_mels) * n_mels)
+            for name, each in maps.items()
+        }
+        clips = [shards[e.shard].reshape(-1, n_mels)[e.first : e.first + e.frames] for e in entries]
+        return MelBank(clips, n_mels, list(maps.values()))
 
     def _decoded(
         self, paths: Sequence[str], jobs: int
@@ -245,10 +251,9 @@ def _identify(path: str) -> Entry:
     return Entry(path, state.st_size, state.st_mtime_ns, digest.hexdigest())
 
 
-def _map(path: Path, n_mels: int) -> Half:
-    with explained(path):
-        frames = path.stat().st_size // (2 * n_mels)
-        return np.asarray(np.memmap(path, np.float16, "r", shape=(frames, n_mels)))
+def _map(path: Path) -> mmap.mmap:
+    with explained(path), path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

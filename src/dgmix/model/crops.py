@@ -51,6 +51,7 @@ class TrainingCrops:
             starts = self._starts(clips, network.crop_frames, rng)
             weights = rng.beta(settings.alpha, settings.alpha, len(clips) // 2)
             mels = torch.from_numpy(self.bank.crops(clips, starts, network.crop_frames))
+            self.bank.release()
             yield Batch(
                 network.transform(mels.to(network.device, non_blocking=True)),
                 torch.from_numpy(self.sections[clips]).to(network.device),
@@ -74,6 +75,7 @@ class TrainingCrops:
             count += len(level)
             total += level.sum(0)
             squares += level.square().sum(0)
+            self.bank.release()
         mean = total / count
         variance = squares / count - mean.square()
         return mean.float(), variance.clamp_min(0).sqrt().float()
