@@ -1,4 +1,7 @@
-"""What `benchmarks/speed.py` measures: a function a part, most of them in child processes."""
+"""What `benchmarks/speed.py` measures: a function a part, most of them in child processes.
+
+They import what they use themselves, so that a child's memory is that of its own work.
+"""
 
 from __future__ import annotations
 
@@ -7,214 +10,28 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from measuring import Cost, alternating, comparison, cost_of, in_child, peak_memory
-from torch.utils.flop_counter import FlopCounterMode
-from yardstick import Yardstick
+from speed_data import CLIPS, SECONDS, bank_of, files, recipe_with, recording_folder, stage
+from speed_training import cold, epochs, rates, step, steps, training
 
-import dgmix
 from dgmix.audio.bank import MelBank
 from dgmix.audio.cache import FeatureStore
 from dgmix.audio.io import read_audio, write_wav
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data.simulate import simulate
-from dgmix.detect.detector import Detector
-from dgmix.detect.scorers.knn import KNearest
 from dgmix.model.crops import TrainingCrops
-from dgmix.model.train import Run, StageTraining, train, untrained
+from dgmix.model.train import Run, train, untrained
 from dgmix.progress import silent
 from dgmix.workers import single_threaded_torch
 
-CLIPS, SECONDS = 256, 10.0
-JUST_TRAIN = ["finetune.epochs=0", "recalibrate=false"]  # as the yardstick does
+if TYPE_CHECKING:
+    from dgmix.detect.detector import Detector
+
 Options = argparse.Namespace
-
-
-def recording_folder(folder: Path) -> Path:
-    """Return a folder of 256 simulated fan clips of 10 s, made at the first call."""
-    clips = CLIPS // 2
-    simulate(folder / "fan", machines=("fan",), sections=2, clips=clips, test_clips=1)
-    return folder / "fan" / "fan" / "train"
-
-
-def files(folder: str | Path) -> list[Path]:
-    return sorted(Path(folder).rglob("*.wav"))
-
-
-def recipe_with(encoder: str, epochs: int) -> Recipe:
-    changes = [f"encoder.name={encoder}", f"pretrain.epochs={epochs}", *JUST_TRAIN]
-    return load_recipe("published", changes)
-
-
-def bank_of(paths: list[Path], recipe: Recipe, cache: str | Path) -> MelBank:
-    store = FeatureStore(cache, recipe.audio, recipe.features)
-    store.add(paths, os.cpu_count() or 1)
-    return store.open(paths)
-
-
-# Training
-
-
-def training(folder: Path, options: Options) -> dict[str, Any]:
-    """Epochs, steps alone and cold runs of dgmix with both encoders beside the yardstick's."""
-    clips = str(recording_folder(folder))
-    rounds = options.rounds
-    return {
-        f"{what}, {threads} thread{'s' * (threads > 1)}": in_child(
-            what, threads, folder=clips, rounds=rounds
-        )
-        for threads in options.threads
-        for what in ("epochs", "steps", "cold run")
-    }
-
-
-def stage(encoder: str, bank: MelBank, folder: str, epochs: int = 100) -> StageTraining:
-    """Return a pre-training that can be taken epoch by epoch."""
-    recipe = recipe_with(encoder, epochs)
-    crops = TrainingCrops.of(bank, ["00"] * len(bank))
-    run = Run(Path(tempfile.mkdtemp(dir=folder)))
-    run.log.rewind(0)
-    network = untrained(recipe, crops, 0)
-    return StageTraining("pretrain", recipe.pretrain, network, crops, 0, run)
-
-
-def epochs(folder: str, rounds: int) -> dict[str, Any]:
-    """Second and later epochs from files on disk, everything included."""
-    with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
-        works: dict[str, Callable[[], Any]] = {"yardstick": Yardstick(files(folder), 100).epoch}
-        for encoder in ("mobilenetv2", "light"):
-            training = stage(encoder, bank, scratch)
-            works[encoder] = lambda training=training: training._train_epoch(silent)
-        return compared(works, rounds, CLIPS)
-
-
-def steps(folder: str, rounds: int) -> dict[str, Any]:
-    """Steps alone: the yardstick's from ready spectrograms, ours from the cache, crops included."""
-    with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
-        yardstick = Yardstick(files(folder), 100)
-        mels = torch.from_numpy(bank.crops(np.arange(64), np.zeros(64, np.int64), 63))
-        mels = mels.transpose(1, 2).contiguous()
-        works: dict[str, Callable[[], Any]] = {"yardstick": lambda: yardstick.train(mels)}
-        for encoder in ("mobilenetv2", "light"):
-            training = stage(encoder, bank, scratch)
-            works[encoder] = stepper(training)
-        return compared(works, 5 * rounds, 64, warm_ups=3)
-
-
-def stepper(training: StageTraining) -> Callable[[], Any]:
-    def batches() -> Any:
-        rng = np.random.default_rng(0)
-        training.network.train()
-        while True:
-            yield from training.crops.epoch(training.network, training.settings, rng)
-
-    ready = batches()
-    return lambda: training._step(1e-3, training.objective, next(ready))
-
-
-def cold(folder: str, rounds: int) -> dict[str, Any]:
-    """From nothing but files to three epochs, caching included."""
-
-    def ours(encoder: str) -> None:
-        recipe = recipe_with(encoder, 3)
-        with tempfile.TemporaryDirectory() as scratch:
-            bank = bank_of(files(folder), recipe, scratch)
-            crops = TrainingCrops.of(bank, ["00"] * len(bank))
-            train(recipe, crops, 0, Run(Path(scratch)))
-
-    def theirs() -> None:
-        yardstick = Yardstick(files(folder), 3)
-        for _ in range(3):
-            yardstick.epoch()
-
-    works: dict[str, Callable[[], Any]] = {
-        "yardstick": theirs,
-        "mobilenetv2": lambda: ours("mobilenetv2"),
-        "light": lambda: ours("light"),
-    }
-    return compared(works, rounds, 3 * CLIPS, warm_ups=0)
-
-
-def compared(
-    works: dict[str, Callable[[], Any]], rounds: int, clips: int, warm_ups: int = 1
-) -> dict[str, Any]:
-    def timed(work: Callable[[], Any]) -> Callable[[], Cost]:
-        return lambda: cost_of(work).each(clips)
-
-    costs = alternating({name: timed(work) for name, work in works.items()}, rounds, warm_ups)
-    return comparison(costs, "yardstick")
-
-
-# Where the time of a step goes
-
-
-def step(folder: Path, options: Options) -> dict[str, Any]:
-    """Return how near to the rate of a matrix multiplication a step comes, and its parts."""
-    return in_child("rates", 1, folder=str(recording_folder(folder)), rounds=5 * options.rounds)
-
-
-def rates(folder: str, rounds: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder)[:64], load_recipe("published"), scratch)
-        trainings = {name: stage(name, bank, scratch) for name in ("mobilenetv2", "light")}
-        steppers = {name: stepper(training) for name, training in trainings.items()}
-        matrix = torch.randn(1024, 1024)
-        works = {
-            "matrix": lambda: cost_of(lambda: [matrix @ matrix for _ in range(20)]),
-            **{name: (lambda work=work: cost_of(work)) for name, work in steppers.items()},
-        }
-        costs = alternating(works, rounds, warm_ups=2)
-        peak = [20 * 2 * 1024**3 / cost.cpu for cost in costs.pop("matrix")]
-        found: dict[str, Any] = {"matrix GFLOP/s": float(np.median(peak)) / 1e9}
-        for name, each in costs.items():
-            flop = 3 * forward_flop(trainings[name])  # a backward pass costs two forward ones
-            shares = [flop / cost.cpu / best for cost, best in zip(each, peak, strict=True)]
-            found[name] = {
-                "GFLOP a clip": flop / 64e9,
-                "ms a clip": 1e3 * float(np.median([cost.cpu for cost in each])) / 64,
-                "part of the matrix rate": float(np.median(shares)),
-                "parts": profile(steppers[name]),
-            }
-        return found
-
-
-def forward_flop(training: StageTraining) -> int:
-    """Return the floating-point operations of an objective's forward passes over a batch."""
-    rng = np.random.default_rng(0)
-    batch = next(training.crops.epoch(training.network, training.settings, rng))
-    with FlopCounterMode(display=False) as counter:
-        training.objective(training.network.encoder, batch)
-    return int(counter.get_total_flops())
-
-
-OPERATORS = {
-    "convolution, backward": ("aten::convolution_backward",),
-    "convolution, forward": ("aten::mkldnn_convolution", "aten::_slow_conv2d_forward"),
-    "batch norm": ("aten::native_batch_norm", "aten::native_batch_norm_backward"),
-    "ReLU6": ("aten::clamp_", "aten::clamp", "aten::hardtanh_backward"),
-    "projector": ("aten::mm", "aten::addmm"),
-}
-
-
-def profile(work: Callable[[], Any]) -> dict[str, float]:
-    """Return which part of a step's time each kind of operator takes."""
-    from torch.profiler import ProfilerActivity
-    from torch.profiler import profile as profiler
-
-    with profiler(activities=[ProfilerActivity.CPU]) as found:
-        for _ in range(3):
-            work()
-    times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
-    total = sum(times.values())
-    parts = {
-        part: sum(times.get(name, 0) for name in names) / total for part, names in OPERATORS.items()
-    }
-    return {**parts, "the rest": 1 - sum(parts.values())}
 
 
 # Scoring
@@ -231,6 +48,8 @@ def scoring(folder: Path, options: Options) -> dict[str, Any]:
 
 def fitted(folder: str) -> Detector:
     """Return a detector with an untrained network, which scores as fast as a trained one."""
+    from dgmix.detect.detector import Detector
+
     recipe = load_recipe("default")
     with tempfile.TemporaryDirectory() as scratch:
         bank = bank_of(files(folder)[::4], recipe, scratch)
@@ -240,6 +59,8 @@ def fitted(folder: str) -> Detector:
 
 
 def score_rate(folder: str, rounds: int) -> dict[str, Any]:
+    from yardstick import Yardstick
+
     detector, yardstick, paths = fitted(folder), Yardstick(files(folder), 1), files(folder)
     together = detector.score_samples(paths)
     alone = np.array([detector.score_samples([path])[0] for path in paths[1::8]])
@@ -313,6 +134,8 @@ def neighbours(_: Path, options: Options) -> dict[str, Any]:
 
 
 def search(count: int, dims: int = 320, queries: int = 100) -> dict[str, Any]:
+    from dgmix.detect.scorers.knn import KNearest
+
     rng = np.random.default_rng(0)
     references = rng.standard_normal((count, dims), np.float32)
     before = peak_memory()
@@ -334,26 +157,27 @@ def search(count: int, dims: int = 320, queries: int = 100) -> dict[str, Any]:
 
 def jobs(folder: Path, options: Options) -> dict[str, Any]:
     """Return how much faster two processes complete a run of several machine types."""
+    from dgmix.pipeline import run
+
     machines = ("fan", "gearbox", "bearing", "valve")
     data = folder / "several"
     simulate(data, machines=machines, sections=2, clips=32, test_clips=5)
     changes = [] if options.full else ["pretrain.min_steps=30", "pretrain.max_steps=30"]
     outputs: dict[int, list[str]] = {1: [], 2: []}
+    cache = folder / "cache"
 
     def runner(count: int) -> Callable[[], Cost]:
         def work() -> Cost:
             output = Path(tempfile.mkdtemp(dir=folder))
             cost = cost_of(
-                lambda: dgmix.run(
-                    "demo", data, output, jobs=count, changes=changes, cache=folder / "cache"
-                )
+                lambda: run("demo", data, output, jobs=count, changes=changes, cache=cache)
             )
             outputs[count].append((output / "results.csv").read_text("utf-8"))
             return cost
 
         return work
 
-    FeatureStore(folder / "cache", Recipe().audio, Recipe().features).add(files(data))
+    FeatureStore(cache, Recipe().audio, Recipe().features).add(files(data))
     works = {"--jobs 1": runner(1), "--jobs 2": runner(2)}
     costs = alternating(works, max(1, options.rounds - 1), warm_ups=0)
     same = len({*outputs[1], *outputs[2]}) == 1
