@@ -40,25 +40,30 @@ class Lars(Optimizer):
         """Take one step; `closure` is accepted for torch's interface and must be None."""
         assert closure is None
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._step(parameter, group)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            ratios = [1.0] * len(parameters)
+            if parameters and group["adapt"]:
+                ratios = _trust_ratios(parameters, group["weight_decay"], group["trust"])
+            for parameter, ratio in zip(parameters, ratios, strict=True):
+                self._step(parameter, ratio, group)
 
-    def _step(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        update = parameter.grad.add(parameter, alpha=group["weight_decay"])  # type: ignore[union-attr]
-        if group["adapt"]:
-            update.mul_(_trust_ratio(parameter, group["weight_decay"], group["trust"]))
+    def _step(self, parameter: Tensor, ratio: float, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        parameter.sub_(state["momentum"].mul_(group["momentum"]).add_(update), alpha=group["lr"])
+        momentum = state["momentum"].mul_(group["momentum"])
+        momentum.add_(parameter.grad, alpha=ratio)
+        momentum.add_(parameter, alpha=ratio * group["weight_decay"])
+        parameter.sub_(momentum, alpha=group["lr"])
 
 
-def _trust_ratio(parameter: Tensor, weight_decay: float, trust: float) -> Tensor:
-    size = parameter.norm()
-    scale = parameter.grad.norm() + weight_decay * size  # type: ignore[union-attr]
-    usable = (size > 0) & (scale > 0)
-    return torch.where(usable, trust * size / torch.where(usable, scale, 1.0), 1.0)
+def _trust_ratios(parameters: list[Tensor], weight_decay: float, trust: float) -> list[float]:
+    """Return the trust ratio of each parameter; all of them at once, to wait for a GPU once."""
+    sizes = torch.stack([p.norm() for p in parameters])
+    scales = torch.stack([p.grad.norm() for p in parameters]) + weight_decay * sizes  # type: ignore[union-attr]
+    usable = (sizes > 0) & (scales > 0)
+    ratios: list[float] = torch.where(usable, trust * sizes / scales, 1.0).tolist()
+    return ratios
 
 
 def build_optimizer(settings: StageSettings, modules: Iterable[nn.Module]) -> Optimizer:
