@@ -27,10 +27,9 @@ from dgmix.audio.cache import FeatureStore
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
-from dgmix.detect.memory import represent
 from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.threshold import Calibration, conformal_p_values, rate_interval, smallest_rate
-from dgmix.detect.views import RAW_VIEWS
+from dgmix.detect.views import RAW_VIEWS, represent
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
 from dgmix.model.train import Run, train, untrained
@@ -254,7 +253,7 @@ def random_splits(
             taught = store.open([clips[i].path for i in order[:n][~apart]])
             kept = f", {apart.sum()} kept from training" if apart.any() else ""
             for name, network in networks(recipe, taught, repeat, cache).items():
-                first, second = (represent(recipe, network, bank)[0] for bank in (known, asked))
+                first, second = (represent(recipe, network, bank)["dgmix"].values for bank in (known, asked))
                 loo, scores = known_and_asked(first, second, np.arange(n))
                 loo = loo[apart] if apart.any() else loo
                 found[f"{name}{kept} | {len(loo)}"].append(conformal_p_values(scores, loo))

@@ -298,10 +298,10 @@ def test_the_rate_is_that_of_the_sections_and_domains_asked_about(make_detector:
 def test_a_domain_is_judged_alone_where_it_is_told(make_detector: Make) -> None:
     detector = make_detector()
     scores = np.linspace(0, 2 * detector.decision_scores_.max(), 20)
-    told = detector.judge(scores, ["00"] * 20, ["source"] * 20)
+    told = detector.judge(scores[None], ["00"] * 20, ["source"] * 20)
     source = detector.decision_scores_[[0, 2, 4]]
     assert np.array_equal(told, conformal_p_values(scores, source))
-    assert (detector.judge(scores, ["00"] * 20) >= told).all()
+    assert (detector.judge(scores[None], ["00"] * 20) >= told).all()
 
 
 # Many recordings, some broken

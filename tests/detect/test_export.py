@@ -126,7 +126,7 @@ def assert_same(model: Exported, section: str = "") -> None:
         signal = signal_of(seconds, seed=100 + number)
         found = model.run(signal)
         expected = model.detector.score_samples([signal], sample_rate=RATE, sections=[section])
-        p_values = model.detector.judge(np.array([found["score"]]), [section])
+        p_values = model.detector.p_values([signal], sample_rate=RATE, sections=[section])
         assert found["score"] == pytest.approx(expected[0], rel=RELATIVE, abs=RELATIVE)
         assert found["p_value"] == pytest.approx(p_values[0])
         assert found["anomaly"] == (p_values[0] <= ALARMS)

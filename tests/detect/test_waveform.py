@@ -22,7 +22,7 @@ from dgmix.detect.memory import Comparison
 from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.threshold import Calibration
 from dgmix.detect.waveform import (
-    PValues,
+    Verdict,
     WaveformEmbedding,
     WaveformVerdict,
     nearest,
@@ -70,9 +70,8 @@ def module_of(detector: Detector, section: str = "") -> WaveformVerdict:
         WaveformEmbedding(recipe, detector.network_, hop_frames(recipe)),
         recipe.detect,
         {name: view.values[of[view.clips]] for name, view in memory.views.items()},
-        detector.healthy_views(section),
-        PValues.of(calibration),
-        calibration.threshold(ALARMS),
+        calibration,
+        ALARMS,
     ).eval()
 
 
@@ -121,7 +120,7 @@ def test_says_what_the_detector_says(
         for section, module in modules.items():
             score, p_value, anomaly, _ = module(torch.from_numpy(signal))
             expected = detector.score_samples([signal], sample_rate=RATE, sections=[section])
-            p_values = detector.judge(np.array([score.item()]), [section])
+            p_values = detector.p_values([signal], sample_rate=RATE, sections=[section])
             assert score.item() == pytest.approx(expected[0], rel=RELATIVE, abs=RELATIVE)
             assert p_value.item() == pytest.approx(p_values[0])
             assert anomaly.item() == (p_values[0] <= ALARMS)
@@ -192,17 +191,24 @@ def test_finds_the_distances_of_the_scorer(
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.5]), min_size=2, max_size=12),
-    st.lists(st.floats(0, 3), min_size=1, max_size=9),
-    st.booleans(),
-)
-def test_steps_through_the_p_values_of_the_calibration(
-    healthy: list[float], scores: list[float], two_domains: bool
+@given(st.integers(1, 3), st.integers(2, 12), st.integers(1, 5), st.integers(0, 999))
+def test_the_verdict_is_that_of_the_calibration(
+    views: int, pieces: int, recordings: int, seed: int
 ) -> None:
-    domains = tuple("ab"[two_domains and number % 2] for number in range(len(healthy)))
-    calibration = Calibration(np.array(healthy), np.arange(len(healthy)), domains)
-    steps = PValues.of(calibration)
-    asked = np.array([*scores, *healthy, np.inf])
-    found = steps.values[(steps.edges < asked[:, None]).sum(1)]
-    np.testing.assert_array_equal(found, calibration.p_values(asked))
+    rng = np.random.default_rng(seed)
+    of = rng.integers(recordings, size=pieces)
+    domains = tuple("ab"[number % 2] for number in of)
+    calibration = Calibration(rng.lognormal(0, 0.3, (views, pieces)), of, domains)
+    asked = rng.lognormal(0.3, 0.5, (views, 6))
+    verdict = Verdict(calibration)
+    found = np.array([[float(each) for each in verdict(torch.from_numpy(q))] for q in asked.T])
+    np.testing.assert_allclose(found[:, 0], calibration.fused(asked), rtol=1e-9)
+    np.testing.assert_allclose(found[:, 1], calibration.p_values(asked), rtol=1e-9)
+
+
+@given(st.lists(st.sampled_from([0.5, 1.0, 1.5]), min_size=2, max_size=9))
+def test_ties_count_for_the_healthy_side(healthy: list[float]) -> None:
+    calibration = Calibration(np.array(healthy), np.arange(len(healthy)), ("",) * len(healthy))
+    for score in (0.5, 1.0, 1.5, 2.0):
+        _, p_value = Verdict(calibration)(torch.tensor([score]))
+        assert float(p_value) == pytest.approx(calibration.p_values(np.array([score]))[0])

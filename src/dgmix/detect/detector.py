@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, load_recipe
-from dgmix.detect.fusion import fused, fused_left_out
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Comparison, Memory
@@ -58,7 +57,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     Recordings are given as a folder, a CSV, a list of files, or arrays (sample,) with their
     `sample_rate`. What `fit` finds is in `recipe_`, `network_`, `memory_`, `bands_`, `healthy_`
-    and `decision_scores_` (recording,), each healthy recording's score against the others.
+    and `decision_scores_` (recording,): each healthy recording's score against the others, up to
+    which it excuses another recording.
     """
 
     def __init__(
@@ -136,12 +136,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             scores = own, own if one else comparison.calibrate(healthy.recordings, together=True)
         self.recipe_, self.network_, self.memory_, self.bands_ = recipe, network, memory, bands
         self.healthy_, (self.view_scores_, self.pooled_view_scores_) = healthy, scores
-        self.pooled_scores_ = fused_left_out(self.pooled_view_scores_, healthy.recordings)
-        self.decision_scores_ = self.pooled_scores_.copy()
+        self.decision_scores_ = np.empty(len(memory.sections))
         for section in self.sections:
             of = comparison.compared_with(section)
-            own = self.healthy_views(section)
-            self.decision_scores_[of] = fused_left_out(own, healthy.recordings[of])
+            self.decision_scores_[of] = self.calibration(section).scores
         return self
 
     def seeing(self, views: Sequence[str]) -> Detector:
@@ -166,7 +164,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         A recording of a section that the detector knows is compared with that section only.
         Raises `InputError` for the first recording that cannot be read.
         """
-        return self._scores(self._sounds(X, sample_rate, sections))
+        found = self._sounds(X, sample_rate, sections)
+        return self.fuse(self._views(found), found.sections)
 
     def decision_function(
         self, X: Source, *, sample_rate: int | None = None, sections: Sequence[str] | None = None
@@ -189,7 +188,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         conditions learned from is given, which holds for any of them.
         """
         found = self._sounds(X, sample_rate, sections)
-        return self.judge(self._scores(found), found.sections, domains)
+        return self.judge(self._views(found), found.sections, domains)
 
     def predict(
         self,
@@ -206,7 +205,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         """
         found = self._sounds(X, sample_rate, sections)
         rate = self.rate(false_alarm_rate, found.sections, domains)
-        p_values = self.judge(self._scores(found), found.sections, domains)
+        p_values = self.judge(self._views(found), found.sections, domains)
         return (p_values <= rate).astype(np.int64)
 
     def judgements(
@@ -221,52 +220,54 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             if isinstance(bank, InputError):
                 yield Judgement(part.names[0], error=bank)
                 continue
-            scores = self.score_bank(bank, part.sections)
-            p_values = self.judge(scores, part.sections, [domain] * len(part))
+            scores, p_values = self.heard(bank, part.sections, domain)
             known = self.healthy_.knows(bank)
             for name, *said in zip(part.names, scores, p_values, known, strict=True):
                 yield Judgement(name, float(said[0]), float(said[1]), bool(said[2]))
 
     def score_bank(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the anomaly scores (clip,) of the clips of `bank`."""
+        return self.fuse(self.score_views(bank, sections), sections)
+
+    def heard(
+        self, bank: MelBank, sections: Sequence[str], domain: str | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return scores and p-values (clip,) of the clips of `bank`, all of one domain."""
+        found = self.score_views(bank, sections)
+        return self.fuse(found, sections), self.judge(found, sections, [domain] * len(bank))
+
+    def score_views(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
+        """Return the scores (view, clip) of the clips of `bank`, each in the units of its view."""
         self._check_fitted()
-        found = self._comparison.score(represent(self.recipe_, self.network_, bank), sections)
-        keys = np.array([self._comparison.key(section) for section in sections])
+        return self._comparison.score(represent(self.recipe_, self.network_, bank), sections)
+
+    def fuse(self, found: NDArray[np.float64], sections: Sequence[str]) -> NDArray[np.float64]:
+        """Return the scores (clip,) of clips with scores (view, clip)."""
         scores = np.empty(len(sections))
-        for key in set(keys.tolist()):
-            those = keys == key
-            scores[those] = fused(found[:, those], self.healthy_views(key))
+        for section, those in _by_section(sections):
+            scores[those] = self.calibration(section).fused(found[:, those])
         return scores
-
-    def healthy_views(self, section: str) -> NDArray[np.float64]:
-        """Return the healthy scores (view, reference) that clips of `section` are told in units of.
-
-        Each is that of a healthy clip against the others that it would be compared with.
-        """
-        scores = self.view_scores_ if self._comparison.key(section) else self.pooled_view_scores_
-        return scores[:, self._comparison.compared_with(section)]
 
     def judge(
         self,
-        scores: NDArray[np.float64],
+        found: NDArray[np.float64],
         sections: Sequence[str],
         domains: Sequence[str | None] | None = None,
     ) -> NDArray[np.float64]:
-        """Return the p-values (clip,) of scores (clip,); see `p_values`."""
-        values = np.empty(len(scores))
-        for section in set(sections):
-            those = np.array([each == section for each in sections])
+        """Return the p-values (clip,) of clips with scores (view, clip); see `p_values`."""
+        values = np.empty(len(sections))
+        for section, those in _by_section(sections):
             asked = None if domains is None else list(np.array(domains, object)[those])
-            values[those] = self.calibration(section).p_values(scores[those], asked)
+            values[those] = self.calibration(section).p_values(found[:, those], asked)
         return values
 
     def calibration(self, section: str = "") -> Calibration:
         """Return the healthy scores that a clip of `section` is judged by."""
         self._check_fitted()
         of = self._comparison.compared_with(section)
-        scores = self.decision_scores_ if self._comparison.key(section) else self.pooled_scores_
+        scores = self.view_scores_ if self._comparison.key(section) else self.pooled_view_scores_
         domains = tuple(np.array(self.memory_.domains, object)[of])
-        return Calibration(scores[of], self.healthy_.recordings[of], domains)
+        return Calibration(scores[:, of], self.healthy_.recordings[of], domains)
 
     def rate(
         self,
@@ -312,7 +313,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     @property
     def threshold_(self) -> float:
-        """The score above which a clip of any section is an anomaly, at the rate of verdicts."""
+        """The score above which a clip of any section is an anomaly, at the rate of verdicts.
+
+        Where several views agree that a clip is unusual, it may be one below it: `predict` tells.
+        """
         rate = self.rate()
         return max(calibration.threshold(rate) for calibration in self._calibrations(None))
 
@@ -394,9 +398,9 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         return sounds(X, self.recipe_, sample_rate).relabelled(sections, None)
 
-    def _scores(self, found: Sounds) -> NDArray[np.float64]:
+    def _views(self, found: Sounds) -> NDArray[np.float64]:
         banks = _readable(found.banks(self.recipe_))
-        return np.concatenate([self.score_bank(bank, part.sections) for part, bank in banks])
+        return np.concatenate([self.score_views(bank, part.sections) for part, bank in banks], 1)
 
     def _check_fitted(self) -> None:
         from sklearn.utils.validation import check_is_fitted
@@ -409,6 +413,13 @@ def network_for(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, devic
     if LEARNED in recipe.detect.views:
         return train(recipe, crops, seed, run, device)
     return untrained(recipe, crops, seed, device)
+
+
+def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each section and which clips (clip,) are of it."""
+    names = np.array(sections, str)
+    for section in sorted(set(sections)):
+        yield section, names == section
 
 
 def _readable(

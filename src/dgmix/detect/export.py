@@ -25,7 +25,7 @@ from dgmix.detect.detector import Detector
 from dgmix.detect.embed import embed_clips, hop_frames
 from dgmix.detect.memory import Comparison
 from dgmix.detect.threshold import smallest_rate
-from dgmix.detect.waveform import PValues, WaveformEmbedding, WaveformVerdict
+from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 
@@ -114,15 +114,7 @@ def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
             "section, or learn with detect.pool=mean-embedding"
         )
     calibration = detector.calibration(section)
-    threshold = calibration.threshold(rate)
-    return WaveformVerdict(
-        _embedding(detector),
-        settings,
-        references,
-        detector.healthy_views(section),
-        PValues.of(calibration),
-        threshold,
-    )
+    return WaveformVerdict(_embedding(detector), settings, references, calibration, rate)
 
 
 def _check_scorer(settings: DetectSettings) -> None:

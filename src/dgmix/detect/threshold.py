@@ -17,8 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.detect.fusion import as_unusual, excused, fused, left_out
 from dgmix.errors import DgmixError, InputError
 
+NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
+VALUES_AT_ONCE = 1 << 22
 Floats = NDArray[np.float64]
 
 
@@ -38,7 +41,7 @@ def conformal_p_values(
     Raises `DgmixError` if a score is not a number.
     """
     if np.isnan(scores).any() or np.isnan(calibration).any():
-        raise DgmixError("an anomaly score is not a number; look for damaged recordings")
+        raise DgmixError(NOT_A_NUMBER)
     weights = _weights(len(calibration), recordings)
     order = np.argsort(calibration)
     tail = np.append(np.cumsum(weights[order][::-1])[::-1], 0)
@@ -126,8 +129,8 @@ def binomial_interval(
 class Calibration:
     """The leave-one-recording-out scores of the healthy pieces that a clip is compared with.
 
-    `scores` float64 (piece,); `recordings` int64 (piece,): which recording a piece is of;
-    `domains` (piece,): the operating condition of each.
+    `healthy` float64 (view, piece), or (piece,) of one view; `recordings` int64 (piece,): which
+    recording a piece is of; `domains` (piece,): the operating condition of each.
 
     Each domain calibrates itself (Mondrian conformal prediction: Vovk, Gammerman, Shafer 2005,
     section 4.5). A clip of a known domain has that domain's p-value. One whose domain is unknown
@@ -135,9 +138,19 @@ class Calibration:
     than the domain with the fewest recordings allows. `pooled` forgets the domains.
     """
 
-    scores: Floats
+    healthy: Floats
     recordings: NDArray[np.int64]
     domains: tuple[str, ...]
+
+    @property
+    def scores(self) -> Floats:
+        """The healthy pieces' scores (piece,), each as if it were not among the healthy."""
+        return left_out(np.atleast_2d(self.healthy), self.weights)
+
+    @property
+    def weights(self) -> Floats:
+        """One over the number of pieces of each piece's recording, (piece,)."""
+        return _weights(len(self.recordings), self.recordings)
 
     @property
     def names(self) -> list[str]:
@@ -159,33 +172,35 @@ class Calibration:
         """
         return min(len(np.unique(self.recordings[of])) for of in self._chosen(domain))
 
-    def p_values(self, scores: Floats, domains: Sequence[str | None] | None = None) -> Floats:
-        """Return the p-value (query,) of each score, by the domain of each query where known.
+    def fused(self, scores: Floats) -> Floats:
+        """Return one score (query,) of scores (view, query), in units of the healthy pieces."""
+        return fused(scores, np.atleast_2d(self.healthy), self.weights)
 
-        Raises `InputError` for a domain without recordings.
+    def p_values(self, scores: Floats, domains: Sequence[str | None] | None = None) -> Floats:
+        """Return the p-value (query,) of scores (view, query), or (query,) of one view.
+
+        Each is by the domain of the query where it is known. Raises `InputError` for a domain
+        without recordings.
         """
-        asked = [None] * len(scores) if domains is None else list(domains)
-        values = np.empty(len(scores))
+        scores = np.atleast_2d(scores)
+        asked = [None] * scores.shape[1] if domains is None else list(domains)
+        values = np.empty(len(asked))
         for domain in set(asked):
             those = np.array([each == domain for each in asked], bool)
             values[those] = np.max(
-                [
-                    conformal_p_values(scores[those], self.scores[of], self.recordings[of])
-                    for of in self._chosen(domain)
-                ],
-                axis=0,
+                [self._p_values(scores[:, those], of) for of in self._chosen(domain)], axis=0
             )
         return values
 
     def threshold(self, rate: float, domain: str | None = None) -> float:
-        """Return the score above which, and only above which, the p-value is at most `rate`.
+        """Return the score above which the p-value is at most `rate`.
 
+        Of one view, only above it; where several views agree, a clip may be an anomaly below it.
         Raises what `check` raises.
         """
         self.check(rate, domain)
-        return max(
-            threshold(self.scores[of], rate, self.recordings[of]) for of in self._chosen(domain)
-        )
+        scores = excused(np.atleast_2d(self.healthy), self.weights)
+        return max(threshold(scores[of], rate, self.recordings[of]) for of in self._chosen(domain))
 
     def check(self, rate: float, domain: str | None = None) -> None:
         """Raise `InputError` if a rate is not supported for clips of a domain, or of any (None)."""
@@ -198,6 +213,22 @@ class Calibration:
             f" of domain {fewest}" if several else "",
             ", or calibrate all domains together" if helps else "",
         )
+
+    def _p_values(self, scores: Floats, of: NDArray[np.bool_]) -> Floats:
+        """Return the p-value (query,) of scores (view, query) by the pieces chosen by `of`."""
+        healthy, recordings = np.atleast_2d(self.healthy), self.recordings
+        if len(healthy) == 1:
+            return conformal_p_values(scores[0], healthy[0, of], recordings[of])
+        if np.isnan(scores).any() or np.isnan(healthy).any():
+            raise DgmixError(NOT_A_NUMBER)
+        weights = self.weights
+        size = max(1, VALUES_AT_ONCE // len(weights))
+        reached = [
+            as_unusual(scores[:, first : first + size], healthy, weights)[:, of] @ weights[of]
+            for first in range(0, scores.shape[1], size)
+        ]
+        total = np.round(weights[of].sum())
+        return np.asarray((1 + np.round(np.concatenate([[], *reached]), 9)) / (total + 1))
 
     def _chosen(self, domain: str | None) -> list[NDArray[np.bool_]]:
         """Return which pieces (piece,) are of the domain, or for None of each domain."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,13 +16,14 @@ from torch import Tensor, nn
 from dgmix.audio.bank import FLOAT16_MAX
 from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
-from dgmix.detect.fusion import TINY, units
+from dgmix.detect.fusion import TINY, deviations, units
 from dgmix.detect.scorers.whitening import Whitening
 from dgmix.detect.threshold import Calibration
 from dgmix.detect.views import LEARNED
 from dgmix.model.network import Network
 
 SPARE_CANDIDATES = 15
+ROUNDING = 1e-9
 
 
 class WaveformEmbedding(nn.Module):
@@ -61,22 +61,45 @@ class WaveformEmbedding(nn.Module):
         return embeddings
 
 
-@dataclass(frozen=True)
-class PValues:
-    """The p-value as a function of the score: a step down behind each calibration score.
+class Verdict(nn.Module):
+    """Scores of the views of one clip → its score and p-value, as `Calibration` has them.
 
-    `edges` float64 (edge,), ascending; `values` float64 (edge + 1,): the p-value of scores up to
-    each edge, and last that of higher ones.
+    The p-value is that of a clip of unknown domain.
     """
 
-    edges: NDArray[np.float64]
-    values: NDArray[np.float64]
+    healthy: Tensor
+    weights: Tensor
+    mean: Tensor
+    spread: Tensor
 
-    @classmethod
-    def of(cls, calibration: Calibration) -> PValues:
-        """Return what `calibration.p_values` gives a clip of unknown domain."""
-        edges = np.unique(calibration.scores)
-        return cls(edges, calibration.p_values(np.append(edges, np.inf)))
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__()
+        healthy, weights = np.atleast_2d(calibration.healthy), calibration.weights
+        mean, spread = units(healthy, weights)
+        if len(healthy) > 1:
+            healthy = deviations(healthy, healthy, weights)
+        else:
+            mean, spread = np.zeros(1), np.ones(1)
+        domains = [np.array(calibration.domains) == name for name in calibration.names]
+        arrays = {"healthy": healthy, "mean": mean, "spread": spread}
+        arrays["weights"] = np.array([of * weights for of in domains])
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(array))
+        self.total = float(weights.sum())
+
+    def forward(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return score and p-value, float64 (), of scores (view,)."""
+        if len(self.mean) == 1:
+            score, reached = scores[0].double(), self.healthy[0] >= scores[0].double()
+        else:
+            asked = (scores.double().clamp(min=TINY).log() - self.mean) / self.spread
+            mean = asked / (self.total + 1)
+            spread = (self.total / (self.total + 1) * (1 + asked * mean)).sqrt()
+            own = ((asked - mean) / spread).max()
+            score = asked.max()
+            reached = (self.healthy >= (mean + spread * own)[:, None]).any(0)
+        counts = (self.weights * reached.double()).sum(1)
+        return score, ((1 + counts) / (self.weights.sum(1) + 1)).max()
 
 
 class Nearest(nn.Module):
@@ -120,35 +143,25 @@ class Nearest(nn.Module):
 class WaveformVerdict(nn.Module):
     """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
 
-    `references` float32 (reference, dim) are what each view of a signal is compared with, and
-    `healthy` float64 (view, clip) the scores whose units a score of several views is told in; it is
-    an anomaly when its score is above `threshold`.
+    `references` float32 (reference, dim) are what each view of a signal is compared with; it is an
+    anomaly when its p-value is at most `rate`.
     """
-
-    edges: Tensor
-    values: Tensor
-    mean: Tensor
-    spread: Tensor
 
     def __init__(
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
         references: Mapping[str, NDArray[np.float32]],
-        healthy: NDArray[np.float64],
-        p_values: PValues,
-        threshold: float,
+        calibration: Calibration,
+        rate: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.views = list(references)
         self.pool = settings.pool
         self.scorers = nn.ModuleList([Nearest(settings, each) for each in references.values()])
-        for name, moment in zip(("mean", "spread"), units(healthy), strict=True):
-            self.register_buffer(name, torch.from_numpy(moment))
-        self.register_buffer("edges", torch.from_numpy(p_values.edges).float())
-        self.register_buffer("values", torch.from_numpy(p_values.values).float())
-        self.threshold = threshold
+        self.verdict = Verdict(calibration)
+        self.rate = rate
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return score float32 (), p-value float32 (), anomaly bool () and embedding (dim,).
@@ -158,13 +171,12 @@ class WaveformVerdict(nn.Module):
         """
         mels = self.embedding.spectrogram(waveform)
         embeddings = self.embedding.embeddings(mels)
-        score = self.score(mels, embeddings)
-        p_value = self.values[(self.edges < score).sum()]
+        score, p_value = self.verdict(self.scores(mels, embeddings))
         p_value = torch.where(score.isnan(), score, p_value)
-        return score, p_value, ~(score <= self.threshold), mean(embeddings)
+        return score.float(), p_value.float(), ~(p_value > self.rate + ROUNDING), mean(embeddings)
 
-    def score(self, mels: Tensor, embeddings: Tensor) -> Tensor:
-        """Return the score () of a signal with `mels` (frame, mel), `embeddings` (window, dim)."""
+    def scores(self, mels: Tensor, embeddings: Tensor) -> Tensor:
+        """Return the scores (view,) of a signal of mels (frame, mel), embeddings (window, dim)."""
         levels = decibels(mels).double()
         found = []
         for view, scorer in zip(self.views, self.scorers, strict=True):
@@ -174,11 +186,7 @@ class WaveformVerdict(nn.Module):
                 found.append(distances.max() if self.pool == "max-distance" else mean(distances))
             else:
                 found.append(scorer(STATISTICS[view](levels)[None])[0])
-        if len(found) == 1:
-            [score] = found
-            return score
-        logarithms = torch.stack(found).double().clamp(min=TINY).log()
-        return ((logarithms - self.mean) / self.spread).max().float()
+        return torch.stack(found)
 
 
 def mean(values: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def test_a_file_scores_like_its_detector(
     assert np.isfinite(before).all()
     assert np.array_equal(before, after)
     assert np.isfinite(detector.decision_scores_).all()
-    p_values = loaded.judge(before, SECTIONS)
+    p_values = loaded.judge(before[None], SECTIONS)
     assert ((p_values > 0) & (p_values <= 1)).all()
 
 

@@ -71,8 +71,7 @@ def _score(
     detector: Detector, part: Sounds, bank: MelBank, first: int, domain: str | None
 ) -> Iterator[Scored]:
     hop = detector.recipe_.features.hop_length / detector.recipe_.audio.sample_rate
-    scores = detector.score_bank(bank, part.sections)
-    p_values = detector.judge(scores, part.sections, [domain] * len(part))
+    scores, p_values = detector.heard(bank, part.sections, domain)
     known = detector.healthy_.knows(bank)
     for row, name in enumerate(part.names):
         yield Scored(
