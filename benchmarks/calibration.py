@@ -253,7 +253,9 @@ def random_splits(
             taught = store.open([clips[i].path for i in order[:n][~apart]])
             kept = f", {apart.sum()} kept from training" if apart.any() else ""
             for name, network in networks(recipe, taught, repeat, cache).items():
-                first, second = (represent(recipe, network, bank)["dgmix"].values for bank in (known, asked))
+                first, second = (
+                    represent(recipe, network, bank)["dgmix"].values for bank in (known, asked)
+                )
                 loo, scores = known_and_asked(first, second, np.arange(n))
                 loo = loo[apart] if apart.any() else loo
                 found[f"{name}{kept} | {len(loo)}"].append(conformal_p_values(scores, loo))

@@ -25,9 +25,18 @@ from pydantic import (
 from dgmix.errors import InputError
 
 RECIPES = ("published", "default", "demo")
-ViewName = Literal["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"]
+ViewName = Literal[
+    "dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
+]
 BaselineName = Literal[
-    "learned", "raw", "untrained", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"
+    "learned",
+    "raw",
+    "untrained",
+    "logmel-mean",
+    "logmel-max",
+    "logmel-min",
+    "logmel-change",
+    "logmel-rhythm",
 ]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]

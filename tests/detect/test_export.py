@@ -144,7 +144,14 @@ def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path
         detect={
             "pool": "mean-distance",
             "neighbors": 3,
-            "views": ["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"],
+            "views": [
+                "dgmix",
+                "logmel-mean",
+                "logmel-max",
+                "logmel-min",
+                "logmel-change",
+                "logmel-rhythm",
+            ],
             "whiten": True,
         },
         input={"standardize": False},

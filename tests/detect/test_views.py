@@ -8,12 +8,13 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from scipy.signal import welch
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import decibels
 from dgmix.config import BaselineName, Recipe, ViewName
 from dgmix.detect.detector import Detector
-from dgmix.detect.views import LEARNED, RAW_VIEWS, logmel, represent
+from dgmix.detect.views import LEARNED, RAW_VIEWS, logmel, modulation_bands, represent
 from dgmix.detect.waveform import STATISTICS
 
 Bank = Callable[..., MelBank]
@@ -65,15 +66,40 @@ def test_levels_are_those_of_the_features() -> None:
 def test_other_views_are_the_lowest_level_and_its_change(banks: tuple[MelBank, MelBank]) -> None:
     for name, expected in (
         ("logmel-min", lambda level: level.min(0)),
-        ("logmel-change", lambda level: np.diff(level, axis=0).std(0)),
+        ("logmel-change", lambda level: 20 * np.log10(np.diff(level, axis=0).std(0))),
     ):
         for found, bank in zip(RAW_VIEWS[name](*banks), banks, strict=True):
             np.testing.assert_allclose(found, [expected(x) for x in levels(bank)], atol=1e-3)
 
 
 def test_nothing_changes_in_a_single_frame() -> None:
-    level = np.full((1, 4), -30, np.float32)
-    assert RAW_VIEWS["logmel-change"].describe(level).tolist() == [0, 0, 0, 0]
+    level = np.full((1, 32), -30, np.float32)
+    for name in ("logmel-change", "logmel-rhythm"):
+        np.testing.assert_allclose(RAW_VIEWS[name].describe(level), -40, atol=1e-4)
+
+
+@pytest.mark.parametrize("frames", [128, 313, 1000])
+def test_the_rhythm_is_the_power_of_each_modulation(frames: int) -> None:
+    time = np.arange(frames)
+    levels = np.zeros((frames, 32), np.float32)
+    levels[:, 10:12] = 3 * np.sin(2 * np.pi * 10 / 128 * time)[:, None]
+    found = RAW_VIEWS["logmel-rhythm"].describe(levels).reshape(-1, 16)
+    bands = modulation_bands()
+    [strongest] = np.flatnonzero(bands[:, 9])
+    spread = bands[strongest, [8, 9, 10]] @ [1 / 4, 1, 1 / 4]  # Hann: half as high next to it
+    assert found[strongest, 5] == pytest.approx(10 * np.log10(9 * spread), abs=0.3)
+    assert found[:, [0, 15]] == pytest.approx(-40)
+
+
+def test_rhythm_is_that_of_scipy() -> None:
+    levels = np.random.default_rng(0).normal(-40, 5, (700, 64)).astype(np.float32)
+    groups = levels.astype(np.float64).reshape(700, 16, 4).mean(2)[: 128 + 64 * 8]
+    power = welch(groups, nperseg=128, scaling="spectrum", axis=0)[1][1:]
+    power[:-1] *= 2  # of amplitude, not of the mean square; the last is its own mirror
+    power[-1] *= 4
+    expected = 10 * np.log10(modulation_bands() @ power + 1e-4)
+    found = RAW_VIEWS["logmel-rhythm"].describe(levels[: 128 + 64 * 8])
+    np.testing.assert_allclose(found.reshape(-1, 16), expected, atol=1e-3)
 
 
 def test_a_clip_is_described_in_every_view_that_the_recipe_names(

@@ -88,7 +88,7 @@ def changed(tiny: Recipe) -> Callable[..., Recipe]:
     return change
 
 
-FUSED = ["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change"]
+FUSED = ["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"]
 VARIANTS: list[dict[str, dict[str, Any]]] = [
     {},
     {"detect": {"pool": "mean-distance"}},

@@ -21,7 +21,7 @@ from dgmix.detect.detector import Detector
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
-from dgmix.detect.views import LEARNED, Vectors
+from dgmix.detect.views import LEARNED, Vectors, view_size
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.model.network import Network
@@ -178,7 +178,7 @@ def _expected(
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     bins, dims = len(network.transform.mean), network.embedding_size
     weights = network.state_dict().items()
-    sizes = {name: dims if name == LEARNED else bins for name in views}
+    sizes = {name: dims if name == LEARNED else view_size(name, bins) for name in views}
     return {
         **{WEIGHTS + name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights},
         **{f"memory.{name}.values": ((None, size), torch.float32) for name, size in sizes.items()},

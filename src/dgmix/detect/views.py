@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
-from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
+from dgmix.detect.embed import embed, embed_clips, hop_frames, window_starts, windows_of
 from dgmix.model.network import Network
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
+LEAST_CHANGE = 0.01  # dB: what changes less does not change
+RHYTHM_FRAMES, RHYTHM_GROUPS, RHYTHM_BANDS = 128, 16, 20
 Levels = NDArray[np.float32]
 
 
@@ -82,11 +84,56 @@ def floor(levels: Levels) -> Levels:
 
 
 def change(levels: Levels) -> Levels:
-    """Return the deviation of each band's level from frame to frame (mel,): how rough it is.
+    """Return how much each band's level changes from frame to frame (mel,): how rough it is.
 
-    The standard deviation over time of the difference to the frame before; 0 of a single frame.
+    The standard deviation over time of the difference to the frame before, itself told as a level:
+    20 · log10 of its value in decibels, at least that of `LEAST_CHANGE`.
     """
-    return np.asarray(np.diff(levels, axis=0).std(0) if len(levels) > 1 else 0 * levels[0])
+    steps = np.diff(levels, axis=0, prepend=levels[:1])[1:] if len(levels) > 1 else 0 * levels
+    return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)
+
+
+def rhythm(levels: Levels) -> Levels:
+    """Return the modulation spectrum (16 · modulation band,): how fast the sound comes and goes.
+
+    The levels of 16 groups of bands are cut in windows of `RHYTHM_FRAMES` that overlap by half; the
+    power of each modulation frequency, in dB² of amplitude and averaged over windows (Welch 1967)
+    and over `RHYTHM_BANDS` bands that widen with frequency, is told as a level.
+    """
+    starts = window_starts(len(levels), RHYTHM_FRAMES, RHYTHM_FRAMES // 2)
+    index = (np.array(starts)[:, None] + np.arange(RHYTHM_FRAMES)) % len(levels)
+    grouped = (levels @ band_groups(levels.shape[1]).T)[index]
+    grouped = (grouped - grouped.mean(1, keepdims=True)) * hann()[:, None]
+    power = np.abs(np.fft.rfft(grouped, axis=1)[:, 1:]) ** 2 * (4 / RHYTHM_FRAMES) ** 2
+    bands = modulation_bands() @ power.mean(0)
+    return np.asarray(10 * np.log10(bands + LEAST_CHANGE**2), np.float32).ravel()
+
+
+def hann() -> NDArray[np.float64]:
+    """Return the window of `rhythm` (frame,), whose sum is half its length."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(RHYTHM_FRAMES) / RHYTHM_FRAMES)
+
+
+def band_groups(bands: int) -> NDArray[np.float64]:
+    """Return the matrix (16, mel) that averages neighbouring mel bands."""
+    return _averaging(np.linspace(0, bands, RHYTHM_GROUPS + 1).round().astype(int))
+
+
+def modulation_bands() -> NDArray[np.float64]:
+    """Return the matrix (modulation band, modulation frequency) that averages frequencies.
+
+    The frequencies are multiples 1, 2, … of one cycle a window; the bands widen geometrically.
+    """
+    last = RHYTHM_FRAMES // 2
+    edges = np.geomspace(1, last + 1, RHYTHM_BANDS + 1).round().astype(int)
+    return _averaging(np.unique(edges) - 1)
+
+
+def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the matrix (part, value) of means over the values from one edge to the next."""
+    value = np.arange(edges[-1])
+    parts = (value >= edges[:-1, None]) & (value < edges[1:, None])
+    return np.asarray(parts / parts.sum(1, keepdims=True), np.float64)
 
 
 RAW_VIEWS = {
@@ -94,7 +141,13 @@ RAW_VIEWS = {
     "logmel-max": RawView(peak, standardize=True),
     "logmel-min": RawView(floor),
     "logmel-change": RawView(change),
+    "logmel-rhythm": RawView(rhythm),
 }
+
+
+def view_size(name: str, n_mels: int) -> int:
+    """Return how many numbers a raw view has of a clip of so many mel bands."""
+    return len(RAW_VIEWS[name].describe(np.zeros((1, n_mels), np.float32)))
 
 
 def represent(
@@ -126,8 +179,9 @@ def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors
             vectors.append(RAW_VIEWS[name].describe(levels))
         advance(1)
     clips = np.arange(len(bank))
-    shape = (len(bank), bank.n_mels)
     return {
-        name: Vectors(np.array(vectors, np.float32).reshape(shape), clips)
+        name: Vectors(
+            np.array(vectors, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
+        )
         for name, vectors in found.items()
     }

@@ -19,7 +19,14 @@ from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.fusion import TINY, deviations, units
 from dgmix.detect.scorers.whitening import Whitening
 from dgmix.detect.threshold import Calibration
-from dgmix.detect.views import LEARNED
+from dgmix.detect.views import (
+    LEARNED,
+    LEAST_CHANGE,
+    RHYTHM_FRAMES,
+    band_groups,
+    hann,
+    modulation_bands,
+)
 from dgmix.model.network import Network
 
 SPARE_CANDIDATES = 15
@@ -195,12 +202,28 @@ def mean(values: Tensor) -> Tensor:
 
 
 def change(levels: Tensor) -> Tensor:
-    """Return the standard deviation (mel,) of what changes from frame to frame, 0 of one frame."""
+    """Return what `dgmix.detect.views.change` does of levels (frame, mel)."""
     steps = levels[1:] - levels[:-1]
     count = torch.sym_max(levels.shape[0] - 1, 1)  # type: ignore[no-untyped-call]
     centred = steps - steps.sum(0) / count
-    deviation: Tensor = (centred.square().sum(0) / count).sqrt()
-    return deviation
+    deviation = (centred.square().sum(0) / count).sqrt()
+    return 20 * deviation.clamp(min=LEAST_CHANGE).log10()
+
+
+def rhythm(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.rhythm` does of levels (frame, mel), by a matrix product."""
+    frame = torch.arange(RHYTHM_FRAMES, dtype=torch.float64)
+    angles = 2 * np.pi / RHYTHM_FRAMES * frame * frame[1 : RHYTHM_FRAMES // 2 + 1, None]
+    waves = torch.cat([angles.cos(), angles.sin()]) * torch.from_numpy(hann())
+    grouped = levels @ torch.from_numpy(band_groups(levels.shape[1])).T
+    parts = windows(grouped, RHYTHM_FRAMES, RHYTHM_FRAMES // 2)
+    parts = waves @ (parts - parts.mean(1, keepdim=True))
+    power = (
+        parts.square().mean(0).reshape(2, -1, grouped.shape[1]).sum(0) * (4 / RHYTHM_FRAMES) ** 2
+    )
+    bands = torch.from_numpy(modulation_bands()) @ power
+    spectrum: Tensor = 10 * (bands + LEAST_CHANGE**2).log10().flatten()
+    return spectrum
 
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -208,6 +231,7 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-max": lambda levels: levels.amax(0),
     "logmel-min": lambda levels: levels.amin(0),
     "logmel-change": change,
+    "logmel-rhythm": rhythm,
 }
 
 

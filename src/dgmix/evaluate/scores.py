@@ -49,6 +49,7 @@ SYSTEM_NAMES = {
     "logmel-max": "log-mel max",
     "logmel-min": "log-mel min",
     "logmel-change": "log-mel change",
+    "logmel-rhythm": "log-mel rhythm",
 }
 _DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
 _ALLOWED = {"domain": (*DOMAINS, UNKNOWN), "split": SPLITS, "label": LABELS}
