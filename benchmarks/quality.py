@@ -1,54 +1,110 @@
-"""How well does a recipe detect, beside its baselines? The table of the README.
+"""How well does a recipe detect, beside the baselines it has to beat? The tables of the README.
 
-    python benchmarks/quality.py -o runs/quality lathe=path/to/lathe.csv simulated=sim [...]
+    python benchmarks/quality.py -o runs/quality lathe=path/to/lathe.csv simulated=sim@0,1,2 [...]
 
-Runs the recipe on each data set (a folder or a CSV that `dgmix run` takes), each in its own folder
-below `-o`, continuing what is there, and prints one Markdown table: Ω of every system on every
-set, in %, with its standard error over splits where a set has several, else with its 95 % interval
-over clips and seeds; then how far DG-Mix leads each system, paired.
+A data set is a folder or a CSV that `dgmix run` takes, with the seeds to train with (0 by itself).
+On each are run: every raw view; the official autoencoder; DG-Mix untrained, alone, and with the
+published fine-tuning; the recipe's detector, and where DG-Mix is one of its views, without it.
+
+Says how long it will take, continues what is there, and prints Markdown: the Ω of every system
+on every set, in %, with its standard error over splits where a set has several, else its 95 %
+interval over clips and seeds; how far it lies above the best raw view, paired; the seconds of
+training. All that, and the single metrics, are in quality.md of the output folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from pathlib import Path
 
-import dgmix
-from dgmix.evaluate.intervals import Resampled, resample
-from dgmix.evaluate.scores import read_run, shown_system, systems_of
-from dgmix.evaluate.tables import markdown_table, shown
+from quality_systems import (
+    DETECTOR,
+    PARTS,
+    DataSet,
+    complete,
+    decode,
+    recipes_of,
+    scores_of,
+    seconds_left,
+    training_seconds,
+)
+from quality_tables import Judged, page, readme_part, write_between_markers
+
+from dgmix.audio.cache import default_folder
+from dgmix.config import Recipe
+from dgmix.evaluate.intervals import resample
+from dgmix.files import write_text
+from dgmix.progress import say
+
+MOST_JOBS = 2
+Work = list[tuple[DataSet, str, Recipe]]
 
 
-def table(judged: dict[str, Resampled], systems: list[str], leads: bool) -> str:
-    """Return Ω, or the lead of DG-Mix in Ω, as Markdown: a row a system, a column a set."""
-    rows = []
-    for system in systems:
-        if not (leads and system == "dgmix"):
-            found = [
-                runs.difference("dgmix", system) if leads else runs.estimate(system)
-                for runs in judged.values()
-            ]
-            rows.append([shown_system(system), *(shown(estimate) for estimate in found)])
-    return markdown_table(["lead of DG-Mix over" if leads else "Ω, official", *judged], rows)
+def data_set(text: str, output: Path, cache: Path) -> DataSet:
+    """Return the data set that `NAME=DATA` or `NAME=DATA@SEED,SEED` describes."""
+    name, _, rest = text.partition("=")
+    form = re.fullmatch(r"(?P<data>.+?)(?:@(?P<seeds>\d+(?:,\d+)*))?", rest)
+    if not name or form is None:
+        raise argparse.ArgumentTypeError(f"{text}: write NAME=DATA or NAME=DATA@SEED,SEED")
+    seeds = tuple(int(seed) for seed in (form["seeds"] or "0").split(","))
+    return DataSet(name, Path(form["data"]), seeds, output / name.replace(" ", "_"), cache)
+
+
+def announce(work: Work, jobs: int) -> None:
+    """Say how long what is missing will take."""
+    total = 0.0
+    for dataset, part, recipe in work:
+        count, seconds = seconds_left(part, dataset, recipe)
+        total += seconds
+        if count:
+            say(f"{dataset.name}, {part}: {count} trainings, about {clock(seconds)} of one core")
+    say(f"about {clock(total / jobs)} with {jobs} processes")
+
+
+def clock(seconds: float) -> str:
+    """Return a time in hours and minutes."""
+    return f"{int(seconds // 3600)} h {round(seconds % 3600 / 60):02} min"
+
+
+def judged(dataset: DataSet, recipes: dict[str, Recipe], parts: list[str]) -> Judged:
+    """Return the metrics of all systems on a data set, and the seconds that each has trained."""
+    scores = scores_of(dataset, parts)
+    seconds = {
+        part: training_seconds(part, dataset, recipes.get(part, recipes[DETECTOR]))
+        for part in parts
+    }
+    if "learned" not in recipes:  # it is a part of the detector's training
+        seconds["learned"] = seconds.get(DETECTOR, float("nan"))
+    return Judged(resample(scores, "official"), seconds, dataset.several_sections)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="+", metavar="NAME=DATA", help="data sets by name")
+    parser.add_argument("sets", nargs="+", metavar="NAME=DATA[@SEEDS]", help="data sets by name")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--recipe", default="default")
-    parser.add_argument("--seed", type=int, nargs="+", default=[0])
-    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS[:-1], metavar="PART")
+    parser.add_argument("--jobs", type=int, default=min(MOST_JOBS, os.cpu_count() or 1))
+    parser.add_argument("--cache", type=Path, default=default_folder(), help="folder of features")
+    parser.add_argument("--readme", type=Path, help="write the tables between its markers")
     options = parser.parse_args()
-    judged, systems = {}, []
-    for name, data in (each.split("=", 1) for each in options.sets):
-        run = dgmix.run(
-            options.recipe, data, options.output / name, seeds=options.seed, cache=options.cache
-        )
-        scores = read_run(run)
-        systems = systems or systems_of(scores)
-        judged[name] = resample(scores, "official")
-    print(table(judged, systems, leads=False), table(judged, systems, leads=True), sep="\n\n")
+    recipes = recipes_of(options.recipe, options.changes)
+    sets = [data_set(text, options.output, options.cache) for text in options.sets]
+    parts = {dataset.name: dataset.parts(options.part, recipes) for dataset in sets}
+    work = [(d, p, recipes.get(p, recipes[DETECTOR])) for d in sets for p in parts[d.name]]
+    for dataset, part, recipe in work:
+        decode(part, dataset, recipe, options.jobs)
+    announce(work, options.jobs)
+    for dataset, part, recipe in work:
+        complete(part, dataset, recipe, options.jobs)
+    results = {dataset.name: judged(dataset, recipes, parts[dataset.name]) for dataset in sets}
+    write_text(options.output / "quality.md", page(results))
+    print(readme_part(results))
+    if options.readme:
+        write_between_markers(options.readme, readme_part(results))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
 }
 STAGES = {"pretrain", "finetune"}
 CHANGED = {"f_max": 7000.0, "min_steps": 7, "max_steps": 3, "warmup": 0.6, "weight_decay": 0.3}
-NEEDS = {  # other settings of `detect` without which one does nothing
+NEEDS = {  # other settings of the same group without which one does nothing
+    "finetune.sub_clusters": {"objective": "adacos"},
     "detect.local_neighbors": {"scorer": "density"},
     "detect.components": {"scorer": "gmm"},
     "detect.balance": {"per_section": False, "scorer": "mahalanobis"},
@@ -92,7 +93,7 @@ def base_of(stage: str, choice: tuple[str, type] | None, key: str, tiny: Recipe)
     """
     base = changed(tiny, "evaluate.baselines", [])
     for name, value in NEEDS.get(key, {}).items():
-        base = changed(base, f"detect.{name}", value)
+        base = changed(base, f"{key.partition('.')[0]}.{name}", value)
     if stage in STAGES:
         [other] = STAGES - {stage}
         base = changed(base, f"{other}.epochs", 0)
@@ -187,7 +188,7 @@ def test_every_setting_is_read(
         assert [after[name] for name in earlier] == [before[name] for name in earlier]
 
 
-@pytest.mark.parametrize("key", ["encoder.name", "detect.scorer"])
+@pytest.mark.parametrize("key", ["encoder.name", "finetune.objective", "detect.scorer"])
 def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Recipe) -> None:
     with pytest.raises(KeyError, match="stranger"):
         observe(changed(tiny, key, "stranger"), "scores")

@@ -154,6 +154,12 @@ class PretrainSettings(StageSettings):
 class FinetuneSettings(StageSettings):
     """Fine-tuning on mixed section labels (DESIGN §1.4)."""
 
+    objective: Literal["sections", "adacos"] = Field(
+        "sections",
+        description="a key of `dgmix.model.objectives.OBJECTIVES`; "
+        "see docs/encoders-and-objectives.md",
+    )
+    sub_clusters: PositiveInt = Field(16, description="`adacos`: centres of a section")
     classification: NonNegativeFloat = Field(1.0, description="weight of the section term")
     geometric: NonNegativeFloat = Field(1.0, description="weight of the geometric term")
 

@@ -39,9 +39,9 @@ def left_out(healthy: Floats, weights: Floats) -> Floats:
     """
     if len(healthy) == 1:
         return np.asarray(healthy[0])
-    others = weights.sum() - 1
+    total = weights.sum()
     own = deviations(healthy, healthy, weights).max(0)
-    return _unbounded(own * np.sqrt((others + 1) / max(others, TINY)), others)
+    return _unbounded(own * np.sqrt(total / max(total - 1, TINY)), total)
 
 
 def excused(healthy: Floats, weights: Floats) -> Floats:

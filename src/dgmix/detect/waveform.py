@@ -207,7 +207,8 @@ def change(levels: Tensor) -> Tensor:
     count = torch.sym_max(levels.shape[0] - 1, 1)  # type: ignore[no-untyped-call]
     centred = steps - steps.sum(0) / count
     deviation = (centred.square().sum(0) / count).sqrt()
-    return 20 * deviation.clamp(min=LEAST_CHANGE).log10()
+    level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
+    return level
 
 
 def rhythm(levels: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dgmix.config import Recipe
+from dgmix.config import FinetuneSettings, PretrainSettings
 from dgmix.model.batch import Batch
 from dgmix.model.objectives import OBJECTIVES, build_objective
 
@@ -14,7 +14,9 @@ from dgmix.model.objectives import OBJECTIVES, build_objective
 @pytest.fixture(params=OBJECTIVES)
 def objective(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
-    return build_objective(request.param, getattr(Recipe(), request.param), 6, 2)
+    if request.param == "dgmix":
+        return build_objective("pretrain", PretrainSettings(), 6, 2)
+    return build_objective("finetune", FinetuneSettings(objective=request.param), 6, 2)
 
 
 def batch(crops: int) -> Batch:

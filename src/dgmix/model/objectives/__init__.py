@@ -1,7 +1,7 @@
 """Objectives: what training makes small.
 
-To add one, write a file with an `nn.Module` that satisfies `Objective` and put it in `OBJECTIVES`
-under the name of the training stage that uses it; the contract test over all picks it up.
+To add one, write a file with an `nn.Module` that satisfies `Objective`, put it in `OBJECTIVES` and,
+for fine-tuning, add its name to `FinetuneSettings`; the contract test over all picks it up.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from dgmix.model.batch import Batch, Outcome
+from dgmix.model.objectives.adacos import SubclusterAdaCos
 from dgmix.model.objectives.dgmix import DGMix
 from dgmix.model.objectives.sections import MixedSections
 
@@ -25,11 +26,16 @@ class Objective(Protocol):
 
 
 OBJECTIVES: dict[str, Callable[[Any, int, int], nn.Module]] = {
-    "pretrain": lambda settings, size, _sections: DGMix(settings, size),
-    "finetune": MixedSections,
+    "dgmix": lambda settings, size, _sections: DGMix(settings, size),
+    "sections": MixedSections,
+    "adacos": SubclusterAdaCos,
 }
 
 
 def build_objective(stage: str, settings: Any, embedding_size: int, sections: int) -> nn.Module:
-    """Return the objective of a training stage, with freshly initialised heads."""
-    return OBJECTIVES[stage](settings, embedding_size, sections)
+    """Return the objective of a training stage, with freshly initialised heads.
+
+    Pre-training is DG-Mix; fine-tuning has the objective that its settings name.
+    """
+    name = "dgmix" if stage == "pretrain" else settings.objective
+    return OBJECTIVES[name](settings, embedding_size, sections)
