@@ -1,0 +1,126 @@
+"""Sub-cluster AdaCos: shares of the centres, and a scale that follows the angles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dgmix.config import FinetuneSettings
+from dgmix.model.batch import Batch
+from dgmix.model.objectives.adacos import (
+    SubclusterAdaCos,
+    adapted_scale,
+    class_log_probabilities,
+    fixed_scale,
+)
+
+
+def random_cosines(*shape: int) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).uniform(-0.9, 0.9, shape))
+
+
+def test_a_class_has_the_share_of_all_its_centres() -> None:
+    cosines = random_cosines(4, 3, 2)
+    shares = np.exp(7.0 * cosines.numpy())
+    expected = shares.sum(2) / shares.sum((1, 2))[:, None]
+    found = class_log_probabilities(cosines, torch.tensor(7.0)).exp()
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+
+
+def test_one_centre_a_class_is_the_cosine_softmax() -> None:
+    cosines = random_cosines(5, 4, 1)
+    found = class_log_probabilities(cosines, torch.tensor(3.0))
+    torch.testing.assert_close(found, (3.0 * cosines[..., 0]).log_softmax(1))
+
+
+def test_the_scale_is_that_of_the_paper() -> None:
+    """Dynamic AdaCos in loops: one centre a class, one class a crop."""
+    cosines, classes, scale = random_cosines(7, 5, 1), [0, 3, 1, 4, 2, 2, 0], 4.0
+    rows = cosines[..., 0].tolist()
+    others = sum(
+        math.exp(scale * cosine)
+        for row, own in zip(rows, classes, strict=True)
+        for number, cosine in enumerate(row)
+        if number != own
+    )
+    angles = sorted(math.acos(row[own]) for row, own in zip(rows, classes, strict=True))
+    expected = math.log(others / 7) / math.cos(min(math.pi / 4, angles[3]))
+    targets = nn.functional.one_hot(torch.tensor(classes), 5).double()
+    found = adapted_scale(cosines, targets, torch.tensor(scale))
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_mixture_counts_in_part_as_another_class() -> None:
+    """Two classes, 0.25 of the first: B = 0.75 exp(s c₀) + 0.25 exp(s c₁), angles by the parts."""
+    cosines, targets = torch.tensor([[[0.99], [0.98]]]), torch.tensor([[0.25, 0.75]])
+    b = 0.75 * math.exp(2 * 0.99) + 0.25 * math.exp(2 * 0.98)
+    angle = 0.25 * math.acos(0.99) + 0.75 * math.acos(0.98)
+    found = adapted_scale(cosines, targets, torch.tensor(2.0))
+    assert found.item() == pytest.approx(math.log(b) / math.cos(angle), rel=1e-5)
+
+
+def test_the_scale_stays_where_there_is_no_other_class() -> None:
+    scale = torch.tensor(5.0)
+    assert adapted_scale(random_cosines(6, 1, 3), torch.ones(6, 1), scale) == 5
+
+
+def trained(sub_clusters: int, geometric: float = 0.0) -> tuple[SubclusterAdaCos, float]:
+    """Return the objective after it has learned four clouds, two of each of two sections."""
+    torch.manual_seed(0)
+    corners = torch.tensor([[3.0, 3.0], [-3.0, -3.0], [3.0, -3.0], [-3.0, 3.0]])
+    settings = FinetuneSettings(sub_clusters=sub_clusters, geometric=geometric)
+    objective = SubclusterAdaCos(settings, 2, 2)
+    optimizer = torch.optim.Adam(objective.parameters(), 0.05)
+    for _ in range(200):
+        cloud = torch.arange(64) % 4
+        inputs = (corners[cloud] + 0.3 * torch.randn(64, 2)).view(64, 1, 1, 2)
+        outcome = objective(nn.Flatten(), Batch(inputs, cloud // 2, torch.ones(32)))
+        optimizer.zero_grad()
+        outcome.loss.backward()
+        optimizer.step()
+    return objective, outcome.terms["classification"].item()
+
+
+def test_a_section_of_two_clouds_needs_two_centres() -> None:
+    one, several = trained(1)[1], trained(4)[1]
+    assert one > 0.6
+    assert several < 0.2
+
+
+def test_the_scale_settles_and_is_kept_with_the_weights() -> None:
+    objective, _ = trained(4)
+    assert fixed_scale(8) <= objective.scale < 50
+    assert "scale" in objective.state_dict()
+
+
+def test_an_evaluation_leaves_the_scale_alone() -> None:
+    torch.manual_seed(0)
+    objective = SubclusterAdaCos(FinetuneSettings(), 6, 2).eval()
+    before = objective.scale.clone()
+    batch = Batch(torch.randn(8, 1, 2, 3), torch.arange(8) % 2, torch.rand(4))
+    objective(nn.Flatten(), batch)
+    assert objective.scale == before
+
+
+@pytest.mark.parametrize("term", ["classification", "geometric"])
+def test_each_weight_scales_its_own_term(term: str) -> None:
+    def outcome(weight: float) -> tuple[float, float]:
+        torch.manual_seed(0)
+        objective = SubclusterAdaCos(FinetuneSettings(**{term: weight}), 6, 2)
+        batch = Batch(torch.rand(8, 1, 2, 3), torch.arange(8) % 2, torch.rand(4))
+        found = objective(lambda x: x.flatten(1).square(), batch)
+        return found.loss.item(), found.terms[term].item()
+
+    (high, value), (low, _) = outcome(3.0), outcome(1.0)
+    assert high - low == pytest.approx(2 * value, rel=1e-5)
+
+
+def test_one_section_has_nothing_to_classify() -> None:
+    objective = SubclusterAdaCos(FinetuneSettings(), 6, 1)
+    batch = Batch(torch.rand(4, 1, 2, 3), torch.zeros(4, dtype=torch.int64), torch.rand(2))
+    found = objective(nn.Flatten(), batch).terms["classification"].item()
+    assert found == pytest.approx(0, abs=1e-6)
