@@ -1,0 +1,249 @@
+"""The systems that `benchmarks/quality.py` compares: where each comes from, and what it takes.
+
+A part is one `dgmix run`, or an official baseline on the clips of one; a part may score several
+systems. Everything lies below a folder for each data set, and what is there is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import autoencoder
+import mobilenetv2
+import numpy as np
+import official
+import polars as pl
+import torch
+import yaml
+
+import dgmix
+from dgmix.audio.cache import FeatureStore
+from dgmix.config import Recipe, StageSettings, load_recipe
+from dgmix.data import load_manifest
+from dgmix.data.clip import Manifest
+from dgmix.detect.views import LEARNED, RAW_VIEWS
+from dgmix.evaluate.scores import read_run, shown_system, write_scores
+from dgmix.model.crops import TrainingCrops
+from dgmix.model.network import crop_frames
+from dgmix.model.train import STAGES, Run, total_steps, train
+from dgmix.pipeline import Known, Unit, chosen_device, plan
+from dgmix.progress import say
+from dgmix.workers import single_threaded_torch, worker_pool
+
+DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
+OFFICIAL = {"ae": autoencoder, "mobilenetv2": mobilenetv2}
+PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *OFFICIAL)
+NAMES = {
+    **{view: shown_system(view) for view in RAW_VIEWS},
+    "ae": "official autoencoder",
+    "mobilenetv2": "official MobileNetV2",
+    "untrained": "untrained encoder",
+    LEARNED_ALONE: "DG-Mix alone",
+    FINETUNED: "DG-Mix + published fine-tuning",
+    "raw": "detector without its DG-Mix view",
+    DETECTOR: "detector",
+}
+OF_SECTIONS = (FINETUNED, "mobilenetv2")
+FEW_CLIPS, FEW_STEPS = 16, 4
+FORWARDS = 4.5  # a training step costs as much as so many passes of its crops forward
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set by name, with the seeds to train with on it and the folder of its runs."""
+
+    name: str
+    data: Path
+    seeds: tuple[int, ...]
+    folder: Path
+    cache: Path
+
+    @property
+    def clips(self) -> Manifest:
+        return load_manifest(self.data)
+
+    @property
+    def several_sections(self) -> bool:
+        """Whether some machine has sections to tell apart."""
+        places = {(clip.machine, clip.section) for clip in self.clips}
+        return len(places) > len({machine for machine, _ in places})
+
+    def units(self, part: str, recipe: Recipe) -> list[Unit]:
+        """Return the trainings of a part; those of official baselines lie with the detector's."""
+        where = self.folder / (DETECTOR if part in OFFICIAL else part)
+        device = chosen_device(None)
+        return plan(recipe, self.clips, self.seeds, where, self.cache, device)
+
+    def parts(self, wanted: Sequence[str], recipes: dict[str, Recipe]) -> list[str]:
+        """Return those of the wanted parts that there are, and that mean something here."""
+        known = [part for part in wanted if part in recipes or part in OFFICIAL]
+        return [p for p in known if self.several_sections or p not in OF_SECTIONS]
+
+
+def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
+    """Return the recipe of every part that is a `dgmix run`.
+
+    The detector is the recipe as it is. DG-Mix alone is a part of its run where the detector has
+    a learned view, and a run of its own where it has not.
+    """
+    base = load_recipe(name, changes)
+    learned = LEARNED in base.detect.views
+    baselines = [*RAW_VIEWS, *(["learned", "untrained"] if learned else [])]
+    if learned and len(base.detect.views) > 1:
+        baselines.append("raw")
+    published = load_recipe("published").finetune.model_dump(mode="json")
+
+    def changed(**settings: Any) -> Recipe:
+        texts = [f"{key.replace('__', '.')}={flow(value)}" for key, value in settings.items()]
+        return load_recipe(name, [*changes, *texts])
+
+    alone = partial(changed, detect__views=[LEARNED])
+    found = {
+        DETECTOR: changed(evaluate__baselines=baselines),
+        LEARNED_ALONE: alone(evaluate__baselines=["untrained"]),
+        FINETUNED: alone(evaluate__baselines=[], finetune=published),
+    }
+    return {part: recipe for part, recipe in found.items() if part != LEARNED_ALONE or not learned}
+
+
+def flow(value: Any) -> str:
+    """Return a value as YAML in one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).strip()
+
+
+def scored_with(part: str, unit: Unit) -> Path:
+    """Return the file whose presence says that a part has done a unit."""
+    return unit.folder / (f"scores_{part}.csv" if part in OFFICIAL else "scores.csv")
+
+
+def log_of(part: str, unit: Unit) -> Path:
+    return unit.folder / (f"log_{part}.jsonl" if part in OFFICIAL else "log.jsonl")
+
+
+def complete(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
+    """Do what is missing of a part, `jobs` trainings at a time."""
+    if part not in OFFICIAL:
+        where = dataset.folder / part
+        dgmix.run(recipe, dataset.data, where, seeds=dataset.seeds, jobs=jobs, cache=dataset.cache)
+        return
+    units = [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
+    jobs = 1 if chosen_device(None).startswith("cuda") else min(jobs, len(units))
+    with worker_pool(max(jobs, 1), use_one_thread) as pool:
+        futures = {pool.submit(complete_official, part, unit): unit for unit in units}
+        for number, future in enumerate(as_completed(futures), 1):
+            future.result()
+            say(f"{part}: {futures[future].label}: done ({number}/{len(units)})")
+
+
+def complete_official(part: str, unit: Unit) -> None:
+    """Train an official baseline on the clips of a unit and write its scores, with its log."""
+    known, asked = official_clips(unit)
+    scores = OFFICIAL[part].scores(
+        known.bank,
+        known.sections,
+        asked.bank,
+        asked.sections,
+        unit.seed,
+        log_of(part, unit),
+        unit.device,
+    )
+    write_scores(scored_with(part, unit), asked.scored(scores))
+
+
+def official_clips(unit: Unit) -> tuple[Known, Known]:
+    """Return training and test clips as the official baselines hear them."""
+    store = FeatureStore(unit.cache, official.AUDIO, official.FEATURES)
+    normal = unit.clips.select(split="train", label="normal")
+    return Known(store, normal), Known(store, unit.clips.select(split="test"))
+
+
+def use_one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def decode(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
+    """Put the features that a part needs into the cache, where they are not there."""
+    heard = official if part in OFFICIAL else None
+    audio = heard.AUDIO if heard else recipe.audio
+    features = heard.FEATURES if heard else recipe.features
+    paths = list(dict.fromkeys(clip.path for clip in dataset.clips))
+    FeatureStore(dataset.cache, audio, features).add(paths, jobs)
+
+
+def seconds_left(part: str, dataset: DataSet, recipe: Recipe) -> tuple[int, float]:
+    """Return how many trainings of a part are missing, and about how long one core takes for them.
+
+    Measured on a short training for the first of them; the clips must have been decoded. What is
+    only compared, not trained, counts as nothing.
+    """
+    units = [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
+    if not units or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
+        return len(units), 0.0
+    with tempfile.TemporaryDirectory() as folder, single_threaded_torch():
+        if part in OFFICIAL:
+            return len(units), len(units) * _official_seconds(part, units[0], Path(folder))
+        return len(units), len(units) * _recipe_seconds(recipe, units[0], Path(folder))
+
+
+def _official_seconds(part: str, unit: Unit, folder: Path) -> float:
+    """Return the seconds of an official baseline: an epoch on a few clips, times clips, epochs."""
+    system = OFFICIAL[part]
+    normal = unit.clips.select(split="train", label="normal")
+    few = Manifest(normal.clips[:: -(-len(normal) // FEW_CLIPS)], normal.root)
+    known = Known(FeatureStore(unit.cache, official.AUDIO, official.FEATURES), few)
+    heard = known.bank, known.sections
+    log = folder / "log.jsonl"
+    for _ in range(2):  # the first one warms up
+        system.scores(*heard, *heard, unit.seed, log, unit.device, epochs=1)
+    seconds: float = system.EPOCHS * sum(seconds_by_stage(log).values()) * len(normal) / len(few)
+    return seconds
+
+
+def _recipe_seconds(recipe: Recipe, unit: Unit, folder: Path) -> float:
+    """Return the seconds of a recipe's training, and of hearing every window of every clip."""
+    store = FeatureStore(unit.cache, recipe.audio, recipe.features)
+    known = Known(store, unit.clips.select(split="train", label="normal"))
+    crops, run = TrainingCrops.of(known.bank, known.sections), Run(folder, label="how fast")
+    stages: dict[str, StageSettings] = {name: getattr(recipe, name) for name in STAGES}
+    limits = {"min_steps": FEW_STEPS, "max_steps": FEW_STEPS}
+    short = {name: stage.model_copy(update=limits) for name, stage in stages.items()}
+    train(recipe.model_copy(update={**short, "recalibrate": False}), crops, 0, run, unit.device)
+    step = {name: s / FEW_STEPS for name, s in seconds_by_stage(run.log.path).items()}
+    steps = {name: total_steps(stages[name], crops.steps_per_epoch(stages[name])) for name in step}
+    windows = len(unit.clips) * float(known.bank.frames.mean()) / crop_frames(recipe)
+    forward = step["pretrain"] / recipe.pretrain.batch_size / FORWARDS
+    networks = 1 + ("untrained" in recipe.evaluate.baselines)
+    return sum(step[name] * steps[name] for name in step) + networks * windows * forward
+
+
+def training_seconds(part: str, dataset: DataSet, recipe: Recipe) -> float:
+    """Return the mean seconds of training of a part's units so far, by their logs; or NaN."""
+    logs = [log_of(part, unit) for unit in dataset.units(part, recipe)]
+    spent = [sum(seconds_by_stage(log).values()) for log in logs if log.exists()]
+    return float(np.mean(spent)) if spent else math.nan
+
+
+def seconds_by_stage(log: Path) -> dict[str, float]:
+    """Return the seconds in a training log, by stage."""
+    spent: dict[str, float] = {}
+    for line in map(json.loads, log.read_text("utf-8").splitlines()):
+        stage = line.get("stage", "")
+        spent[stage] = spent.get(stage, 0.0) + line["seconds"]
+    return spent
+
+
+def scores_of(dataset: DataSet, parts: Sequence[str]) -> pl.DataFrame:
+    """Return the scores of all systems of a data set; `NAMES` are theirs."""
+    found = []
+    for where in dict.fromkeys(DETECTOR if part in OFFICIAL else part for part in parts):
+        scores = read_run(dataset.folder / where)
+        found.append(scores.with_columns(pl.col("system").replace("dgmix", where)))
+    return pl.concat(found).filter(pl.col("system").is_in(list(NAMES)))
