@@ -94,6 +94,8 @@ def thresholds(told: dict[str, Any]) -> str:
     """Return above which score a recording is an anomaly, and at which false-alarm rate."""
     limits = told["threshold"]
     at = f"at a false-alarm rate of {percent(told['false-alarm rate'])}"
+    if len(told["views"]) > 1:
+        at += "; or less, where several views agree"
     if len(limits) == 1:
         (limit,) = limits.values()
         return f"above {_shown(limit)}, {at}"
