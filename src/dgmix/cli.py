@@ -153,7 +153,9 @@ def inspect(
 
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(help="published, default, demo, or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="published, default, learned, demo, or a YAML file.")
+    ],
     data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     machine: Machines = None,

@@ -23,7 +23,7 @@ def fit(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
     recipe: Annotated[
-        str, typer.Option(help="published, default, demo, or a YAML file.")
+        str, typer.Option(help="published, default, learned, demo, or a YAML file.")
     ] = "default",
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")

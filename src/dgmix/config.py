@@ -24,7 +24,7 @@ from pydantic import (
 
 from dgmix.errors import InputError
 
-RECIPES = ("published", "default", "demo")
+RECIPES = ("published", "default", "learned", "demo")
 ViewName = Literal[
     "dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
 ]
@@ -80,7 +80,7 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2", "light"] = Field(
+    name: Literal["mobilenetv2", "light", "temporal"] = Field(
         "mobilenetv2", description="a key of `dgmix.model.encoders.ENCODERS`"
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
@@ -241,7 +241,7 @@ class Recipe(Settings):
 
 
 def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return a recipe that ships with dgmix (`published`, `default`, `demo`) or a YAML file.
+    """Return a recipe that ships with dgmix (one of `RECIPES`) or of a YAML file.
 
     `changes` are `a.b=value` texts, their values read as YAML; they win over the file.
 

@@ -160,6 +160,15 @@ def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path
     assert_same(exported(learned(recipe, Small), tmp_path, false_alarm_rate=ALARMS))
 
 
+def test_exports_the_learned_view_of_the_learned_recipe(tiny: Recipe, tmp_path: Path) -> None:
+    recipe = changed(
+        tiny,
+        encoder={"name": "temporal"},
+        detect={"views": ["logmel-mean", "dgmix"], "whiten": True},
+    )
+    assert_same(exported(learned(recipe), tmp_path, false_alarm_rate=ALARMS))
+
+
 @pytest.mark.slow
 def test_exports_the_encoder(tiny: Recipe, tmp_path: Path) -> None:
     recipe = changed(tiny, detect={"pool": "max-distance"}, input={"log": False})

@@ -105,6 +105,8 @@ VARIANTS: list[dict[str, dict[str, Any]]] = [
     {"detect": {"views": FUSED[1:], "neighbors": 2}},
     {"detect": {"views": ["logmel-change"]}},
     {"features": {"n_fft": 800, "hop_length": 200, "mel_scale": "slaney"}},
+    {"encoder": {"name": "temporal", "width": 1.0}},
+    {"encoder": {"name": "temporal"}, "detect": {"views": FUSED, "whiten": True}},
 ]
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dgmix.config import dump_recipe, load_recipe
+from dgmix.config import RECIPES, dump_recipe, load_recipe
 from dgmix.errors import InputError
 from dgmix.evaluate.report import about
 from dgmix.evaluate.scores import read_run
@@ -38,7 +38,7 @@ def test_data_table_without_training_clips(make_run):
     assert list(table.blocks[0].rows[0].cells) == ["fan", "1", "3", "3", "3", "3"]
 
 
-@pytest.mark.parametrize("name", ["published", "default", "demo"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipes_that_ship_are_recognised(tmp_path, name):
     (tmp_path / "recipe.yaml").write_text(dump_recipe(load_recipe(name)), "utf-8")
     table, shown = about.settings_table(about.read_settings(tmp_path))
