@@ -1,7 +1,7 @@
 """Filters along time, the same for every band, and how strongly each band answers to each.
 
-A linear filter bank with log-energy pooling: how a mel band moves within a third of a second (beats,
-strokes, flutter), as one number per filter. A band's steady level does not count.
+A linear filter bank with log-energy pooling: how a mel band moves within 0.3 s (beats, strokes,
+flutter), as one number per filter. A band's steady level does not count.
 """
 
 from __future__ import annotations
