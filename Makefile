@@ -3,6 +3,10 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
+PROTOCOLS ?= ../shared/data/protocols
+QUALITY_SETS = $(if $(SIMULATED),simulated=runs/simulated@0$(comma)1$(comma)2) \
+	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
+comma := ,
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo install test check format bench-simulated bench-quality bench-speed clean help
@@ -31,9 +35,11 @@ format: .venv/developing ## Format the code
 bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 	$(BIN)/python benchmarks/simulated_set.py
 
-bench-quality: .venv/installed ## The README's table; SETS="name=folder name=table.csv" are yours
-	test -e runs/simulated || $(BIN)/dgmix simulate -d runs/simulated --clips 200 --test-clips 25
-	$(BIN)/python benchmarks/quality.py -o runs/quality simulated=runs/simulated $(SETS)
+bench-quality: .venv/installed $(if $(SIMULATED),runs/simulated) ## README's tables; SIMULATED=1, SETS="name=table.csv", QUALITY="--readme README.md"
+	$(BIN)/python benchmarks/quality.py -o runs/quality $(QUALITY_SETS) $(SETS) $(QUALITY)
+
+runs/simulated: .venv/installed
+	test -e $@ || $(BIN)/dgmix simulate -d $@ --clips 200 --test-clips 25
 
 bench-speed: .venv/developing ## benchmarks/results: how fast, beside a straightforward training; SPEED="--full"
 	$(BIN)/python benchmarks/speed.py $(SPEED)

@@ -29,8 +29,7 @@ class Autoencoder(nn.Sequential):
     def __init__(self, size: int, hidden: Sequence[int] = HIDDEN) -> None:
         layers: list[nn.Module] = []
         for before, after in zip((size, *hidden), hidden, strict=False):
-            norm = nn.BatchNorm1d(after, eps=1e-3, momentum=0.01)
-            layers += [nn.Linear(before, after), norm, nn.ReLU(inplace=True)]
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
         super().__init__(*layers, nn.Linear(hidden[-1], size))
         self.apply(keras_start)
 

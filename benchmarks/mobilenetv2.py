@@ -38,9 +38,6 @@ class SectionClassifier(nn.Sequential):
                 channels = width
         layers += [*convolution(channels, LAST, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         super().__init__(*layers, nn.Linear(LAST, sections))
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eps, module.momentum = 1e-3, 1e-3
         self.apply(keras_start)
 
     def forward(self, images: Tensor) -> Tensor:

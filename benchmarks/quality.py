@@ -34,6 +34,7 @@ from quality_tables import Judged, page, readme_part, write_between_markers
 
 from dgmix.audio.cache import default_folder
 from dgmix.config import Recipe
+from dgmix.errors import InputError
 from dgmix.evaluate.intervals import resample
 from dgmix.files import write_text
 from dgmix.progress import say
@@ -47,7 +48,7 @@ def data_set(text: str, output: Path, cache: Path) -> DataSet:
     name, _, rest = text.partition("=")
     form = re.fullmatch(r"(?P<data>.+?)(?:@(?P<seeds>\d+(?:,\d+)*))?", rest)
     if not name or form is None:
-        raise argparse.ArgumentTypeError(f"{text}: write NAME=DATA or NAME=DATA@SEED,SEED")
+        raise InputError(f"{text}: write NAME=DATA or NAME=DATA@SEED,SEED")
     seeds = tuple(int(seed) for seed in (form["seeds"] or "0").split(","))
     return DataSet(name, Path(form["data"]), seeds, output / name.replace(" ", "_"), cache)
 

@@ -110,12 +110,13 @@ def mean_cell(estimates: Sequence[Estimate]) -> str:
 
 
 def seconds_table(sets: Sets) -> str:
+    """Return the seconds of the systems that train, a column a data set."""
     rows = [
         [name_of(system), *(seconds_cell(judged, system) for judged in sets.values())]
         for system in systems_of(sets)
-        if any(system in judged.seconds for judged in sets.values())
     ]
-    return markdown_table(["training, s", *sets], rows)
+    trained = [row for row in rows if set(row[1:]) != {NOTHING}]
+    return markdown_table(["training, s", *sets], trained)
 
 
 def seconds_cell(judged: Judged, system: str) -> str:
