@@ -35,6 +35,7 @@ def told(**changes: Any) -> dict[str, Any]:
         "false-alarm rate": 1 / 9,
         "false-alarm rate in truth": [0.0001, 0.4862],
         "threshold": {"00": 0.62468},
+        "views": {"dgmix": [8, 320]},
         **changes,
     }
 
@@ -79,6 +80,8 @@ def test_few_recordings_do_not_hide_how_little_is_certain() -> None:
 
 def test_thresholds_of_one_section_of_several_and_of_none() -> None:
     assert thresholds(told()) == "above 0.6247, at a false-alarm rate of 11.2 %"
+    several = thresholds(told(views={"dgmix": [8, 320], "logmel-max": [8, 128]}))
+    assert several.endswith("11.2 %; or less, where several views agree")
     both = told(threshold={"a": 0.5, "b": None})
     assert thresholds(both).startswith("above 0.5 (section a), infinity (section b), at")
 
