@@ -61,6 +61,12 @@ def test_evaluation_settings_are_those_of_the_run(tmp_path):
     assert about.evaluation({}).bootstrap == 1000
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_evaluation_settings_of_recipes_that_ship(name):
+    settings = load_recipe(name, ["evaluate.bootstrap=7"]).model_dump(mode="json")
+    assert about.evaluation(settings).bootstrap == 7
+
+
 @pytest.mark.parametrize("settings", ["text", {"bootstrap": -1}, {"confidence": 2}])
 def test_evaluation_settings_that_make_no_sense(settings):
     with pytest.raises(InputError, match=r"recipe\.yaml"):

@@ -54,11 +54,13 @@ def training_clips(run: Path) -> dict[str, Counter[str]]:
 def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
     """Return how the run's own tables were made, or the defaults where it does not say.
 
-    Settings of another version of dgmix are left out. Raises `InputError` for bad values.
+    Settings of another version of dgmix are left out, and the baselines, which the scores tell.
+    Raises `InputError` for bad values.
     """
     own = settings.get("evaluate") or {}
     if isinstance(own, dict):
-        own = {key: value for key, value in own.items() if key in EvaluateSettings.model_fields}
+        known = EvaluateSettings.model_fields.keys() - {"baselines"}
+        own = {key: value for key, value in own.items() if key in known}
     return parse_recipe({"evaluate": own}, "recipe.yaml").evaluate
 
 
