@@ -87,14 +87,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
-    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS[:-1], metavar="PART")
+    parser.add_argument(
+        "--part",
+        action="append",
+        choices=PARTS,
+        help="by itself all but mobilenetv2, which is long",
+    )
     parser.add_argument("--jobs", type=int, default=min(MOST_JOBS, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=default_folder(), help="folder of features")
     parser.add_argument("--readme", type=Path, help="write the tables between its markers")
     options = parser.parse_args()
     recipes = recipes_of(options.recipe, options.changes)
     sets = [data_set(text, options.output, options.cache) for text in options.sets]
-    parts = {dataset.name: dataset.parts(options.part, recipes) for dataset in sets}
+    parts = {dataset.name: dataset.parts(options.part or PARTS[:-1], recipes) for dataset in sets}
     work = [(d, p, recipes.get(p, recipes[DETECTOR])) for d in sets for p in parts[d.name]]
     for dataset, part, recipe in work:
         decode(part, dataset, recipe, options.jobs)
