@@ -70,7 +70,7 @@ def scores(
     names = sorted(set(sections))
     labels = torch.tensor([names.index(section) for section in sections]).to(device)[heard.clips]
     with seeded(seed):
-        model = SectionClassifier(len(names)).to(device)
+        model = SectionClassifier(len(names)).to(device).to(memory_format=torch.channels_last)
 
     def loss_of(chosen: Tensor) -> Tensor:
         return cross_entropy(model(heard[chosen]), labels[chosen])

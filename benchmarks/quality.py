@@ -21,10 +21,12 @@ from pathlib import Path
 
 from quality_systems import (
     DETECTOR,
+    LEARNED_ALONE,
     PARTS,
     DataSet,
     complete,
     decode,
+    missing,
     recipes_of,
     scores_of,
     seconds_left,
@@ -53,6 +55,15 @@ def data_set(text: str, output: Path, cache: Path) -> DataSet:
     return DataSet(name, Path(form["data"]), seeds, output / name.replace(" ", "_"), cache)
 
 
+def do(work: Work, jobs: int) -> None:
+    """Do all that is missing, and say beforehand how long it will take."""
+    for dataset, part, recipe in work:
+        decode(part, dataset, recipe, jobs)
+    announce(work, jobs)
+    for dataset, part, recipe in work:
+        complete(part, dataset, recipe, jobs)
+
+
 def announce(work: Work, jobs: int) -> None:
     """Say how long what is missing will take."""
     total = 0.0
@@ -69,16 +80,18 @@ def clock(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {round(seconds % 3600 / 60):02} min"
 
 
-def judged(dataset: DataSet, recipes: dict[str, Recipe], parts: list[str]) -> Judged:
-    """Return the metrics of all systems on a data set, and the seconds that each has trained."""
-    scores = scores_of(dataset, parts)
-    seconds = {
-        part: training_seconds(part, dataset, recipes.get(part, recipes[DETECTOR]))
-        for part in parts
-    }
-    if "learned" not in recipes:  # it is a part of the detector's training
-        seconds["learned"] = seconds.get(DETECTOR, float("nan"))
-    return Judged(resample(scores, "official"), seconds, dataset.several_sections)
+def judged(work: Work) -> dict[str, Judged]:
+    """Return, by data set, the metrics and seconds of training of all that is done."""
+    done = [(d, part, recipe) for d, part, recipe in work if not missing(part, d, recipe)]
+    found = {}
+    for dataset in dict.fromkeys(dataset for dataset, _, _ in done):
+        mine = {part: recipe for each, part, recipe in done if each == dataset}
+        seconds = {part: training_seconds(part, dataset, recipe) for part, recipe in mine.items()}
+        if LEARNED_ALONE not in mine and DETECTOR in mine:  # it is a view of the detector
+            seconds[LEARNED_ALONE] = seconds[DETECTOR]
+        metrics = resample(scores_of(dataset, list(mine)), "official")
+        found[dataset.name] = Judged(metrics, seconds, dataset.several_sections)
+    return found
 
 
 def main() -> None:
@@ -95,18 +108,20 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=min(MOST_JOBS, os.cpu_count() or 1))
     parser.add_argument("--cache", type=Path, default=default_folder(), help="folder of features")
+    parser.add_argument("--tables-only", action="store_true", help="of what is done so far")
     parser.add_argument("--readme", type=Path, help="write the tables between its markers")
     options = parser.parse_args()
     recipes = recipes_of(options.recipe, options.changes)
     sets = [data_set(text, options.output, options.cache) for text in options.sets]
-    parts = {dataset.name: dataset.parts(options.part or PARTS[:-1], recipes) for dataset in sets}
-    work = [(d, p, recipes.get(p, recipes[DETECTOR])) for d in sets for p in parts[d.name]]
-    for dataset, part, recipe in work:
-        decode(part, dataset, recipe, options.jobs)
-    announce(work, options.jobs)
-    for dataset, part, recipe in work:
-        complete(part, dataset, recipe, options.jobs)
-    results = {dataset.name: judged(dataset, recipes, parts[dataset.name]) for dataset in sets}
+    wanted = options.part or PARTS[:-1]
+    work = [
+        (dataset, part, recipes.get(part, recipes[DETECTOR]))
+        for dataset in sets
+        for part in dataset.parts(wanted, recipes)
+    ]
+    if not options.tables_only:
+        do(work, options.jobs)
+    results = judged(work)
     write_text(options.output / "quality.md", page(results))
     print(readme_part(results))
     if options.readme:

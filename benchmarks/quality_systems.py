@@ -127,6 +127,11 @@ def scored_with(part: str, unit: Unit) -> Path:
     return unit.folder / (f"scores_{part}.csv" if part in OFFICIAL else "scores.csv")
 
 
+def missing(part: str, dataset: DataSet, recipe: Recipe) -> list[Unit]:
+    """Return the units that a part has not done yet."""
+    return [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
+
+
 def log_of(part: str, unit: Unit) -> Path:
     return unit.folder / (f"log_{part}.jsonl" if part in OFFICIAL else "log.jsonl")
 
@@ -137,7 +142,7 @@ def complete(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
         where = dataset.folder / part
         dgmix.run(recipe, dataset.data, where, seeds=dataset.seeds, jobs=jobs, cache=dataset.cache)
         return
-    units = [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
+    units = missing(part, dataset, recipe)
     jobs = 1 if chosen_device(None).startswith("cuda") else min(jobs, len(units))
     with worker_pool(max(jobs, 1), use_one_thread) as pool:
         futures = {pool.submit(complete_official, part, unit): unit for unit in units}
@@ -187,7 +192,7 @@ def seconds_left(part: str, dataset: DataSet, recipe: Recipe) -> tuple[int, floa
     Measured on a short training for the first of them; the clips must have been decoded. What is
     only compared, not trained, counts as nothing.
     """
-    units = [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
+    units = missing(part, dataset, recipe)
     if not units or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
         return len(units), 0.0
     with tempfile.TemporaryDirectory() as folder, single_threaded_torch():
@@ -244,9 +249,11 @@ def seconds_by_stage(log: Path) -> dict[str, float]:
 
 
 def scores_of(dataset: DataSet, parts: Sequence[str]) -> pl.DataFrame:
-    """Return the scores of all systems of a data set; `NAMES` are theirs."""
-    found = []
+    """Return the scores of the systems of parts that are done; `NAMES` are theirs."""
+    system, found = pl.col("system"), []
     for where in dict.fromkeys(DETECTOR if part in OFFICIAL else part for part in parts):
         scores = read_run(dataset.folder / where)
-        found.append(scores.with_columns(pl.col("system").replace("dgmix", where)))
-    return pl.concat(found).filter(pl.col("system").is_in(list(NAMES)))
+        part = pl.when(system.is_in(list(OFFICIAL))).then(system).otherwise(pl.lit(where))
+        wanted = scores.filter(part.is_in(list(parts)))
+        found.append(wanted.with_columns(system.replace("dgmix", where)))
+    return pl.concat(found)

@@ -191,6 +191,9 @@ def test_a_second_call_repeats_nothing(
     assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("scores*.csv")}
     assert first.out == second.out
     assert "official autoencoder" in first.out
+    monkeypatch.setattr(sys, "argv", [*arguments, "--part", "detector", "--tables-only"])
+    quality.main()
+    assert capsys.readouterr().out == first.out
     assert (tmp_path / "quality.md").read_text().startswith(first.out.strip())
 
 
