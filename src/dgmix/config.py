@@ -80,8 +80,9 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2", "light", "temporal"] = Field(
-        "mobilenetv2", description="a key of `dgmix.model.encoders.ENCODERS`"
+    name: Literal["mobilenetv2", "light", "temporal", "statistics"] = Field(
+        "mobilenetv2",
+        description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dgmix.config import EncoderSettings
 from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
+from dgmix.model.encoders.statistics import Statistics
 from dgmix.model.encoders.temporal import TemporalFilters
 
 
@@ -29,6 +30,7 @@ class Encoder(Protocol):
 ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
     "mobilenetv2": MobileNetV2,
     "light": light,
+    "statistics": Statistics,
     "temporal": TemporalFilters,
 }
 
