@@ -42,6 +42,7 @@ class SectionClassifier(nn.Sequential):
 
     def forward(self, images: Tensor) -> Tensor:
         found = images.unsqueeze(1).expand(-1, 3, -1, -1)
+        found = found.contiguous(memory_format=torch.channels_last)  # the faster layout
         for layer in self:
             found = layer(found)
         return found
@@ -70,7 +71,7 @@ def scores(
     names = sorted(set(sections))
     labels = torch.tensor([names.index(section) for section in sections]).to(device)[heard.clips]
     with seeded(seed):
-        model = SectionClassifier(len(names)).to(device).to(memory_format=torch.channels_last)
+        model = SectionClassifier(len(names)).to(device)
 
     def loss_of(chosen: Tensor) -> Tensor:
         return cross_entropy(model(heard[chosen]), labels[chosen])

@@ -18,7 +18,7 @@ from dgmix.files import explained, write_text
 
 START, END = "<!-- quality -->", "<!-- /quality -->"
 NOTHING = "–"
-MEAN = "mean over splits"
+MEAN = "mean, sets with splits"
 
 
 @dataclass(frozen=True)
