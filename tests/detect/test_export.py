@@ -160,10 +160,13 @@ def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path
     assert_same(exported(learned(recipe, Small), tmp_path, false_alarm_rate=ALARMS))
 
 
-def test_exports_the_learned_view_of_the_learned_recipe(tiny: Recipe, tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", ["temporal", "statistics"])
+def test_exports_a_learned_view_beside_a_raw_one(
+    encoder: str, tiny: Recipe, tmp_path: Path
+) -> None:
     recipe = changed(
         tiny,
-        encoder={"name": "temporal"},
+        encoder={"name": encoder},
         detect={"views": ["logmel-mean", "dgmix"], "whiten": True},
     )
     assert_same(exported(learned(recipe), tmp_path, false_alarm_rate=ALARMS))

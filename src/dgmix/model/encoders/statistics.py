@@ -56,6 +56,6 @@ def band_statistics(levels: Tensor) -> Tensor:
     at least 0.01, where their slope would be infinite.
     """
     variance = levels.var(2, correction=0)
-    steps = levels.diff(dim=2).square().sum(2) / max(1, levels.shape[2] - 1)
+    steps = (levels[:, :, 1:] - levels[:, :, :-1]).square().sum(2) / max(1, levels.shape[2] - 1)
     spreads = [(square + LEAST_VARIANCE).sqrt() for square in (variance, steps)]
     return torch.cat([levels.mean(2), *spreads], 1)
