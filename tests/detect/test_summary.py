@@ -103,6 +103,9 @@ def test_a_page_has_everything(make_detector: Make) -> None:
     assert page.startswith("pump.dgmix\n\nlearned from")
     for text in ("dgmix 0.1.0, file format 1", "seed 3", "    sample_rate: 16000", "8 vectors of"):
         assert text in page
+    raw = described("pump.dgmix", {**values, "views": {"logmel-max": [8, 32]}})
+    assert "none: no view is learned" in raw
+    assert "logmel-max: 8 vectors of 32 numbers" in raw
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dgmix.detect.threshold import rate_interval, recordings_needed, rounded_up
+from dgmix.detect.views import LEARNED
 
 if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
@@ -130,7 +131,9 @@ def described(path: str, told: dict[str, Any]) -> str:
             f"{view}: {counted(count, 'vector')} of {size} numbers"
             for view, (count, size) in told["views"].items()
         ),
-        "network": f"{told['weights'] / 1e6:.2f} million weights, seed {told['seed']}",
+        "network": f"{told['weights'] / 1e6:.2f} million weights, seed {told['seed']}"
+        if LEARNED in told["views"]
+        else "none: no view is learned",
         "versions": f"dgmix {told['dgmix']}, file format {told['format']}",
     }
     rows = [f"{name:<15} {text}" for name, text in lines.items()]
