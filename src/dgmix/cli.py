@@ -174,6 +174,9 @@ def run(
     ] = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
+    import os
+
+    from dgmix.model.distributed import launched
     from dgmix.pipeline import run as run_recipe
 
     finished = run_recipe(
@@ -187,7 +190,9 @@ def run(
         cache=cache,
         device=device,
     )
-    _show_run(finished)
+    launch = launched(os.environ)
+    if launch is None or launch.rank == 0:
+        _show_run(finished)
 
 
 @app.command()

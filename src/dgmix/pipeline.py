@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,14 @@ from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder, remove_unfinished, write_text
 from dgmix.progress import say
-from dgmix.workers import worker_pool
+from dgmix.workers import single_threaded_torch, worker_pool
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
     from dgmix.detect.detector import Detector
     from dgmix.model.crops import TrainingCrops
+    from dgmix.model.distributed import Ranks
     from dgmix.model.network import Network
 
 
@@ -73,9 +75,13 @@ def run(
     `recipe` is the name of one that ships with dgmix, a YAML file, or a `Recipe`; `changes` are
     `key=value` texts. `machines` limits the run to these; `jobs` is the number of processes (all
     cores by default, one on a GPU). What an earlier call with the same settings finished is kept.
+    Processes that torchrun, Slurm or the caller has started together train every unit together
+    (docs/decisions/0014-data-parallel.md).
 
     Raises `InputError` for unusable input and `DgmixError` when a part of the work failed.
     """
+    from dgmix.model.distributed import joined
+
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     clips = chosen_machines(load_manifest(data), machines)
     if settings.detect.per_section:
@@ -87,14 +93,16 @@ def run(
     pending = [unit for unit in units if not unit.done]
     claims = _claims(output, settings, units)
     _refuse_another(claims)
-    if pending:
-        cores = os.cpu_count() or 1
-        paths = dict.fromkeys(clip.path for unit in pending for clip in unit.clips)
-        FeatureStore(store_folder, settings.audio, settings.features).add(paths, cores)
-        _start(output, claims)
-        complete(pending, jobs or (1 if device.startswith("cuda") else min(cores, len(pending))))
-    if not (output / "report.html").exists():
-        judge(output, settings)
+    with joined(device) as ranks:
+        ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
+        if pending:
+            ranks.first_does(partial(_prepare, pending, claims, output))
+            if ranks.size > 1:
+                complete_together(pending, ranks)
+            else:
+                cores = 1 if device.startswith("cuda") else os.cpu_count() or 1
+                complete(pending, jobs or min(cores, len(pending)))
+        ranks.first_does(partial(_judge_once, output, settings))
     return output
 
 
@@ -199,25 +207,46 @@ def complete(units: Sequence[Unit], jobs: int) -> None:
         raise DgmixError(f"{unit.label}: {reason}") from error
 
 
-def complete_unit(unit: Unit) -> None:
-    """Train one unit, score its test clips with every system, and write all its files."""
-    from dgmix.detect.bundle import save_detector
+def complete_together(units: Sequence[Unit], ranks: Ranks) -> None:
+    """Train and score units one after another, each by all of `ranks` with one thread each."""
+    from threadpoolctl import threadpool_limits
+
+    for number, unit in enumerate(units, 1):
+        with single_threaded_torch(), threadpool_limits(1):
+            complete_unit(unit, ranks)
+        say(f"{unit.label}: done ({number}/{len(units)})")
+
+
+def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+    """Train one unit, score its test clips with every system, and write all its files.
+
+    All of `ranks` call it alike: they train together, and the first does the rest.
+    """
     from dgmix.detect.detector import network_for
+    from dgmix.model.crops import TrainingCrops
+    from dgmix.model.distributed import ALONE
+    from dgmix.model.train import Run
+
+    ranks = ranks or ALONE
+    ranks.first_does(partial(remove_unfinished, unit.folder))
+    known = Known(_store(unit), unit.clips.select(split="train", label="normal"))
+    crops = TrainingCrops.of(known.bank, known.sections)
+    run = Run(unit.folder, label=unit.label, ranks=ranks)
+    network = network_for(unit.recipe, crops, unit.seed, run, unit.device)
+    ranks.first_does(partial(_score_unit, unit, known, crops, network))
+
+
+def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network) -> None:
+    """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
+    from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips
     from dgmix.detect.views import LEARNED
     from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
-    from dgmix.model.crops import TrainingCrops
-    from dgmix.model.train import Run
 
-    remove_unfinished(unit.folder)
     recipe = unit.recipe
-    store = FeatureStore(unit.cache, recipe.audio, recipe.features)
-    known = Known(store, unit.clips.select(split="train", label="normal"))
-    asked = Known(store, unit.clips.select(split="test"))
-    crops = TrainingCrops.of(known.bank, known.sections)
-    run = Run(unit.folder, label=unit.label)
-    detector = known.learned(recipe, network_for(recipe, crops, unit.seed, run, unit.device))
+    asked = Known(_store(unit), unit.clips.select(split="test"))
+    detector = known.learned(recipe, network)
     save_detector(detector, unit.folder / "detector.dgmix")
     for name in recipe.evaluate.baselines:
         scores = _baseline_scores(name, unit, detector, crops, known, asked)
@@ -269,6 +298,11 @@ def judge(output: Path, recipe: Recipe) -> None:
     write_report(output)
 
 
+def _judge_once(output: Path, recipe: Recipe) -> None:
+    if not (output / "report.html").exists():
+        judge(output, recipe)
+
+
 def chosen_device(wanted: str | None) -> str:
     """Return the device that is asked for, or "cuda" where torch can use a GPU, else "cpu".
 
@@ -303,6 +337,18 @@ def _refuse_another(claims: Mapping[Path, str]) -> None:
                 f"{path}: this folder holds a run of {what}; give another folder with -o, "
                 "or the settings it was started with"
             )
+
+
+def _prepare(units: Sequence[Unit], claims: Mapping[Path, str], output: Path) -> None:
+    """Decode the clips of `units` and write what the run is made of."""
+    unit = units[0]
+    paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
+    _store(unit).add(paths, os.cpu_count() or 1)
+    _start(output, claims)
+
+
+def _store(unit: Unit) -> FeatureStore:
+    return FeatureStore(unit.cache, unit.recipe.audio, unit.recipe.features)
 
 
 def _start(output: Path, claims: Mapping[Path, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 LINE_SECONDS = 10.0
 _several_writers = False
+_quiet = False
 
 
 class Advance(Protocol):
@@ -31,7 +32,9 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     On a terminal this is a bar; elsewhere at most one plain line every ten seconds, and one at
     the end, so that logs stay readable.
     """
-    if sys.stderr.isatty() and not _several_writers:
+    if _quiet:
+        yield silent
+    elif sys.stderr.isatty() and not _several_writers:
         with _bar(what, total) as advance:
             yield advance
     else:
@@ -45,9 +48,21 @@ def share_terminal() -> None:
     _several_writers = True
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no progress inside the block: another process does the same and shows it."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
 def say(line: str) -> None:
     """Print one plain line on standard error."""
-    print(line, file=sys.stderr, flush=True)
+    if not _quiet:
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

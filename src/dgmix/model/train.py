@@ -20,6 +20,8 @@ from dgmix.model.batch import Outcome
 from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_numbers, collapse_warning
+from dgmix.model.distributed import ALONE, Ranks
+from dgmix.model.joint import Encode, joint_encoder, joint_norms
 from dgmix.model.network import Network, build_network
 from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
@@ -33,11 +35,15 @@ RECALIBRATION_BATCHES = 32
 
 @dataclass
 class Run:
-    """Where a training keeps its state: `last.ckpt` and `log.jsonl` in `folder`."""
+    """Where a training keeps its state: `last.ckpt` and `log.jsonl` in `folder`.
+
+    `ranks` are the processes that train together; the first of them writes.
+    """
 
     folder: Path
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     label: str = "training"
+    ranks: Ranks = ALONE
 
     @property
     def checkpoint(self) -> Path:
@@ -57,19 +63,23 @@ def train(
 
     Pre-training, fine-tuning, then batch-norm recalibration, each as far as the recipe asks for
     it. Continues from `run.checkpoint` where there is one: on one machine, with one number of
-    threads, the result is the same to the bit as without the interruption.
+    threads, the result is the same to the bit as without the interruption. All of `run.ranks`
+    call it alike and share each batch; each returns what one process would, up to rounding.
     """
     network = _start(recipe, crops, seed, device)
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
-    run.log.rewind(saved["lines"])
+    run.ranks.agree(seed, saved["stage"], saved["lines"], crops.bank.frames.tobytes())
+    if run.ranks.first:
+        run.log.rewind(saved["lines"])
     if "network" in saved:
         network.load_state_dict(saved["network"])
-    for number, stage in enumerate(STAGES):
-        settings: StageSettings = getattr(recipe, stage)
-        if number >= saved["stage"] and _wanted(stage, settings, crops):
-            resumed = saved if number == saved["stage"] and "optimizer" in saved else None
-            StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
-    return _finish(network, recipe, crops, seed)
+    with joint_norms(network.encoder, run.ranks):
+        for number, stage in enumerate(STAGES):
+            settings: StageSettings = getattr(recipe, stage)
+            if number >= saved["stage"] and _wanted(stage, settings, crops):
+                resumed = saved if number == saved["stage"] and "optimizer" in saved else None
+                StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
+        return _finish(network, recipe, crops, seed, run.ranks)
 
 
 def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cpu") -> Network:
@@ -85,9 +95,12 @@ def _start(recipe: Recipe, crops: TrainingCrops, seed: int, device: str) -> Netw
     return network.to(device)
 
 
-def _finish(network: Network, recipe: Recipe, crops: TrainingCrops, seed: int) -> Network:
+def _finish(
+    network: Network, recipe: Recipe, crops: TrainingCrops, seed: int, ranks: Ranks = ALONE
+) -> Network:
     if recipe.recalibrate:
-        recalibrate(network, crops, recipe.pretrain, seed)
+        encode = joint_encoder(network.encoder, ranks)
+        recalibrate(network, crops, recipe.pretrain, seed, encode)
     return network.eval()
 
 
@@ -120,6 +133,7 @@ class StageTraining:
                 stage, settings, network.embedding_size, crops.section_count
             )
         self.objective = objective.to(network.device)
+        self.encode = joint_encoder(network.encoder, run.ranks)
         self.optimizer = build_optimizer(settings, [network.encoder, self.objective])
         self.steps_per_epoch = crops.steps_per_epoch(settings)
         self.steps = total_steps(settings, self.steps_per_epoch)
@@ -130,7 +144,7 @@ class StageTraining:
         """Train the epochs that are missing, and leave a checkpoint."""
         if resumed:
             self._restore(resumed)
-        else:
+        elif self.run.ranks.first:
             self.lines = len(self.run.log.path.read_text("utf-8").splitlines())
         saved_at = time.monotonic()
         with progress(f"{self.run.label}: {self.stage}", self.steps) as advance:
@@ -165,7 +179,7 @@ class StageTraining:
     def _step(self, rate: float, objective: Callable[..., Outcome], batch: Any) -> Outcome:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        outcome = objective(self.network.encoder, batch)
+        outcome = objective(self.encode, batch)
         if not torch.isfinite(outcome.loss):
             raise DgmixError(
                 f"{self.stage} has diverged (its loss is {outcome.loss.item()}); "
@@ -173,10 +187,14 @@ class StageTraining:
             )
         self.optimizer.zero_grad()
         torch.autograd.backward(outcome.loss)
+        parameters = (p for group in self.optimizer.param_groups for p in group["params"])
+        self.run.ranks.average_gradients(parameters)
         self.optimizer.step()
         return outcome
 
     def _report(self, outcome: Outcome, numbers: dict[str, float], began: float) -> None:
+        if not self.run.ranks.first:
+            return
         collapse = collapse_numbers(outcome)
         record = {"stage": self.stage, "epoch": self.epoch, **numbers, **collapse}
         self.run.log.write({**record, "seconds": round(time.monotonic() - began, 3)})
@@ -186,6 +204,8 @@ class StageTraining:
             say(f"warning: {self.run.label}: {warning}")
 
     def _save(self, done: bool = False) -> None:
+        if not self.run.ranks.first:
+            return
         state = {
             "stage": self.number + done,
             "lines": self.lines,
@@ -210,11 +230,17 @@ def total_steps(settings: StageSettings, steps_per_epoch: int) -> int:
 
 
 @torch.no_grad()
-def recalibrate(network: Network, crops: TrainingCrops, settings: StageSettings, seed: int) -> None:
+def recalibrate(
+    network: Network,
+    crops: TrainingCrops,
+    settings: StageSettings,
+    seed: int,
+    encode: Encode | None = None,
+) -> None:
     """Replace the running batch-norm statistics by the average over fresh batches of clean crops.
 
     Running averages lag behind the weights in short trainings and make evaluation embeddings
-    nearly constant (DESIGN §1.7).
+    nearly constant (DESIGN §1.7). `encode` is the encoder where several processes share a batch.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -224,6 +250,6 @@ def recalibrate(network: Network, crops: TrainingCrops, settings: StageSettings,
     network.train()
     rng = np.random.default_rng([seed, len(STAGES)])
     for batch in islice(crops.epoch(network, settings, rng), RECALIBRATION_BATCHES):
-        network.encoder(batch.inputs)
+        (encode or network.encoder)(batch.inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
