@@ -129,13 +129,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         `scores` are each healthy clip's against the others, (view, clip), of its section and of
         all sections; they are computed where they are not given.
         """
-        self._comparison = comparison = Comparison(recipe.detect, memory)
+        comparison = Comparison(recipe.detect, memory)
         if scores is None:
             own = comparison.calibrate(healthy.recordings)
             one = comparison.compared_with(memory.sections[0]).all()
             scores = own, own if one else comparison.calibrate(healthy.recordings, together=True)
         self.recipe_, self.network_, self.memory_, self.bands_ = recipe, network, memory, bands
-        self.healthy_, (self.view_scores_, self.pooled_view_scores_) = healthy, scores
+        self.healthy_, self._comparison = healthy, comparison
+        self.view_scores_, self.pooled_view_scores_ = scores
         self.decision_scores_ = np.empty(len(memory.sections))
         for section in self.sections:
             of = comparison.compared_with(section)
