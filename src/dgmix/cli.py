@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dgmix.cli_detector import commands
+from dgmix.cli_detector import Cache, Changes, Device, commands
 from dgmix.errors import DgmixError
 
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -162,16 +162,10 @@ def run(
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Seed; may be repeated. 0 by default.")
     ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")
-    ] = None,
+    changes: Changes = None,
     jobs: Jobs = None,
-    cache: Annotated[
-        Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
-    ] = None,
+    cache: Cache = None,
+    device: Device = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
     import os

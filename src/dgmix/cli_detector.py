@@ -11,6 +11,11 @@ import typer
 
 from dgmix.errors import InputError
 
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
+Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
+]
 commands = typer.Typer()
 
 DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
@@ -25,16 +30,10 @@ def fit(
     recipe: Annotated[
         str, typer.Option(help="published, default, learned, demo, or a YAML file.")
     ] = "default",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")
-    ] = None,
+    changes: Changes = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
-    cache: Annotated[
-        Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
-    ] = None,
+    cache: Cache = None,
+    device: Device = None,
 ) -> None:
     """Learn one detector from healthy recordings of a machine."""
     from dgmix.config import load_recipe

@@ -222,7 +222,7 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
 
     All of `ranks` call it alike: they train together, and the first does the rest.
     """
-    from dgmix.detect.detector import network_for
+    from dgmix.detect.views import network_for
     from dgmix.model.crops import TrainingCrops
     from dgmix.model.distributed import ALONE
     from dgmix.model.train import Run

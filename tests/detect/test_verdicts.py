@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dgmix.detect.detector import Judgement
-from dgmix.detect.verdicts import closing, csv_file, json_lines, table, verdict_of
+from dgmix.detect.verdicts import Judgement, closing, csv_file, json_lines, table, verdict_of
 from dgmix.errors import InputError
 
 SAID = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,16 @@ from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, load_recipe
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
-from dgmix.detect.memory import Comparison, Memory
-from dgmix.detect.recordings import Sounds, Source, healthy_sounds, sounds
+from dgmix.detect.memory import Comparison, Memory, by_section
+from dgmix.detect.recordings import Sounds, Source, healthy_sounds, readable, sounds
 from dgmix.detect.threshold import Calibration, smallest_rate
-from dgmix.detect.views import LEARNED, represent
+from dgmix.detect.verdicts import Judgement
+from dgmix.detect.views import network_for, represent
 from dgmix.errors import InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
-from dgmix.model.train import Run, train, untrained
+from dgmix.model.train import Run
 from dgmix.progress import Advance, progress, silent
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a detector says of one recording.
-
-    `known` says that the detector learned from this very recording. Where it cannot be read,
-    `error` is the reason, and score and p-value are not numbers.
-    """
-
-    name: str
-    score: float = float("nan")
-    p_value: float = float("nan")
-    known: bool = False
-    error: InputError | None = None
 
 
 class Detector(BaseEstimator):  # type: ignore[misc]
@@ -245,7 +231,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     def fuse(self, found: NDArray[np.float64], sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the scores (clip,) of clips with scores (view, clip)."""
         scores = np.empty(len(sections))
-        for section, those in _by_section(sections):
+        for section, those in by_section(sections):
             scores[those] = self.calibration(section).fused(found[:, those])
         return scores
 
@@ -257,7 +243,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> NDArray[np.float64]:
         """Return the p-values (clip,) of clips with scores (view, clip); see `p_values`."""
         values = np.empty(len(sections))
-        for section, those in _by_section(sections):
+        for section, those in by_section(sections):
             asked = None if domains is None else list(np.array(domains, object)[those])
             values[those] = self.calibration(section).p_values(found[:, those], asked)
         return values
@@ -331,7 +317,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         found = self._sounds(X, sample_rate, None)
         return [
             self.localize_bank(bank, index)
-            for _, bank in _readable(found.banks(self.recipe_))
+            for _, bank in readable(found.banks(self.recipe_))
             for index in range(len(bank))
         ]
 
@@ -355,7 +341,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self._check_fitted()
         more = healthy_sounds(X, self.recipe_, sample_rate).relabelled(sections, domains)
         memory, bands, healthy = self.memory_, self.bands_, self.healthy_
-        for part, bank in _readable(more.banks(self.recipe_)):
+        for part, bank in readable(more.banks(self.recipe_)):
             new = np.flatnonzero(~healthy.knows(bank)).tolist()
             if new:
                 bank = MelBank([bank[i].astype(np.float16) for i in new], bank.n_mels)
@@ -400,34 +386,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return sounds(X, self.recipe_, sample_rate).relabelled(sections, None)
 
     def _views(self, found: Sounds) -> NDArray[np.float64]:
-        banks = _readable(found.banks(self.recipe_))
+        banks = readable(found.banks(self.recipe_))
         return np.concatenate([self.score_views(bank, part.sections) for part, bank in banks], 1)
 
     def _check_fitted(self) -> None:
         from sklearn.utils.validation import check_is_fitted
 
         check_is_fitted(self, "memory_", msg="this Detector has not learned yet; call fit first")
-
-
-def network_for(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
-    """Return a network that is trained, or untrained where the recipe has no learned view."""
-    if LEARNED in recipe.detect.views:
-        return train(recipe, crops, seed, run, device)
-    return untrained(recipe, crops, seed, device)
-
-
-def _by_section(sections: Sequence[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield each section and which clips (clip,) are of it."""
-    names = np.array(sections, str)
-    for section in sorted(set(sections)):
-        yield section, names == section
-
-
-def _readable(
-    banks: Iterable[tuple[Sounds, MelBank | InputError]],
-) -> Iterator[tuple[Sounds, MelBank]]:
-    """Yield recordings with their features; raise the error of the first that has none."""
-    for part, bank in banks:
-        if isinstance(bank, InputError):
-            raise bank
-        yield part, bank

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,3 +132,10 @@ def score_view(
     asked = Vectors(np.asarray(test), np.arange(len(test)))
     memory = Memory({LEARNED: known}, tuple(training_sections), tuple(training_domains))
     return np.asarray(Comparison(settings, memory).score({LEARNED: asked}, test_sections)[0])
+
+
+def by_section(sections: Sequence[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each section and which clips (clip,) are of it."""
+    names = np.array(sections, str)
+    for section in sorted(set(sections)):
+        yield section, names == section

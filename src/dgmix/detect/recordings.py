@@ -311,3 +311,13 @@ def _samples(item: Any, name: str) -> NDArray[np.float32]:
     if not np.isfinite(samples).all():
         raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
     return samples
+
+
+def readable(
+    banks: Iterable[tuple[Sounds, MelBank | InputError]],
+) -> Iterator[tuple[Sounds, MelBank]]:
+    """Yield recordings with their features; raise the error of the first that has none."""
+    for part, bank in banks:
+        if isinstance(bank, InputError):
+            raise bank
+        yield part, bank

@@ -9,22 +9,39 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from dgmix.detect.summary import counted, percent
-from dgmix.errors import DgmixError
+from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 from dgmix.progress import Advance, progress, say, silent
 
 if TYPE_CHECKING:
-    from dgmix.detect.detector import Detector, Judgement
+    from dgmix.detect.detector import Detector
     from dgmix.detect.recordings import Sounds
 
 NORMAL, ANOMALY, UNREADABLE = "normal", "ANOMALY", "unreadable"
 STYLES = {NORMAL: "", ANOMALY: "bold red", UNREADABLE: "yellow"}
 
-Write: TypeAlias = "Callable[[Judgement, str], None]"
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a detector says of one recording.
+
+    `known` says that the detector learned from this very recording. Where it cannot be read,
+    `error` is the reason, and score and p-value are not numbers.
+    """
+
+    name: str
+    score: float = float("nan")
+    p_value: float = float("nan")
+    known: bool = False
+    error: InputError | None = None
+
+
+Write: TypeAlias = Callable[[Judgement, str], None]
 Form: TypeAlias = AbstractContextManager[Write]
 
 

@@ -18,7 +18,9 @@ from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, window_starts, windows_of
+from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
+from dgmix.model.train import Run, train, untrained
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
@@ -148,6 +150,13 @@ RAW_VIEWS = {
 def view_size(name: str, n_mels: int) -> int:
     """Return how many numbers a raw view has of a clip of so many mel bands."""
     return len(RAW_VIEWS[name].describe(np.zeros((1, n_mels), np.float32)))
+
+
+def network_for(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
+    """Return a network that is trained, or untrained where the recipe has no learned view."""
+    if LEARNED in recipe.detect.views:
+        return train(recipe, crops, seed, run, device)
+    return untrained(recipe, crops, seed, device)
 
 
 def represent(
