@@ -51,6 +51,7 @@ def tiny() -> Recipe:
             "encoder": {"width": 0.25},
             "pretrain": {**stage, "projector": [16, 16]},
             "finetune": stage,
+            "precision": "float32",
             "detect": {"hop_seconds": 0.5},
             "evaluate": {"bootstrap": 50},
         },

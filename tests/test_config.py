@@ -41,12 +41,20 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
     "encoder": "weights",
     "pretrain": "weights",
     "finetune": "weights",
+    "precision": "weights",
     "recalibrate": "weights",
     "detect": "scores",
     "evaluate": "tables",
 }
 STAGES = {"pretrain", "finetune"}
-CHANGED = {"f_max": 7000.0, "min_steps": 7, "max_steps": 3, "warmup": 0.6, "weight_decay": 0.3}
+CHANGED = {
+    "f_max": 7000.0,
+    "min_steps": 7,
+    "max_steps": 3,
+    "warmup": 0.6,
+    "weight_decay": 0.3,
+    "precision": "bfloat16",  # "auto" is one of the other two
+}
 NEEDS = {  # other settings of the same group without which one does nothing
     "finetune.sub_clusters": {"objective": "adacos"},
     "detect.local_neighbors": {"scorer": "density"},

@@ -38,6 +38,7 @@ BaselineName = Literal[
     "logmel-change",
     "logmel-rhythm",
 ]
+Precision = Literal["auto", "float32", "bfloat16"]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -225,6 +226,11 @@ class Recipe(Settings):
     encoder: EncoderSettings = EncoderSettings()
     pretrain: PretrainSettings = PretrainSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    precision: Precision = Field(
+        "auto",
+        description="of the layers in training; auto: bfloat16 where the hardware multiplies it "
+        "and the encoder bears it (docs/decisions/0017-precision.md)",
+    )
     recalibrate: bool = Field(True, description="recompute batch-norm statistics after training")
     detect: DetectSettings = DetectSettings()
     evaluate: EvaluateSettings = EvaluateSettings()

@@ -73,9 +73,10 @@ def test_the_log_has_every_term_and_diagnostic(
     assert {"classification", "geometric_over_variance"} | common <= lines[-1].keys()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     ("stage", "term", "left"),
-    [("pretrain", "geometric", 0.2), ("finetune", "classification", 0.75)],
+    [("pretrain", "geometric", 0.2), ("finetune", "classification", 0.8)],
 )
 def test_a_batch_can_be_learned_by_heart(
     crops: TrainingCrops,
@@ -85,12 +86,14 @@ def test_a_batch_can_be_learned_by_heart(
     stage: str,
     term: str,
     left: float,
+    precision: str,
 ) -> None:
     network = untrained(tiny, crops, 0)
     batch = next(crops.epoch(network, tiny.pretrain, np.random.default_rng(0)))
     monkeypatch.setattr(TrainingCrops, "epoch", lambda *_: iter([batch]))
     longer = getattr(tiny, stage).model_copy(update={"epochs": 60})
-    train(tiny.model_copy(update={stage: longer}), crops, 0, Run(tmp_path))
+    recipe = tiny.model_copy(update={stage: longer, "precision": precision})
+    train(recipe, crops, 0, Run(tmp_path))
     lines = [line for line in log_of(tmp_path) if line["stage"] == stage]
     assert lines[-1][term] < left * lines[0][term]
     assert lines[-1]["loss"] < lines[0]["loss"]

@@ -81,13 +81,14 @@ def joint_norms(module: nn.Module, ranks: Ranks) -> Iterator[None]:
 
 
 def _normalize(norm: _BatchNorm, ranks: Ranks, x: Tensor) -> Tensor:
+    values = x.float() if x.dtype == torch.bfloat16 else x
     with torch.no_grad():
-        mean, variance, count = joint_moments(x, ranks)
+        mean, variance, count = joint_moments(values, ranks)
         _track(norm, mean, variance * count / (count - 1))
     normal: Tensor = _Normalize.apply(  # type: ignore[no-untyped-call]
-        x, norm.weight, norm.bias, mean, variance, count, norm.eps, ranks
+        values, norm.weight, norm.bias, mean, variance, count, norm.eps, ranks
     )
-    return normal
+    return normal.to(x.dtype)
 
 
 def joint_moments(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dgmix.config import Recipe, StageSettings
+from dgmix.config import Precision, Recipe, StageSettings
 from dgmix.errors import DgmixError
 from dgmix.model.batch import Outcome
 from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
@@ -25,6 +25,7 @@ from dgmix.model.joint import Encode, joint_encoder, joint_norms
 from dgmix.model.network import Network, build_network
 from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
+from dgmix.model.precision import computing_in, training_dtype
 from dgmix.progress import Advance, progress, say
 
 Stage = Literal["pretrain", "finetune"]
@@ -78,7 +79,10 @@ def train(
             settings: StageSettings = getattr(recipe, stage)
             if number >= saved["stage"] and _wanted(stage, settings, crops):
                 resumed = saved if number == saved["stage"] and "optimizer" in saved else None
-                StageTraining(stage, settings, network, crops, seed, run).complete(resumed)
+                training = StageTraining(
+                    stage, settings, network, crops, seed, run, recipe.precision
+                )
+                training.complete(resumed)
         return _finish(network, recipe, crops, seed, run.ranks)
 
 
@@ -124,6 +128,7 @@ class StageTraining:
         crops: TrainingCrops,
         seed: int,
         run: Run,
+        precision: Precision = "auto",
     ) -> None:
         self.number, self.stage, self.settings = STAGES.index(stage), stage, settings
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
@@ -133,6 +138,7 @@ class StageTraining:
                 stage, settings, network.embedding_size, crops.section_count
             )
         self.objective = objective.to(network.device)
+        self.dtype = training_dtype(precision, network.encoder, network.device)
         self.encode = joint_encoder(network.encoder, run.ranks)
         self.optimizer = build_optimizer(settings, [network.encoder, self.objective])
         self.steps_per_epoch = crops.steps_per_epoch(settings)
@@ -179,7 +185,8 @@ class StageTraining:
     def _step(self, rate: float, objective: Callable[..., Outcome], batch: Any) -> Outcome:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        outcome = objective(self.encode, batch)
+        with computing_in(self.dtype, [self.network.encoder, *self.objective.children()]):
+            outcome = objective(self.encode, batch)
         if not torch.isfinite(outcome.loss):
             raise DgmixError(
                 f"{self.stage} has diverged (its loss is {outcome.loss.item()}); "

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dgmix.config import EncoderSettings
 from dgmix.errors import InputError
@@ -43,6 +44,8 @@ class MobileNetV2(nn.Module):
     function when its stem weights are spread like the sum of three (DESIGN §1.2), which torch's
     initialisation does of itself: its variance is 1 / (3 · fan-in), so that both have 1/27.
     """
+
+    trains_in_bfloat16 = True
 
     def __init__(
         self,
@@ -148,11 +151,46 @@ class _Limit(torch.autograd.Function):
         return limited
 
 
+class StridedDepthwise(nn.Conv2d):
+    """A depthwise convolution with a stride, thinned after it where bfloat16 computes on a CPU.
+
+    oneDNN has no fast gradient for the strided one in that type; for all positions it has.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(crop, channels, height / stride, width / stride)`."""
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        everywhere = functional.conv2d(x, self.weight, padding=self.padding, groups=self.groups)
+        thinned: Tensor = _Thin.apply(everywhere, self.stride)  # type: ignore[no-untyped-call]
+        return thinned
+
+
+class _Thin(torch.autograd.Function):
+    """Every `stride`-th row and column; unlike a slice's, its gradient stays channels_last."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: tuple[int, int]) -> Tensor:
+        ctx.rows, ctx.columns = stride
+        ctx.shape = x.shape
+        thinned = x[:, :, :: ctx.rows, :: ctx.columns]
+        return thinned.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        crops, channels, height, width = ctx.shape
+        full = grad.new_zeros(crops, height, width, channels).permute(0, 3, 1, 2)
+        full[:, :, :: ctx.rows, :: ctx.columns] = grad
+        return full, None
+
+
 def _conv_norm(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
+    kind = StridedDepthwise if groups > 1 and stride > 1 else nn.Conv2d
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
         ReLU6(),
     )
