@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -179,7 +178,7 @@ def test_a_second_call_repeats_nothing(
         raise AssertionError("this was done before")
 
     before = state(finished)
-    for name in ("complete", "judge", "describe_environment"):
+    for name in ("complete", "judge", "claim"):
         monkeypatch.setattr(pipeline, name, unwanted)
     cache = tmp_path / "never made"
     assert run(tiny, simulated, finished, cache=cache, device="cpu") == finished
@@ -423,23 +422,16 @@ def test_other_units_are_completed_before_an_error_is_raised(
         done.append(unit.label)
 
     monkeypatch.setattr(pipeline, "complete_unit", work)
-    with pytest.raises(DgmixError, match=sentence) as raised:
-        pipeline.complete(units(tmp_path, small, simulated), jobs=1)
+    with pytest.raises(DgmixError, match=sentence) as raised, pipeline.worker_pool(1) as pool:
+        pipeline.complete(units(tmp_path, small, simulated), pool)
     assert type(raised.value) is kind
     assert done == ["fan/seed0", "valve/seed0", "valve/seed1"]
     assert capsys.readouterr().err.count(": done (") == 3
 
 
-def test_a_lost_worker_is_one_sentence(
-    small: Recipe, simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextmanager
-    def workers(*_: Any) -> Any:
-        yield Broken()
-
-    monkeypatch.setattr(pipeline, "worker_pool", workers)
+def test_a_lost_worker_is_one_sentence(small: Recipe, simulated: Path, tmp_path: Path) -> None:
     with pytest.raises(DgmixError, match=r"^\w+/seed\d: a worker is gone$"):
-        pipeline.complete(units(tmp_path, small, simulated), jobs=2)
+        pipeline.complete(units(tmp_path, small, simulated), Broken())
 
 
 # The demo

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dgmix.cli_detector import Cache, Changes, Device, commands
+from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
 from dgmix.errors import DgmixError
 
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -166,6 +166,7 @@ def run(
     jobs: Jobs = None,
     cache: Cache = None,
     device: Device = None,
+    ray: Ray = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
     import os
@@ -183,6 +184,7 @@ def run(
         jobs=jobs,
         cache=cache,
         device=device,
+        ray=ray,
     )
     launch = launched(os.environ)
     if launch is None or launch.rank == 0:

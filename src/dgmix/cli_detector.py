@@ -16,6 +16,13 @@ Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder f
 Device = Annotated[
     str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local.",
+    ),
+]
 commands = typer.Typer()
 
 DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
@@ -69,6 +76,7 @@ def score(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
+    ray: Ray = None,
 ) -> None:
     """Tell how anomalous recordings are: score, p-value, verdict."""
     from dgmix.detect.detector import Detector
@@ -88,6 +96,7 @@ def score(
         domain=domain,
         summary_on=sys.stderr if as_json else sys.stdout,
         shown=csv is None and sys.stdout.isatty(),
+        ray=ray,
     )
 
 

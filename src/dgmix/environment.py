@@ -23,9 +23,14 @@ def describe_environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "gpu": _gpu(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": package_versions(),
         "commit": _commit(),
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the versions of the packages that decide results, None for one that is not there."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def _version(package: str) -> str | None:

@@ -42,6 +42,21 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def token(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a file in a folder for as long as the block lasts: who sees it sees that very folder.
+
+    Where its process is killed, `remove_unfinished` removes it.
+    """
+    with explained(folder):
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".token.", suffix=".part")
+        os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 def write_text(target: str | os.PathLike[str], text: str) -> None:
     """Write `text` (UTF-8, newlines as they are) to `target`, whole or not at all."""
     with atomic_path(target) as temporary:

@@ -6,10 +6,10 @@ The unit of work is one machine type, one train/test split and one seed. A unit 
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore, default_folder
+from dgmix.claims import claim, claims, refuse_another
+from dgmix.cluster import Cluster, connected
 from dgmix.config import DetectSettings, Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
-from dgmix.environment import describe_environment
 from dgmix.errors import DgmixError, InputError
-from dgmix.files import make_folder, remove_unfinished, write_text
+from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
-from dgmix.workers import single_threaded_torch, worker_pool
+from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -69,6 +70,7 @@ def run(
     jobs: int | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
+    ray: str | None = None,
 ) -> Path:
     """Run a recipe on a data set and return the run's folder, with tables and report in it.
 
@@ -76,32 +78,37 @@ def run(
     `key=value` texts. `machines` limits the run to these; `jobs` is the number of processes (all
     cores by default, one on a GPU). What an earlier call with the same settings finished is kept.
     Processes that torchrun, Slurm or the caller has started together train every unit together
-    (docs/decisions/0014-data-parallel.md).
+    (docs/decisions/0014-data-parallel.md). With `ray`, the address of a Ray cluster as
+    `dgmix.cluster.connected` takes it, its nodes complete the units (docs/clusters.md).
 
     Raises `InputError` for unusable input and `DgmixError` when a part of the work failed.
     """
     from dgmix.model.distributed import joined
 
+    if ray is not None:
+        _refuse_other_fan_out(jobs)
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     clips = chosen_machines(load_manifest(data), machines)
     if settings.detect.per_section:
         check_sections(clips)
     output = make_folder(output)
-    device = chosen_device(device)
     store_folder = Path(cache) if cache else default_folder()
-    units = plan(settings, clips, seeds, output, store_folder, device)
-    pending = [unit for unit in units if not unit.done]
-    claims = _claims(output, settings, units)
-    _refuse_another(claims)
-    with joined(device) as ranks:
+    with ExitStack() as stack:
+        cluster = None if ray is None else stack.enter_context(connected(ray, device))
+        device = cluster.device if cluster else chosen_device(device)
+        units = plan(settings, clips, seeds, output, store_folder, device)
+        pending = [unit for unit in units if not unit.done]
+        claimed = claims(output, settings, {unit.folder: unit.clips for unit in units})
+        refuse_another(claimed)
+        ranks = stack.enter_context(joined(device))
         ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
         if pending:
-            ranks.first_does(partial(_prepare, pending, claims, output))
+            ranks.first_does(partial(_prepare, pending, claimed, output))
             if ranks.size > 1:
                 complete_together(pending, ranks)
             else:
-                cores = 1 if device.startswith("cuda") else os.cpu_count() or 1
-                complete(pending, jobs or min(cores, len(pending)))
+                with _workers(pending, output, jobs, cluster) as pool:
+                    complete(pending, pool)
         ranks.first_does(partial(_judge_once, output, settings))
     return output
 
@@ -182,29 +189,48 @@ def plan(
     return units
 
 
-def complete(units: Sequence[Unit], jobs: int) -> None:
-    """Train and score units, `jobs` at a time, each in a process with one thread.
+def complete(units: Sequence[Unit], pool: Executor) -> None:
+    """Train and score units in the workers of `pool`, each of which has one thread.
 
     One thread each is fastest where there are several units, and makes the numbers independent of
-    `jobs` (docs/decisions/0002-one-thread-per-unit.md). When some fail, the others are still
-    completed before the first error is raised.
+    how many workers there are (docs/decisions/0002-one-thread-per-unit.md). When some fail, the
+    others are still completed before the first error is raised.
     """
     failures: list[tuple[Unit, Exception]] = []
-    with worker_pool(min(jobs, len(units)), _use_one_thread) as pool:
-        futures = {pool.submit(complete_unit, unit): unit for unit in units}
-        for number, future in enumerate(as_completed(futures), 1):
-            unit = futures[future]
-            error = future.exception()
-            if error is None:
-                say(f"{unit.label}: done ({number}/{len(units)})")
-            elif isinstance(error, Exception):
-                failures.append((unit, error))
+    futures = {pool.submit(complete_unit, unit): unit for unit in units}
+    for number, future in enumerate(as_completed(futures), 1):
+        unit = futures[future]
+        error = future.exception()
+        if error is None:
+            say(f"{unit.label}: done ({number}/{len(units)})")
+        elif isinstance(error, Exception):
+            failures.append((unit, error))
     if failures:
         unit, error = failures[0]
         if isinstance(error, InputError):
             raise error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DgmixError(f"{unit.label}: {reason}") from error
+
+
+@contextmanager
+def _workers(
+    units: Sequence[Unit], output: Path, jobs: int | None, cluster: Cluster | None
+) -> Iterator[Executor]:
+    """Yield processes of this machine, `jobs` or one a core (or GPU); or the nodes of a cluster.
+
+    Nodes are seen to share the run's folder, the cache and the data.
+    """
+    first = units[0]
+    if cluster:
+        recordings = [unit.clips[0].path for unit in units]
+        with token(output) as in_output, token(first.cache) as in_cache:
+            cluster.require([in_output, in_cache, *recordings])
+            yield cluster
+    else:
+        cores = 1 if first.device.startswith("cuda") else os.cpu_count() or 1
+        with worker_pool(min(jobs or cores, len(units)), use_one_thread) as pool:
+            yield pool
 
 
 def complete_together(units: Sequence[Unit], ranks: Ranks) -> None:
@@ -319,53 +345,26 @@ def chosen_device(wanted: str | None) -> str:
     return wanted
 
 
-def _claims(output: Path, recipe: Recipe, units: Sequence[Unit]) -> dict[Path, str]:
-    """Return the files that say what a run is made of, with their texts.
+def _refuse_other_fan_out(jobs: int | None) -> None:
+    """Raise `InputError` where units are to be shared out in another way than by Ray too."""
+    from dgmix.model.distributed import launched
 
-    `clips.csv` of a unit is a table that `load_manifest` reads, paths from the data folder.
-    """
-    tables = {unit.folder / "clips.csv": _clips_table(unit.clips) for unit in units}
-    return {output / "recipe.yaml": dump_recipe(recipe), **tables}
-
-
-def _refuse_another(claims: Mapping[Path, str]) -> None:
-    """Raise `InputError` if a folder holds a run of another recipe or of other clips."""
-    for path, text in claims.items():
-        if path.exists() and path.read_text("utf-8") != text:
-            what = "another recipe" if path.name == "recipe.yaml" else "other clips"
-            raise InputError(
-                f"{path}: this folder holds a run of {what}; give another folder with -o, "
-                "or the settings it was started with"
-            )
+    if jobs is not None:
+        raise InputError("--jobs and --ray: choose one of them; Ray fills the cores of its nodes")
+    if launched(os.environ):
+        raise InputError("torchrun or srun, and --ray: choose one of them; Ray starts once")
 
 
-def _prepare(units: Sequence[Unit], claims: Mapping[Path, str], output: Path) -> None:
+def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -> None:
     """Decode the clips of `units` and write what the run is made of."""
     unit = units[0]
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
     _store(unit).add(paths, os.cpu_count() or 1)
-    _start(output, claims)
+    claim(output, claimed)
 
 
 def _store(unit: Unit) -> FeatureStore:
     return FeatureStore(unit.cache, unit.recipe.audio, unit.recipe.features)
-
-
-def _start(output: Path, claims: Mapping[Path, str]) -> None:
-    """Write what the run is made of, and remove the report: it will not tell all any more."""
-    for path, text in claims.items():
-        if not path.exists():
-            write_text(path, text)
-    write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
-    (output / "report.html").unlink(missing_ok=True)
-
-
-def _clips_table(clips: Manifest) -> str:
-    from dgmix.evaluate.scores import csv_text
-
-    columns = ("machine", "section", "domain", "split", "label")
-    rows = [(clips.shown_path(clip), *(getattr(clip, c) for c in columns)) for clip in clips]
-    return csv_text([("path", *columns), *rows])
 
 
 def _baseline_scores(
@@ -389,11 +388,3 @@ def _baseline_scores(
             [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
         )
     return detector.score_bank(asked.bank, asked.sections)
-
-
-def _use_one_thread() -> None:
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    threadpool_limits(1)

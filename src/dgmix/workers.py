@@ -7,11 +7,16 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from dgmix.progress import share_terminal
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -33,6 +38,19 @@ def worker_pool(
             raise
 
 
+def results_in_order(
+    pool: Executor, work: Callable[[S], T], items: Iterable[S], ahead: int
+) -> Generator[T, None, None]:
+    """Yield the results of `work` in the order of `items`, at most `ahead` of them under way."""
+    waiting: deque[Future[T]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) == ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 def _start(several: bool, prepare: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -47,6 +65,15 @@ def _start(several: bool, prepare: Callable[[], None] | None) -> None:
 def _exit_with(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
+
+
+def use_one_thread() -> None:
+    """Let this process compute in one thread from now on."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 class _Alone:

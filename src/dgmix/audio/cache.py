@@ -13,9 +13,8 @@ import json
 import mmap
 import os
 import uuid
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
@@ -30,7 +29,7 @@ from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
-from dgmix.workers import single_threaded_torch
+from dgmix.workers import results_in_order, single_threaded_torch
 
 FORMAT = 2
 S = TypeVar("S")
@@ -268,13 +267,7 @@ def in_order(work: Callable[[S], T], items: Iterable[S], jobs: int) -> Generator
         yield from map(work, items)
         return
     with ThreadPoolExecutor(jobs) as pool:
-        ahead: deque[Future[T]] = deque()
         try:
-            for item in items:
-                ahead.append(pool.submit(work, item))
-                if len(ahead) == 2 * jobs:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            yield from results_in_order(pool, work, items, 2 * jobs)
         finally:
             pool.shutdown(cancel_futures=True)

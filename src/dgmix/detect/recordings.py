@@ -32,6 +32,7 @@ Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
 STANDARD_INPUT = "-"
 TOGETHER_FRAMES = 10_000
+SHARD = 60  # recordings; features of two shards are never computed with together
 
 
 class ArrayError(InputError, ValueError):
@@ -50,12 +51,17 @@ class Sounds:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Where those of them that are files by name lie."""
+        return [item.path for item in self.items if isinstance(item, Clip)]
+
     def bank(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> MelBank:
         """Return the features of all recordings.
 
         Those of files are kept in `cache`, or else in the user's cache folder; others in memory.
         """
-        paths = [item.path for item in self.items if isinstance(item, Clip)]
+        paths = self.paths
         if len(paths) < len(self.items):
             return bank_of_signals(self.signals(recipe), recipe.audio, recipe.features)
         store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
@@ -227,11 +233,18 @@ def _signal(item: Item, recipe: Recipe) -> NDArray[np.float32]:
 
 
 def _together(decoded: Iterable[Half | InputError]) -> Iterator[list[Half] | InputError]:
-    """Yield features in lists of about `TOGETHER_FRAMES` frames, and errors alone, in order."""
+    """Yield features in lists of about `TOGETHER_FRAMES` frames, and errors alone, in order.
+
+    A shard begins a new list, so that each shard gives the same numbers without the others.
+    """
     waiting: list[Half] = []
-    for found in decoded:
+    for number, found in enumerate(decoded):
         frames = sum(map(len, waiting))
-        full = isinstance(found, InputError) or frames + len(found) > TOGETHER_FRAMES
+        full = (
+            isinstance(found, InputError)
+            or number % SHARD == 0
+            or frames + len(found) > TOGETHER_FRAMES
+        )
         if waiting and full:
             yield waiting
             waiting = []

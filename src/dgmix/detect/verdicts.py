@@ -7,20 +7,23 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
+from dgmix.detect.recordings import SHARD, Sounds
 from dgmix.detect.summary import counted, percent
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 from dgmix.progress import Advance, progress, say, silent
+from dgmix.workers import results_in_order
 
 if TYPE_CHECKING:
+    from dgmix.cluster import Files, Shared
     from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import Sounds
 
 NORMAL, ANOMALY, UNREADABLE = "normal", "ANOMALY", "unreadable"
 STYLES = {NORMAL: "", ANOMALY: "bold red", UNREADABLE: "yellow"}
@@ -54,11 +57,13 @@ def score_and_tell(
     domain: str | None = None,
     summary_on: IO[str] | None = None,
     shown: bool = False,
+    ray: str | None = None,
 ) -> None:
     """Score recordings one after the other, write what `form` makes of each, then a summary.
 
     The summary goes to `summary_on`, standard output by default; `shown` says that what `form`
-    writes shows how far it has come. Raises `InputError` for a false-alarm rate that is not
+    writes shows how far it has come. `ray` is the address of a Ray cluster that computes the same
+    (see `dgmix.cluster.connected`). Raises `InputError` for a false-alarm rate that is not
     supported and, at the end, `DgmixError` when some recordings could not be read.
     """
     domains = None if domain is None else [domain]
@@ -68,18 +73,48 @@ def score_and_tell(
     bar: AbstractContextManager[Advance] = (
         nullcontext(silent) if shown else progress("scoring", len(found))
     )
-    with form as write, bar as advance:
-        for said in detector.judgements(found, domain=domain):
+    said_of_all = (
+        detector.judgements(found, domain=domain)
+        if ray is None
+        else judgements_on(ray, detector, found, domain)
+    )
+    with closing(said_of_all) as judgements, form as write, bar as advance:
+        for said in judgements:
             verdict = verdict_of(said, rate)
             write(said, verdict)
             tally[verdict] += 1
             known += said.known
             advance()
     smallest = rate == detector.smallest_rate(found.sections, domains)
-    print(closing(tally, known, rate, smallest), file=summary_on)
+    print(summary(tally, known, rate, smallest), file=summary_on)
     if tally[UNREADABLE]:
         unread = counted(tally[UNREADABLE], "recording")
         raise DgmixError(f"{unread} of {len(found)} could not be read; the reason stands with each")
+
+
+def judgements_on(
+    ray: str, detector: Detector, found: Sounds, domain: str | None = None
+) -> Generator[Judgement, None, None]:
+    """Yield what `Detector.judgements` does, computed on the Ray cluster at an address.
+
+    Files are read where they are scored: raises `InputError` for one that is not the same there.
+    """
+    from dgmix.cluster import Files, connected
+
+    with connected(ray, "cpu") as cluster:
+        cluster.require()
+        judge = partial(_judge_shard, cluster.share(detector), domain)
+        shards = ((part, Files.of(part.paths)) for part in found.parts(SHARD))
+        for judged in results_in_order(cluster, judge, shards, 2 * cluster.cores):
+            yield from judged
+
+
+def _judge_shard(
+    detector: Shared[Detector], domain: str | None, shard: tuple[Sounds, Files]
+) -> list[Judgement]:
+    part, files = shard
+    files.check()
+    return list(detector.value.judgements(part, domain=domain))
 
 
 def verdict_of(said: Judgement, rate: float) -> str:
@@ -89,7 +124,7 @@ def verdict_of(said: Judgement, rate: float) -> str:
     return ANOMALY if said.p_value <= rate else NORMAL
 
 
-def closing(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
+def summary(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
     """Return what was found in a few sentences."""
     anomalies = "1 anomaly" if tally[ANOMALY] == 1 else f"{tally[ANOMALY]} anomalies"
     unread = f", {tally[UNREADABLE]} unreadable" if tally[UNREADABLE] else ""

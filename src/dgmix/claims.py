@@ -1,0 +1,51 @@
+"""What a folder of a run is made of: written before any work, and another run is refused there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from dgmix.config import Recipe, dump_recipe
+from dgmix.data.clip import Manifest
+from dgmix.environment import describe_environment
+from dgmix.errors import InputError
+from dgmix.files import write_text
+
+
+def claims(output: Path, recipe: Recipe, units: Mapping[Path, Manifest]) -> dict[Path, str]:
+    """Return the files that say what a run is made of, with their texts.
+
+    `units` are the clips of each unit by its folder. `clips.csv` of a unit is a table that
+    `load_manifest` reads, paths from the data folder.
+    """
+    tables = {folder / "clips.csv": _clips_table(clips) for folder, clips in units.items()}
+    return {output / "recipe.yaml": dump_recipe(recipe), **tables}
+
+
+def refuse_another(claimed: Mapping[Path, str]) -> None:
+    """Raise `InputError` if a folder holds a run of another recipe or of other clips."""
+    for path, text in claimed.items():
+        if path.exists() and path.read_text("utf-8") != text:
+            what = "another recipe" if path.name == "recipe.yaml" else "other clips"
+            raise InputError(
+                f"{path}: this folder holds a run of {what}; give another folder with -o, "
+                "or the settings it was started with"
+            )
+
+
+def claim(output: Path, claimed: Mapping[Path, str]) -> None:
+    """Write what the run is made of, and remove the report: it will not tell all any more."""
+    for path, text in claimed.items():
+        if not path.exists():
+            write_text(path, text)
+    write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
+    (output / "report.html").unlink(missing_ok=True)
+
+
+def _clips_table(clips: Manifest) -> str:
+    from dgmix.evaluate.scores import csv_text
+
+    columns = ("machine", "section", "domain", "split", "label")
+    rows = [(clips.shown_path(clip), *(getattr(clip, c) for c in columns)) for clip in clips]
+    return csv_text([("path", *columns), *rows])
