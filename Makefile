@@ -56,4 +56,5 @@ clean: ## Remove the environment and what the demo wrote
 
 .venv/developing: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps aisfx==0.1.2 # weights for a test; its pins are of 2022
 	@touch $@

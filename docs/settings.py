@@ -107,7 +107,7 @@ def _kind(field: FieldInfo) -> str:
         for name, sign in SIGNS.items()
         if getattr(limit, name, None) is not None
     ]
-    names = {int: "whole number", float: "number", bool: "`true` or `false`"}
+    names = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text"}
     return " ".join([names[kind], ", ".join(limits)]).strip()
 
 

@@ -17,9 +17,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from dgmix.audio.cache import FeatureStore
 from dgmix.config import (
+    PRETRAINED,
     RECIPES,
     AdamWSettings,
     LarsSettings,
@@ -30,6 +32,7 @@ from dgmix.config import (
 )
 from dgmix.data import load_manifest
 from dgmix.errors import InputError
+from dgmix.model.network import build_network
 from dgmix.pipeline import chosen_machines, complete_unit, judge, plan
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,6 +56,7 @@ CHANGED = {
     "max_steps": 3,
     "warmup": 0.6,
     "weight_decay": 0.3,
+    "win_length": 400,
     "precision": "bfloat16",  # "auto" is one of the other two
 }
 NEEDS = {  # other settings of the same group without which one does nothing
@@ -108,8 +112,11 @@ def base_of(stage: str, choice: tuple[str, type] | None, key: str, tiny: Recipe)
     return changed(base, choice[0], choice[1](**OPTIMIZERS[choice[1]])) if choice else base
 
 
-def alternatives(leaf: Any, base: Recipe) -> Iterator[Recipe]:
-    """Yield the recipe with every other value that a setting can have, or with one."""
+def alternatives(leaf: Any, base: Recipe, folder: Path) -> Iterator[Recipe]:
+    """Yield the recipe with every other value that a setting can have, or with one.
+
+    A value that is a file is written into `folder`.
+    """
     kind, value = leaf.field.annotation, leaf.value(base)
     name = leaf.key.rpartition(".")[2]
     if leaf.choice and name == "name":
@@ -120,8 +127,12 @@ def alternatives(leaf: Any, base: Recipe) -> Iterator[Recipe]:
         values = [["dgmix", "logmel-change"]]  # without dgmix nothing would be learned
     elif name in CHANGED:
         values = [CHANGED[name]]
+    elif leaf.key == "encoder.weights":
+        other = build_network(base, seed=1).encoder.state_dict()
+        save_file({k: v.contiguous() for k, v in other.items()}, folder / "other.safetensors")
+        values = [str(folder / "other.safetensors")]
     elif get_origin(kind) is Literal:
-        values = [option for option in get_args(kind) if option != value]
+        values = [each for each in get_args(kind) if each != value and each not in PRETRAINED]
     elif get_origin(kind) is list:
         values = [value[:-1] or ["logmel-mean"]]
     else:
@@ -181,7 +192,11 @@ def baseline(observe: Observe, tiny: Recipe) -> Callable[..., dict[str, Any]]:
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
 def test_every_setting_is_read(
-    leaf: Any, observe: Observe, baseline: Callable[..., dict[str, Any]], tiny: Recipe
+    leaf: Any,
+    observe: Observe,
+    baseline: Callable[..., dict[str, Any]],
+    tiny: Recipe,
+    tmp_path: Path,
 ) -> None:
     group = leaf.key.partition(".")[0]
     part = DECIDES[group]
@@ -189,7 +204,7 @@ def test_every_setting_is_read(
     place = (group if group in STAGES else "", leaf.choice, key)
     before, base = baseline(*place), base_of(*place, tiny)
     trained = before["folder"] if part in ("scores", "tables") else None
-    for recipe in alternatives(leaf, base):
+    for recipe in alternatives(leaf, base, tmp_path):
         after = observe(recipe, part, trained)
         assert after[part] != before[part]
         earlier = PARTS[: PARTS.index(part)]
@@ -202,9 +217,10 @@ def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Reci
         observe(changed(tiny, key, "stranger"), "scores")
 
 
-def test_every_setting_has_another_value(tiny: Recipe) -> None:
+def test_every_setting_has_another_value(tiny: Recipe, tmp_path: Path) -> None:
     bases = {leaf: base_of("", leaf.choice, leaf.key, tiny) for leaf in LEAVES}
-    assert not [leaf.key for leaf, base in bases.items() if not list(alternatives(leaf, base))]
+    found = {leaf.key: list(alternatives(leaf, base, tmp_path)) for leaf, base in bases.items()}
+    assert all(found.values())
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
@@ -306,6 +322,8 @@ def test_an_optimizer_without_a_name_is_adamw() -> None:
         ("input: {log: perhaps}", "setting 'input.log': Input should be a valid boolean"),
         ("evaluate: {confidence: 95}", "setting 'evaluate.confidence': Input should be less than"),
         ("evaluate: {baselines: [pca]}", "setting 'evaluate.baselines.0': Input should be"),
+        ("encoder: {name: beats}", "encoder 'beats' needs features.n_fft=512, features.win_length"),
+        ("evaluate: {baselines: [raw]}", "evaluate.baselines: 'raw' needs a raw view"),
         ("audio: 16000", "setting 'audio': Input should be a valid dictionary"),
         ("audio: {sample_rate: 2024-13-45}", "not valid YAML"),
         ("audio: [16000", "not valid YAML"),

@@ -24,7 +24,8 @@ from pydantic import (
 
 from dgmix.errors import InputError
 
-RECIPES = ("published", "default", "learned", "demo")
+PRETRAINED = ("aisfx", "beats")  # encoders that come with weights; each has its recipe
+RECIPES = ("published", "default", "learned", "demo", *PRETRAINED)
 ViewName = Literal[
     "dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
 ]
@@ -60,14 +61,30 @@ class AudioSettings(Settings):
 class FeatureSettings(Settings):
     """How a signal becomes a mel spectrogram (DESIGN §1.1)."""
 
-    n_fft: PositiveInt = Field(1024, description="samples in a frame")
+    n_fft: PositiveInt = Field(1024, description="points of the Fourier transform of a frame")
+    win_length: Annotated[int, Field(ge=0)] = Field(
+        0, description="samples in a frame, at most `n_fft`; 0: as many"
+    )
     hop_length: PositiveInt = Field(512, description="samples between frames")
     n_mels: Annotated[int, Field(ge=32, le=512)] = Field(128, description="mel bands")
     f_min: NonNegativeFloat = Field(0.0, description="Hz, lower edge of the lowest band")
     f_max: PositiveFloat = Field(8000.0, description="Hz, upper edge of the highest band")
     mel_scale: Literal["htk", "slaney"] = Field("htk", description="how bands widen with pitch")
-    mel_norm: Literal["none", "slaney"] = Field("none", description="area of the triangles")
+    mel_triangles: Literal["hz", "mel"] = Field("hz", description="where triangles are straight")
+    mel_norm: Literal["none", "slaney", "sum"] = Field(
+        "none", description="of the triangles: peak 1, area 1 in Hz, or weights that sum to 1"
+    )
+    power: Literal[1, 2] = Field(
+        1, description="what a band adds up: magnitudes, or powers, of whose sum it is the root"
+    )
+    window: Literal["hann", "hann-symmetric", "povey"] = Field(
+        "hann", description="periodic, symmetric, or the latter to the power of 0.85 as in Kaldi"
+    )
     window_norm: bool = Field(True, description="divide the STFT by the window's Euclidean norm")
+    remove_frame_mean: bool = Field(False, description="subtract the mean of each frame")
+    preemphasis: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="so much of the sample before is subtracted from each of a frame"
+    )
 
 
 class InputSettings(Settings):
@@ -81,11 +98,14 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2", "light", "temporal", "statistics"] = Field(
+    name: Literal["mobilenetv2", "light", "temporal", "statistics", "aisfx", "beats"] = Field(
         "mobilenetv2",
         description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
+    weights: str = Field(
+        "", description="file of weights to start from; see docs/encoders-and-objectives.md"
+    )
 
 
 class LarsSettings(Settings):
@@ -246,6 +266,22 @@ class Recipe(Settings):
             raise ValueError("evaluate.baselines: 'raw' needs a raw view in detect.views")
         return self
 
+    @model_validator(mode="after")
+    def _features_are_what_the_encoder_was_trained_on(self) -> Recipe:
+        name = self.encoder.name
+        if name in PRETRAINED:
+            trained_on = _parse(_recipe_text(name), name)
+            wrong = [
+                f"{group}.{key}={str(value).lower()}"
+                for group in ("audio", "features", "input")
+                for key, value in trained_on[group].items()
+                if key != "crop_seconds" and getattr(getattr(self, group), key) != value
+            ]
+            if wrong:
+                needed = ", ".join(wrong)
+                raise ValueError(f"encoder '{name}' needs {needed}; take the recipe '{name}'")
+        return self
+
 
 def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a recipe that ships with dgmix (one of `RECIPES`) or of a YAML file.
@@ -271,7 +307,9 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
         key = _key(first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{origin}: unknown setting '{key}'; see docs/settings.md") from error
-        raise InputError(f"{origin}: setting '{key}': {first['msg']}") from error
+        where = f"setting '{key}': " if key else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{origin}: {where}{message}") from error
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import kaldi_native_fbank
 import librosa
 import numpy as np
 import pytest
@@ -18,10 +19,14 @@ from dgmix.audio.features import (
     decibels,
     mel_filters,
 )
-from dgmix.config import FeatureSettings
+from dgmix.config import FeatureSettings, load_recipe
 from dgmix.errors import InputError
 
 RATE = 16_000
+ESSENTIA = {  # every eighth band of two frames of `chirp`, log10(1 + 10⁴ · power); Essentia 2.1b6
+    1: [1.00361, 6.64364, 0.02187, 0.00022, 1e-5, 0, 0, 0.17214, 0, 4.07671, 0, 0],
+    50: [0.00681, 0.01872, 0.57263, 3.53377, 0.0074, 7e-5, 0, 0.17211, 0, 0, 0, 0],
+}
 VARIANTS = list(product(["htk", "slaney"], ["none", "slaney"], [True, False]))
 
 
@@ -88,6 +93,91 @@ def test_filters_equal_librosa(scale: str, norm: str) -> None:
     np.testing.assert_allclose(mel_filters(s, RATE), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("changed", [{"power": 2}, {"power": 2, "mel_norm": "slaney"}])
+def test_bands_that_add_powers_equal_librosa(changed: dict[str, object]) -> None:
+    s = FeatureSettings(window_norm=False, **changed)
+    signal = noise(RATE, torch.float64)
+    expected = librosa.feature.melspectrogram(
+        y=signal.numpy(),
+        sr=RATE,
+        n_fft=s.n_fft,
+        hop_length=s.hop_length,
+        pad_mode="reflect",
+        power=2.0,
+        fmax=s.f_max,
+        htk=True,
+        norm="slaney" if s.mel_norm == "slaney" else None,
+        dtype=np.float64,
+    )
+    np.testing.assert_allclose(MelSpectrogram(s, RATE)(signal).square(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", ["hann", "hann-symmetric"])
+def test_a_short_window_equals_librosa_s(window: str) -> None:
+    s = FeatureSettings(win_length=600, window=window, window_norm=False)
+    given = np.hanning(600) if window == "hann-symmetric" else "hann"
+    signal = noise(RATE, torch.float64)
+    padded = np.pad(signal.numpy(), 300, mode="reflect")
+    padded = np.pad(padded, (1024 - 600) // 2)  # librosa's frame is as long as its transform
+    expected = librosa.feature.melspectrogram(
+        y=padded, sr=RATE, n_fft=1024, win_length=600, hop_length=512, window=given, center=False,
+        power=1.0, fmax=s.f_max, htk=True, norm=None, dtype=np.float64,
+    )  # fmt: skip
+    np.testing.assert_allclose(MelSpectrogram(s, RATE)(signal), expected, rtol=1e-5)
+
+
+def test_frames_equal_kaldi_s() -> None:
+    """The features of the recipe `beats`; of 80 bands, since Kaldi refuses a band without a bin."""
+    s = load_recipe("beats").features.model_copy(update={"n_mels": 80})
+    signal = noise(RATE) + 0.02
+    signal[:2000] = 0
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.dither = 0.0
+    options.mel_opts.num_bins = 80
+    kaldi = kaldi_native_fbank.OnlineFbank(options)
+    kaldi.accept_waveform(RATE, (2**15 * signal).tolist())
+    kaldi.input_finished()
+    expected = np.stack([kaldi.get_frame(i) for i in range(kaldi.num_frames_ready)])
+    power = (2**15 * MelSpectrogram(s, RATE).spectrogram(signal.double()).T).square()
+    levels = power.clamp(min=torch.finfo(torch.float32).eps).log()
+    np.testing.assert_allclose(levels, expected, atol=5e-3)
+    assert np.abs(levels.numpy() - expected).mean() < 1e-4
+
+
+def test_frames_equal_essentia_s() -> None:
+    """The features of the recipe `aisfx`, away from the ends, where Essentia pads with silence."""
+    t = np.arange(round(2.5 * 44_100)) / 44_100
+    rising = 0.3 * np.sin(2 * np.pi * (200 + 300 * t) * t)
+    high = 0.01 * np.sin(2 * np.pi * (9000 + 2000 * t) * t)
+    chirp = (rising + 0.05 * np.sin(2 * np.pi * 5000 * t) + high).astype(np.float32)
+    mel = MelSpectrogram(load_recipe("aisfx").features, 44_100)(torch.from_numpy(chirp).double())
+    for frame, expected in ESSENTIA.items():
+        levels = (1e4 * mel[::8, frame].square() + 1).log10()
+        np.testing.assert_allclose(levels, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("triangles", ["hz", "mel"])
+def test_weights_that_sum_to_one(triangles: str) -> None:
+    s = FeatureSettings(mel_norm="sum", mel_triangles=triangles)
+    plain = mel_filters(s.model_copy(update={"mel_norm": "none"}), RATE)
+    filters = mel_filters(s, RATE)
+    heard = plain.any(1)
+    np.testing.assert_allclose(filters[heard].sum(1), 1)
+    assert not filters[~heard].any()
+    np.testing.assert_allclose(filters * plain.sum(1, keepdims=True), plain, atol=1e-12)
+
+
+def test_triangles_straight_in_mel() -> None:
+    """One at a time: halfway between two edges in mel is half the weight."""
+    s = FeatureSettings(mel_triangles="mel", n_fft=4096)
+    to_mel, _ = SCALES["htk"]
+    edges = np.linspace(0, to_mel(np.array([8000.0]))[0], s.n_mels + 2)
+    bins = to_mel(np.arange(2049) * RATE / 4096)
+    for band, weights in enumerate(mel_filters(s, RATE)):
+        expected = np.interp(bins, edges[band : band + 3], [0, 1, 0])
+        np.testing.assert_allclose(weights, expected, atol=1e-9)
+
+
 @pytest.mark.parametrize("scale", ["htk", "slaney"])
 @given(st.floats(0, 24000))
 def test_scales_are_librosas_and_invertible(scale: str, hz: float) -> None:
@@ -140,10 +230,9 @@ def test_silence_is_the_floor() -> None:
         ({}, 8000, "features.f_max"),
         ({"f_max": 8000.1}, 16000, "features.f_max"),
         ({"f_min": 8000.0}, 16000, "features.f_min"),
+        ({"win_length": 1025}, 16000, "features.win_length"),
     ],
 )
-def test_bands_that_do_not_fit_are_refused(
-    changed: dict[str, float], rate: int, named: str
-) -> None:
+def test_what_does_not_fit_is_refused(changed: dict[str, float], rate: int, named: str) -> None:
     with pytest.raises(InputError, match=named):
         MelSpectrogram(FeatureSettings(**changed), rate)

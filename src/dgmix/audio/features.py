@@ -21,12 +21,13 @@ BANDS_AT_ONCE = 16
 class MelSpectrogram(torch.nn.Module):
     """Signal (..., sample) to linear mel magnitudes (..., mel, frame), in the signal's dtype.
 
-    The STFT is centred with reflect padding and a periodic Hann window; its magnitude (power 1)
-    goes through the mel filterbank. Frame t is centred on sample t · hop_length, so `samples`
-    give 1 + samples // hop_length frames. A signal too short to be reflected (up to n_fft // 2
-    samples) is first repeated to n_fft // 2 + 1 samples.
+    The STFT is centred with reflect padding and, by itself, has a periodic Hann window; its
+    magnitude (power 1) goes through the mel filterbank. Frame t is centred on sample
+    t · hop_length, so `samples` give 1 + samples // hop_length frames. A signal too short to be
+    reflected (up to half a frame) is first repeated to half a frame and a sample.
 
-    Raises `InputError` when the bands do not fit below half of `sample_rate` (Hz).
+    Raises `InputError` when the bands do not fit below half of `sample_rate` (Hz), or the frame
+    into the Fourier transform.
     """
 
     window: Tensor
@@ -34,11 +35,10 @@ class MelSpectrogram(torch.nn.Module):
 
     def __init__(self, features: FeatureSettings, sample_rate: int) -> None:
         super().__init__()
-        self.n_fft = features.n_fft
+        self.features = features
         self.hop_length = features.hop_length
-        window = torch.hann_window(features.n_fft, dtype=torch.float64)
-        if features.window_norm:
-            window = window / window.square().sum().sqrt()
+        self.frame_length = features.win_length or features.n_fft
+        window = frame_window(features, self.frame_length)
         filters = torch.from_numpy(mel_filters(features, sample_rate))
         self.parts = _parts(filters)
         self.register_buffer("window", window.float(), persistent=False)
@@ -49,8 +49,8 @@ class MelSpectrogram(torch.nn.Module):
         return self.spectrogram(self.pad(waveform))
 
     def pad(self, waveform: Tensor) -> Tensor:
-        """Return `waveform` (..., sample) with n_fft // 2 reflected samples at each end."""
-        half = self.n_fft // 2
+        """Return `waveform` (..., sample) with half a frame of reflected samples at each end."""
+        half = self.frame_length // 2
         missing = half + 1 - waveform.shape[-1]
         if missing > 0:
             times = math.ceil((half + 1) / waveform.shape[-1])
@@ -65,20 +65,51 @@ class MelSpectrogram(torch.nn.Module):
         For recordings of any length in bounded memory; the parts together are `forward`'s frames.
         """
         padded = self.pad(waveform)
-        frames = 1 + (padded.shape[-1] - self.n_fft) // self.hop_length
+        frames = 1 + (padded.shape[-1] - self.frame_length) // self.hop_length
         for first in range(0, frames, BLOCK_FRAMES):
             last = min(first + BLOCK_FRAMES, frames) - 1
-            part = padded[first * self.hop_length : last * self.hop_length + self.n_fft]
+            part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]
             yield self.spectrogram(part)
 
     def spectrogram(self, padded: Tensor) -> Tensor:
         """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample)."""
-        frames = padded.unfold(-1, self.n_fft, self.hop_length) * self.window.to(padded.dtype)
-        spectrum = torch.fft.rfft(frames)
-        magnitude = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag).sqrt()
+        frames = self._frames(padded) * self.window.to(padded.dtype)
+        spectrum = torch.fft.rfft(frames, self.features.n_fft)
+        heard = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+        if self.features.power == 1:
+            heard = heard.sqrt()
         filters = self.filters.to(padded.dtype)
-        mels = [magnitude[..., bins] @ filters[bands, bins].T for bands, bins in self.parts]
-        return torch.cat(mels, -1).transpose(-1, -2)
+        mels = [heard[..., bins] @ filters[bands, bins].T for bands, bins in self.parts]
+        mel = torch.cat(mels, -1).transpose(-1, -2)
+        return mel.sqrt() if self.features.power == 2 else mel
+
+    def _frames(self, padded: Tensor) -> Tensor:
+        """Return the whole frames in `padded` (..., sample), (..., frame, sample)."""
+        frames = padded.unfold(-1, self.frame_length, self.hop_length)
+        if self.features.remove_frame_mean:
+            frames = frames - frames.mean(-1, keepdim=True)
+        if self.features.preemphasis:
+            before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
+            frames = frames - self.features.preemphasis * before
+        return frames
+
+
+def frame_window(features: FeatureSettings, samples: int) -> Tensor:
+    """Return the window of a frame, float64 (sample,).
+
+    Povey's is a symmetric Hann window to the power of 0.85 (Kaldi, feature-window.cc). Raises
+    `InputError` when the frame is longer than the Fourier transform.
+    """
+    if samples > features.n_fft:
+        raise InputError(
+            f"setting 'features.win_length': {samples} samples are more than 'features.n_fft' "
+            f"({features.n_fft}); lower it"
+        )
+    periodic = features.window == "hann"
+    window = torch.hann_window(samples, periodic=periodic, dtype=torch.float64)
+    if features.window == "povey":
+        window = window**0.85
+    return window / window.square().sum().sqrt() if features.window_norm else window
 
 
 def _parts(filters: Tensor) -> list[tuple[slice, slice]]:
@@ -100,9 +131,9 @@ def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float
     """Return the triangular mel filterbank, float64 (mel, n_fft // 2 + 1).
 
     The edges are spaced evenly on the mel scale from f_min to f_max, and each triangle rises from
-    one edge to 1 at the next and falls to 0 at the one after. The norm "slaney" gives each
-    triangle area 1 in Hz. Where bands are narrower than the spacing of the bins, a low band may
-    hold no bin, and is then all zero.
+    one edge to 1 at the next and falls to 0 at the one after, straight in Hz or in mel. The norm
+    "slaney" gives each triangle area 1 in Hz, "sum" makes its weights sum to 1. Where bands are
+    narrower than the spacing of the bins, a low band may hold no bin, and is then all zero.
 
     Raises `InputError` when f_max lies above sample_rate / 2 or f_min not below f_max.
     """
@@ -118,10 +149,22 @@ def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float
         )
     edges = mel_edges(features)
     bins = np.linspace(0, sample_rate / 2, features.n_fft // 2 + 1)
+    if features.mel_triangles == "mel":
+        to_mel, _ = SCALES[features.mel_scale]
+        triangles = _triangles(to_mel(edges), to_mel(bins))
+    else:
+        triangles = _triangles(edges, bins)
+    if features.mel_norm == "slaney":
+        return triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
+    if features.mel_norm == "sum":
+        triangles /= np.maximum(triangles.sum(1, keepdims=True), np.finfo(float).tiny)
+    return triangles
+
+
+def _triangles(edges: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray[np.float64]:
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
-    triangles = np.maximum(triangles, 0)
-    return triangles * (2 / (high - low)) if features.mel_norm == "slaney" else triangles
+    return np.asarray(np.maximum(triangles, 0))
 
 
 def mel_edges(features: FeatureSettings) -> NDArray[np.float64]:

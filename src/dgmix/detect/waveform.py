@@ -59,7 +59,7 @@ class WaveformEmbedding(nn.Module):
         """
         if self.remove_mean:
             waveform = waveform - mean(waveform)
-        padded = reflected(waveform, self.mel.n_fft // 2)
+        padded = reflected(waveform, self.mel.frame_length // 2)
         return self.mel.spectrogram(padded.double()).T.clamp(max=FLOAT16_MAX).half().float()
 
     def embeddings(self, mels: Tensor) -> Tensor:

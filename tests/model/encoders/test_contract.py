@@ -12,21 +12,25 @@ from dgmix.model.encoders import ENCODERS, build_encoder
 from dgmix.model.encoders.mobilenetv2 import ReLU6
 from dgmix.model.network import build_network
 
+FRAMES = 64  # whole patches, of which one encoder is made
+WIDTHS = {"aisfx": 0.25, "beats": 1 / 12}  # of those that would take long
+
 
 @pytest.fixture(params=ENCODERS)
 def encoder(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
-    return build_encoder(EncoderSettings(name=request.param), 128, 63)
+    settings = EncoderSettings(name=request.param, width=WIDTHS.get(request.param, 1.0))
+    return build_encoder(settings, 128, FRAMES)
 
 
 def test_embeds_crops(encoder: nn.Module) -> None:
-    embedding = encoder.eval()(torch.randn(3, 1, 128, 63))
+    embedding = encoder.eval()(torch.randn(3, 1, 128, FRAMES))
     assert embedding.shape == (3, encoder.embedding_size)
     assert embedding.dtype == torch.float32
 
 
 def test_every_band_and_every_frame_counts(encoder: nn.Module) -> None:
-    crops = torch.randn(1, 1, 128, 63, requires_grad=True)
+    crops = torch.randn(1, 1, 128, FRAMES, requires_grad=True)
     encoder.train()
     encoder(
         crops.expand(4, -1, -1, -1) * torch.linspace(0.5, 2, 4).view(4, 1, 1, 1)
@@ -37,7 +41,7 @@ def test_every_band_and_every_frame_counts(encoder: nn.Module) -> None:
 
 
 def test_untrained_embeddings_differ_between_crops(encoder: nn.Module) -> None:
-    embedding = encoder.train()(torch.randn(16, 1, 128, 63))
+    embedding = encoder.train()(torch.randn(16, 1, 128, FRAMES))
     assert embedding.std(0).mean() > 0.05
 
 

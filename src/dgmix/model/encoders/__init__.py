@@ -12,6 +12,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from dgmix.config import EncoderSettings
+from dgmix.model.encoders.aisfx import AiSFX
+from dgmix.model.encoders.beats import BEATs
 from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
 from dgmix.model.encoders.statistics import Statistics
 from dgmix.model.encoders.temporal import TemporalFilters
@@ -32,6 +34,8 @@ ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
     "light": light,
     "statistics": Statistics,
     "temporal": TemporalFilters,
+    "aisfx": AiSFX,
+    "beats": BEATs,
 }
 
 
