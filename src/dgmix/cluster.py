@@ -56,7 +56,7 @@ class Cluster(Executor):
     """Does each call that is submitted as one task of Ray, on one core or one GPU, in one thread.
 
     A task whose node or worker is lost is done again elsewhere, at most `RETRIES` times; what it
-    raises itself is handed over as it is. Relative paths mean what they do in this process.
+    raises itself is handed over as it is. Relative paths mean what they did here on connecting.
     """
 
     def __init__(self, ray: Any, device: str | None = None) -> None:
@@ -174,7 +174,7 @@ class Files:
         for path, state in self.seen.items():
             there = _size_and_time(path)
             if there != state:
-                what = "another file there" if there and state else "no such file"
+                what = "another file there" if there else "no such file"
                 raise InputError(
                     f"{path}: node {platform.node()} of the Ray cluster sees {what}; recordings, "
                     "run folder and cache have to be in folders that all nodes share"

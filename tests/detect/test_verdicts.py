@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dgmix.detect.verdicts import Judgement, csv_file, json_lines, summary, table, verdict_of
+from dgmix.detect.verdicts import Judgement, closing, csv_file, json_lines, table, verdict_of
 from dgmix.errors import InputError
 
 SAID = [
@@ -103,11 +103,11 @@ def test_a_csv_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_the_end_says_what_was_found() -> None:
     tally = Counter({"normal": 3, "ANOMALY": 1})
-    assert summary(tally, 0, 0.05, smallest=False) == (
+    assert closing(tally, 0, 0.05, smallest=False) == (
         "4 recordings: 1 anomaly, 3 normal, at a false-alarm rate of 5 %."
     )
     tally["unreadable"] = 2
-    text = summary(tally, 2, 1 / 9, smallest=True)
+    text = closing(tally, 2, 1 / 9, smallest=True)
     assert (
         "6 recordings: 1 anomaly, 3 normal, 2 unreadable, at a false-alarm rate of 11.2 %" in text
     )

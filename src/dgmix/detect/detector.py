@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,7 +197,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     def judgements(
         self, X: Source, *, sample_rate: int | None = None, domain: str | None = None
-    ) -> Generator[Judgement, None, None]:
+    ) -> Iterator[Judgement]:
         """Yield what the detector says of each recording, in order, a few at a time.
 
         However many recordings there are, few are in memory. One that cannot be read does not stop

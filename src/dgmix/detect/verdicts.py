@@ -7,10 +7,11 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -73,12 +74,8 @@ def score_and_tell(
     bar: AbstractContextManager[Advance] = (
         nullcontext(silent) if shown else progress("scoring", len(found))
     )
-    said_of_all = (
-        detector.judgements(found, domain=domain)
-        if ray is None
-        else judgements_on(ray, detector, found, domain)
-    )
-    with closing(said_of_all) as judgements, form as write, bar as advance:
+    judged = judging(detector, found, domain=domain, ray=ray)
+    with judged as judgements, form as write, bar as advance:
         for said in judgements:
             verdict = verdict_of(said, rate)
             write(said, verdict)
@@ -86,27 +83,31 @@ def score_and_tell(
             known += said.known
             advance()
     smallest = rate == detector.smallest_rate(found.sections, domains)
-    print(summary(tally, known, rate, smallest), file=summary_on)
+    print(closing(tally, known, rate, smallest), file=summary_on)
     if tally[UNREADABLE]:
         unread = counted(tally[UNREADABLE], "recording")
         raise DgmixError(f"{unread} of {len(found)} could not be read; the reason stands with each")
 
 
-def judgements_on(
-    ray: str, detector: Detector, found: Sounds, domain: str | None = None
-) -> Generator[Judgement, None, None]:
-    """Yield what `Detector.judgements` does, computed on the Ray cluster at an address.
+@contextmanager
+def judging(
+    detector: Detector, found: Sounds, *, domain: str | None = None, ray: str | None = None
+) -> Iterator[Iterator[Judgement]]:
+    """Yield what `Detector.judgements` does, computed here or on a Ray cluster at an address.
 
     Files are read where they are scored: raises `InputError` for one that is not the same there.
     """
+    if ray is None:
+        yield detector.judgements(found, domain=domain)
+        return
     from dgmix.cluster import Files, connected
 
     with connected(ray, "cpu") as cluster:
         cluster.require()
         judge = partial(_judge_shard, cluster.share(detector), domain)
         shards = ((part, Files.of(part.paths)) for part in found.parts(SHARD))
-        for judged in results_in_order(cluster, judge, shards, 2 * cluster.cores):
-            yield from judged
+        judged = results_in_order(cluster, judge, shards, 2 * cluster.cores)
+        yield chain.from_iterable(judged)
 
 
 def _judge_shard(
@@ -124,7 +125,7 @@ def verdict_of(said: Judgement, rate: float) -> str:
     return ANOMALY if said.p_value <= rate else NORMAL
 
 
-def summary(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
+def closing(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
     """Return what was found in a few sentences."""
     anomalies = "1 anomaly" if tally[ANOMALY] == 1 else f"{tally[ANOMALY]} anomalies"
     unread = f", {tally[UNREADABLE]} unreadable" if tally[UNREADABLE] else ""
