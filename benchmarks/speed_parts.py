@@ -9,12 +9,13 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from measuring import Cost, alternating, comparison, cost_of, in_child, peak_memory
+from measuring import alternating, comparison, cost_of, in_child, peak_memory
 from speed_data import CLIPS, SECONDS, bank_of, files, recipe_with, recording_folder, stage
 from speed_training import cold, epochs, rates, step, steps, training
 
@@ -157,38 +158,37 @@ def search(count: int, dims: int = 320, queries: int = 100) -> dict[str, Any]:
 
 def jobs(folder: Path, options: Options) -> dict[str, Any]:
     """Return how much faster two processes complete a run of several machine types."""
-    from dgmix.pipeline import run
-
-    machines = ("fan", "gearbox", "bearing", "valve")
-    data = folder / "several"
-    simulate(data, machines=machines, sections=2, clips=32, test_clips=5)
-    changes = [] if options.full else ["pretrain.min_steps=30", "pretrain.max_steps=30"]
-    outputs: dict[int, list[str]] = {1: [], 2: []}
-    cache = folder / "cache"
-
-    def runner(count: int) -> Callable[[], Cost]:
-        def work() -> Cost:
-            output = Path(tempfile.mkdtemp(dir=folder))
-            cost = cost_of(
-                lambda: run("demo", data, output, jobs=count, changes=changes, cache=cache)
-            )
-            outputs[count].append((output / "results.csv").read_text("utf-8"))
-            return cost
-
-        return work
-
-    FeatureStore(cache, Recipe().audio, Recipe().features).add(files(data))
-    works = {"--jobs 1": runner(1), "--jobs 2": runner(2)}
+    several = Several(folder, options.full)
+    works = {f"--jobs {count}": partial(cost_of, partial(several.run, count)) for count in (1, 2)}
     costs = alternating(works, max(1, options.rounds - 1), warm_ups=0)
-    same = len({*outputs[1], *outputs[2]}) == 1
-    return {**comparison(costs, "--jobs 1"), "identical results": same}
+    return {**comparison(costs, "--jobs 1"), "identical results": len(several.results) == 1}
+
+
+class Several:
+    """A run of four machine types whose clips are decoded already."""
+
+    def __init__(self, folder: Path, full: bool = False) -> None:
+        machines = ("fan", "gearbox", "bearing", "valve")
+        self.folder, self.data, self.cache = folder, folder / "several", folder / "cache"
+        simulate(self.data, machines=machines, sections=2, clips=32, test_clips=5)
+        FeatureStore(self.cache, Recipe().audio, Recipe().features).add(files(self.data))
+        self.changes = [] if full else ["pretrain.min_steps=30", "pretrain.max_steps=30"]
+        self.results: set[str] = set()
+
+    def run(self, jobs: int) -> None:
+        """Run it with so many processes, and keep what comes out in `results`."""
+        from dgmix.pipeline import run
+
+        output = Path(tempfile.mkdtemp(dir=self.folder))
+        run("demo", self.data, output, jobs=jobs, changes=self.changes, cache=self.cache)
+        self.results.add((output / "results.csv").read_text("utf-8"))
 
 
 # Cost curves
 
 
 def curves(folder: Path, options: Options) -> list[dict[str, Any]]:
-    """Return seconds over the number of clips, epochs, references and processes' work."""
+    """Return CPU seconds over clips, epochs and references; wall-clock ones over processes."""
     return in_child("curves", 1, folder=str(recording_folder(folder)), full=options.full)["curves"]
 
 
@@ -216,12 +216,19 @@ def cost_curves(folder: str, full: bool) -> dict[str, Any]:
         def bank_searched(count: int) -> float:
             return search(count)["ms a query"] / 1e3
 
+        several = Several(Path(scratch))
+
+        def processes(count: int) -> float:
+            return cost_of(lambda: several.run(count)).wall
+
+        cores = max(2, os.cpu_count() or 1)
         sizes = [2**power for power in range(7, 7 + longest)]
         works: list[tuple[str, list[int], Callable[[int], float]]] = [
             ("training clips of an epoch", sizes, clips_trained),
             ("epochs", [2**power for power in range(longest)], epochs_trained),
             ("scored clips", sizes[: longest - 1], clips_scored),
             ("references searched", [4000 * 2**p for p in range(longest)], bank_searched),
+            ("processes", [2**p for p in range(3) if 2**p <= cores], processes),
         ]
         found = [
             {"name": name, "sizes": sizes, "seconds": [work(size) for size in sizes]}

@@ -42,7 +42,7 @@ def curves(found: list[dict[str, Any]]) -> str:
         ]
         for curve in fitted
     ]
-    table = markdown_table(["CPU seconds over", "sizes", "seconds", "exponent"], rows)
+    table = markdown_table(["seconds over", "sizes", "seconds", "exponent"], rows)
     return f"{table}\n\n![Cost curves](speed.svg)\n"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from measuring import Cost, alternating, comparison, cost_of, in_child
-from speed_data import CLIPS, bank_of, files, recipe_with, recording_folder, stage
+from speed_data import CLIPS, ENCODERS, bank_of, files, recipe_with, recording_folder, stage
 
 from dgmix.config import load_recipe
 from dgmix.model.crops import TrainingCrops
@@ -19,6 +20,7 @@ from dgmix.model.train import Run, StageTraining, train
 from dgmix.progress import silent
 
 Options = argparse.Namespace
+MULTIPLIED_FLOP = 20 * 2 * 1024**3
 
 
 def training(folder: Path, options: Options) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def epochs(folder: str, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         bank = bank_of(files(folder), load_recipe("published"), scratch)
         works: dict[str, Callable[[], Any]] = {"yardstick": Yardstick(files(folder), 100).epoch}
-        for encoder in ("mobilenetv2", "light"):
+        for encoder in ENCODERS:
             training = stage(encoder, bank, scratch)
             works[encoder] = lambda training=training: training._train_epoch(silent)
         return compared(works, rounds, CLIPS)
@@ -57,7 +59,7 @@ def steps(folder: str, rounds: int) -> dict[str, Any]:
         mels = torch.from_numpy(bank.crops(np.arange(64), np.zeros(64, np.int64), 63))
         mels = mels.transpose(1, 2).contiguous()
         works: dict[str, Callable[[], Any]] = {"yardstick": lambda: yardstick.train(mels)}
-        for encoder in ("mobilenetv2", "light"):
+        for encoder in ENCODERS:
             training = stage(encoder, bank, scratch)
             works[encoder] = stepper(training)
         return compared(works, 5 * rounds, 64, warm_ups=3)
@@ -92,8 +94,7 @@ def cold(folder: str, rounds: int) -> dict[str, Any]:
 
     works: dict[str, Callable[[], Any]] = {
         "yardstick": theirs,
-        "mobilenetv2": lambda: ours("mobilenetv2"),
-        "light": lambda: ours("light"),
+        **{encoder: partial(ours, encoder) for encoder in ENCODERS},
     }
     return compared(works, rounds, 3 * CLIPS, warm_ups=0)
 
@@ -119,18 +120,22 @@ def step(folder: Path, options: Options) -> dict[str, Any]:
 def rates(folder: str, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         bank = bank_of(files(folder)[:64], load_recipe("published"), scratch)
-        trainings = {name: stage(name, bank, scratch) for name in ("mobilenetv2", "light")}
+        trainings = {name: stage(name, bank, scratch) for name in ENCODERS}
         steppers = {name: stepper(training) for name, training in trainings.items()}
-        matrix = torch.randn(1024, 1024)
+        dtypes = {training.dtype for training in trainings.values()}
         works = {
-            "matrix": lambda: cost_of(lambda: [matrix @ matrix for _ in range(20)]),
-            **{name: (lambda work=work: cost_of(work)) for name, work in steppers.items()},
+            **{dtype: partial(cost_of, partial(multiply, dtype)) for dtype in dtypes},
+            **{name: partial(cost_of, work) for name, work in steppers.items()},
         }
         costs = alternating(works, rounds, warm_ups=2)
-        peak = [20 * 2 * 1024**3 / cost.cpu for cost in costs.pop("matrix")]
-        found: dict[str, Any] = {"matrix GFLOP/s": float(np.median(peak)) / 1e9}
+        peaks = {d: [MULTIPLIED_FLOP / cost.cpu for cost in costs.pop(d)] for d in dtypes}
+        found: dict[str, Any] = {
+            f"matrix GFLOP/s, {str(dtype).removeprefix('torch.')}": float(np.median(rates)) / 1e9
+            for dtype, rates in peaks.items()
+        }
         for name, each in costs.items():
             flop = 3 * forward_flop(trainings[name])  # a backward pass costs two forward ones
+            peak = peaks[trainings[name].dtype]
             shares = [flop / cost.cpu / best for cost, best in zip(each, peak, strict=True)]
             found[name] = {
                 "GFLOP a clip": flop / 64e9,
@@ -139,6 +144,13 @@ def rates(folder: str, rounds: int) -> dict[str, Any]:
                 "parts": profile(steppers[name]),
             }
         return found
+
+
+def multiply(dtype: torch.dtype) -> None:
+    """Multiply matrices, `MULTIPLIED_FLOP` operations in all."""
+    matrix = torch.ones(1024, 1024, dtype=dtype)
+    for _ in range(20):
+        matrix @ matrix
 
 
 def forward_flop(training: StageTraining) -> int:
