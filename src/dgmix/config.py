@@ -39,6 +39,7 @@ BaselineName = Literal[
     "logmel-change",
     "logmel-rhythm",
 ]
+Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -176,6 +177,10 @@ class PretrainSettings(StageSettings):
 class FinetuneSettings(StageSettings):
     """Fine-tuning on mixed section labels (DESIGN §1.4)."""
 
+    classes: Classes = Field(
+        "sections",
+        description="what it tells apart: sections, or each section's attributes in clip names",
+    )
     objective: Literal["sections", "adacos"] = Field(
         "sections",
         description="a key of `dgmix.model.objectives.OBJECTIVES`; "

@@ -249,14 +249,13 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     All of `ranks` call it alike: they train together, and the first does the rest.
     """
     from dgmix.detect.views import network_for
-    from dgmix.model.crops import TrainingCrops
     from dgmix.model.distributed import ALONE
     from dgmix.model.train import Run
 
     ranks = ranks or ALONE
     ranks.first_does(partial(remove_unfinished, unit.folder))
     known = Known(_store(unit), unit.clips.select(split="train", label="normal"))
-    crops = TrainingCrops.of(known.bank, known.sections)
+    crops = known.crops(unit.recipe)
     run = Run(unit.folder, label=unit.label, ranks=ranks)
     network = network_for(unit.recipe, crops, unit.seed, run, unit.device)
     ranks.first_does(partial(_score_unit, unit, known, crops, network))
@@ -292,6 +291,13 @@ class Known:
         self.bank = store.open([clip.path for clip in clips])
         self.sections = [clip.section for clip in clips]
         self.domains = [clip.domain for clip in clips]
+
+    def crops(self, recipe: Recipe) -> TrainingCrops:
+        """Return these clips to train with."""
+        from dgmix.model.crops import TrainingCrops
+
+        attributes = [clip.attributes for clip in self.clips]
+        return TrainingCrops.of(self.bank, self.sections, attributes, recipe.finetune.classes)
 
     def learned(self, recipe: Recipe, network: Network) -> Detector:
         """Return the detector that remembers these clips."""

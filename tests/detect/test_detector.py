@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import soxr
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -21,6 +22,7 @@ from dgmix import Detector
 from dgmix.audio.bank import MelBank
 from dgmix.audio.io import read_audio
 from dgmix.config import Recipe, parse_recipe
+from dgmix.data import load_manifest
 from dgmix.detect import recordings
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.threshold import conformal_p_values
@@ -183,6 +185,14 @@ def test_the_seed_decides(quick: Recipe, folder: Path, tmp_path: Path) -> None:
     )
     assert np.array_equal(one, same)
     assert not np.allclose(one, other)
+
+
+def test_fine_tuning_can_tell_attributes_apart(tiny: Recipe, simulated: Path) -> None:
+    clips = load_manifest(simulated).select(machine="fan", section="00")
+    finetune = tiny.finetune.model_copy(update={"classes": "attributes"})
+    recipes = [tiny, tiny.model_copy(update={"finetune": finetune})]
+    one, two = (Detector(recipe).fit(clips).network_.state_dict() for recipe in recipes)
+    assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
 def test_another_sample_rate_is_resampled(fitted: Detector) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgmix.audio.bank import MelBank
-from dgmix.config import PretrainSettings, Recipe
+from dgmix.config import Classes, PretrainSettings, Recipe
 from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal
 from dgmix.model.network import build_network
 
@@ -67,7 +67,18 @@ def test_few_and_short_clips_still_make_batches(
 
 def test_sections_follow_their_clips(make_bank: Bank, tiny: Recipe) -> None:
     crops = TrainingCrops.of(make_bank(tiny, [1.0] * 4), ["02", "00", "02", "01"])
-    assert crops.sections.tolist() == [2, 0, 2, 1]
+    assert crops.classes.tolist() == [2, 0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("classes", "index"), [("sections", [1, 0, 1, 1]), ("attributes", [2, 0, 1, 2])]
+)
+def test_classes_are_sections_or_their_attributes(
+    make_bank: Bank, tiny: Recipe, classes: Classes, index: list[int]
+) -> None:
+    sections, attributes = ["02", "00", "02", "02"], ["slow", "slow", "fast", "slow"]
+    crops = TrainingCrops.of(make_bank(tiny, [1.0] * 4), sections, attributes, classes)
+    assert crops.classes.tolist() == index
 
 
 def test_inputs_are_standardised_per_band(make_bank: Bank, tiny: Recipe) -> None:

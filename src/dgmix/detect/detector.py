@@ -79,7 +79,8 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
         found = healthy_sounds(X, recipe, sample_rate).relabelled(sections, domains)
         bank = found.bank(recipe, self.cache, os.cpu_count() or 1)
-        crops = TrainingCrops.of(bank, found.sections)
+        classes = recipe.finetune.classes
+        crops = TrainingCrops.of(bank, found.sections, found.attributes, classes)
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
             network = network_for(recipe, crops, self.seed, run, self.device)

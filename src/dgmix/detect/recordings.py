@@ -56,6 +56,11 @@ class Sounds:
         """Where those of them that are files by name lie."""
         return [item.path for item in self.items if isinstance(item, Clip)]
 
+    @property
+    def attributes(self) -> list[str]:
+        """What the names of clips tell beside section and domain (recording,)."""
+        return [item.attributes if isinstance(item, Clip) else "" for item in self.items]
+
     def bank(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> MelBank:
         """Return the features of all recordings.
 

@@ -11,12 +11,13 @@ from torch import Tensor
 class Batch:
     """Crops of one machine type, in two halves that are mixed pair by pair.
 
-    `inputs` float32 (crop, 1, mel, frame); `sections` int64 (crop,), the index of each crop's
-    section; `weights` float32 (crop / 2,), the λ of each pair. The number of crops is even.
+    `inputs` float32 (crop, 1, mel, frame); `classes` int64 (crop,), the index of what each crop
+    is an example of, a section say; `weights` float32 (crop / 2,), the λ of each pair. The number
+    of crops is even.
     """
 
     inputs: Tensor
-    sections: Tensor
+    classes: Tensor
     weights: Tensor
 
     def mixed(self) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
-from dgmix.config import StageSettings
+from dgmix.config import Classes, StageSettings
 from dgmix.model.batch import Batch
 from dgmix.model.network import Network
 
@@ -19,20 +19,33 @@ SMALLEST_BATCH = 4  # two halves of two crops: the least that a covariance can b
 
 @dataclass(frozen=True)
 class TrainingCrops:
-    """The training clips of one machine: their mels and the index of each one's section."""
+    """The training clips of one machine: their mels and the index of each one's class."""
 
     bank: MelBank
-    sections: NDArray[np.int64]
+    classes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, bank: MelBank, sections: Sequence[str]) -> TrainingCrops:
-        """Return the crops of clips whose sections are given by name (clip,)."""
-        return cls(bank, np.unique(np.array(sections), return_inverse=True)[1].astype(np.int64))
+    def of(
+        cls,
+        bank: MelBank,
+        sections: Sequence[str],
+        attributes: Sequence[str] = (),
+        classes: Classes = "sections",
+    ) -> TrainingCrops:
+        """Return the crops of clips whose sections and attributes are given by name (clip,).
+
+        A class is a section, or with `classes="attributes"` a section's clips of equal attributes.
+        """
+        of_section = classes == "sections" or not attributes
+        names = (
+            sections if of_section else list(map(" ".join, zip(sections, attributes, strict=True)))
+        )
+        return cls(bank, np.unique(np.array(names), return_inverse=True)[1].astype(np.int64))
 
     @property
-    def section_count(self) -> int:
-        """How many sections the clips are of."""
-        return int(self.sections.max()) + 1
+    def class_count(self) -> int:
+        """How many classes the clips are of."""
+        return int(self.classes.max()) + 1
 
     def steps_per_epoch(self, settings: StageSettings) -> int:
         """Return the number of batches that an epoch is divided into."""
@@ -54,7 +67,7 @@ class TrainingCrops:
             self.bank.release()
             yield Batch(
                 network.transform(mels.to(network.device, non_blocking=True)),
-                torch.from_numpy(self.sections[clips]).to(network.device),
+                torch.from_numpy(self.classes[clips]).to(network.device),
                 torch.from_numpy(weights.astype(np.float32)).to(network.device),
             )
 

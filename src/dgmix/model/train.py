@@ -111,10 +111,10 @@ def _finish(
 def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops) -> bool:
     """Say whether a stage is to be trained.
 
-    With one section fine-tuning has nothing to tell apart; its geometric term alone would pull all
+    With one class fine-tuning has nothing to tell apart; its geometric term alone would pull all
     embeddings into one point.
     """
-    return settings.epochs > 0 and (stage == "pretrain" or crops.section_count > 1)
+    return settings.epochs > 0 and (stage == "pretrain" or crops.class_count > 1)
 
 
 class StageTraining:
@@ -134,9 +134,7 @@ class StageTraining:
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            objective = build_objective(
-                stage, settings, network.embedding_size, crops.section_count
-            )
+            objective = build_objective(stage, settings, network.embedding_size, crops.class_count)
         self.objective = objective.to(network.device)
         self.dtype = training_dtype(precision, network.encoder, network.device)
         self.encode = joint_encoder(network.encoder, run.ranks)

@@ -106,7 +106,7 @@ def test_unchanged_when_the_halves_and_their_weights_are_swapped(pairs: int, see
     torch.manual_seed(seed)
     encoder, dgmix = Linear(12, 5).double(), objective([8, 8])
     one = batch(pairs, seed)
-    two = Batch(one.inputs.roll(pairs, 0), one.sections, 1 - one.weights)
+    two = Batch(one.inputs.roll(pairs, 0), one.classes, 1 - one.weights)
     torch.testing.assert_close(
         dgmix(encoder, one).loss, dgmix(encoder, two).loss, rtol=1e-12, atol=1e-12
     )

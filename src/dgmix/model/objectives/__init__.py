@@ -26,16 +26,16 @@ class Objective(Protocol):
 
 
 OBJECTIVES: dict[str, Callable[[Any, int, int], nn.Module]] = {
-    "dgmix": lambda settings, size, _sections: DGMix(settings, size),
+    "dgmix": lambda settings, size, _classes: DGMix(settings, size),
     "sections": MixedSections,
     "adacos": SubclusterAdaCos,
 }
 
 
-def build_objective(stage: str, settings: Any, embedding_size: int, sections: int) -> nn.Module:
+def build_objective(stage: str, settings: Any, embedding_size: int, classes: int) -> nn.Module:
     """Return the objective of a training stage, with freshly initialised heads.
 
     Pre-training is DG-Mix; fine-tuning has the objective that its settings name.
     """
     name = "dgmix" if stage == "pretrain" else settings.objective
-    return OBJECTIVES[name](settings, embedding_size, sections)
+    return OBJECTIVES[name](settings, embedding_size, classes)

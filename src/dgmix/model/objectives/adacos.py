@@ -64,20 +64,20 @@ class SubclusterAdaCos(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, settings: FinetuneSettings, embedding_size: int, sections: int) -> None:
+    def __init__(self, settings: FinetuneSettings, embedding_size: int, classes: int) -> None:
         super().__init__()
         self.settings = settings
-        shape = (sections, settings.sub_clusters, embedding_size)
+        shape = (classes, settings.sub_clusters, embedding_size)
         self.centres = nn.Parameter(functional.normalize(torch.randn(shape), dim=2))
         self.norm = nn.BatchNorm1d(embedding_size, affine=False)
-        self.least_scale = fixed_scale(sections * settings.sub_clusters)
+        self.least_scale = fixed_scale(classes * settings.sub_clusters)
         self.register_buffer("scale", torch.tensor(self.least_scale))
 
     def forward(self, encoder: Encode, batch: Batch) -> Outcome:
         """Return the loss of a batch and its terms `classification`, `geometric`."""
         embedding = encoder(batch.inputs)
         mixed = encoder(batch.mixed())
-        one_hot = functional.one_hot(batch.sections, len(self.centres)).to(mixed.dtype)
+        one_hot = functional.one_hot(batch.classes, len(self.centres)).to(mixed.dtype)
         terms = {
             "classification": self._divergence(mixed, mix(one_hot, batch.weights)),
             "geometric": geometric_term(mixed, embedding, batch.weights),

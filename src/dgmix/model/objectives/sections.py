@@ -25,17 +25,17 @@ def mixed_section_term(logits: Tensor, sections: Tensor, weights: Tensor) -> Ten
 class MixedSections(nn.Module):
     """Predict how much of each section a mixture holds, and keep mixtures in between."""
 
-    def __init__(self, settings: FinetuneSettings, embedding_size: int, sections: int) -> None:
+    def __init__(self, settings: FinetuneSettings, embedding_size: int, classes: int) -> None:
         super().__init__()
         self.settings = settings
-        self.head = nn.Linear(embedding_size, sections)
+        self.head = nn.Linear(embedding_size, classes)
 
     def forward(self, encoder: Callable[[Tensor], Tensor], batch: Batch) -> Outcome:
         """Return the loss of a batch and its terms `classification`, `geometric`."""
         embedding = encoder(batch.inputs)
         mixed = encoder(batch.mixed())
         terms = {
-            "classification": mixed_section_term(self.head(mixed), batch.sections, batch.weights),
+            "classification": mixed_section_term(self.head(mixed), batch.classes, batch.weights),
             "geometric": geometric_term(mixed, embedding, batch.weights),
         }
         loss = (
