@@ -236,8 +236,11 @@ def test_a_recording_that_a_node_sees_otherwise_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = named_sounds([str(path) for path in make_clips([0.3] * 3)])
-    monkeypatch.setattr(cluster, "_size_and_time", lambda _: (7, 7))
-    with pytest.raises(InputError, match=r"clip_000\.wav: node .* sees another file there"):
+    look = cluster._size_and_time
+    monkeypatch.setattr(
+        cluster, "_size_and_time", lambda path: (7, 7) if "002" in str(path) else look(path)
+    )
+    with pytest.raises(InputError, match=r"clip_002\.wav: node .* sees another file there"):
         judged(detector, found, address)
 
 
@@ -256,12 +259,17 @@ def test_tasks_are_done_in_one_thread_each_where_this_process_is(
     assert process != os.getpid()
 
 
-def test_what_a_task_raises_is_handed_over_as_it_is(workers: Cluster) -> None:
-    future: Future[None] = workers.submit(Files({"gone.wav": (1, 1)}).check)
-    error = future.exception()
+def test_what_a_task_raises_is_handed_over_as_it_is(
+    address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with connected(address) as workers:
+        future: Future[None] = workers.submit(Files({"gone.wav": (1, 1)}).check)
+        error = future.exception()
+    del workers, future
     assert type(error) is InputError
     assert str(error).startswith("gone.wav: node ")
     assert isinstance(error.__cause__, ray.exceptions.RayTaskError)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_task_that_always_loses_its_worker_is_given_up(

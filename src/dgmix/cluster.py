@@ -78,25 +78,14 @@ class Cluster(Executor):
         Nodes that join later are checked by their tasks. Raises `InputError`.
         """
         self._here = Here.of(paths)
-        alive = [node for node in self._ray.nodes() if node["Alive"]]
-        checks = {
-            node["NodeManagerAddress"]: self._check_on(node["NodeID"])
-            for node in alive
-            if node["Resources"].get("CPU")
-        }
-        for name, check in checks.items():
-            try:
-                self._ray.get(check)
-            except self._ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, DgmixError):
-                    raise error.cause from None
-                reason = " ".join(str(error.cause).split())
-                raise InputError(
-                    f"Ray node {name} cannot run dgmix ({reason}); install on all nodes what is "
-                    "installed here"
-                ) from error
-            except self._ray.exceptions.RayError:
-                continue  # lost before any work began
+        checks = [
+            (node["NodeManagerAddress"], self._check_on(node["NodeID"]))
+            for node in self._ray.nodes()
+            if node["Alive"] and node["Resources"].get("CPU")
+        ]
+        failures = [self._failure(name, check) for name, check in checks]
+        for failure in filter(None, failures):
+            raise failure
 
     def share(self, value: T) -> Shared[T]:
         """Return what tasks can be given instead of `value`: each worker fetches it once."""
@@ -123,6 +112,22 @@ class Cluster(Executor):
         there = NodeAffinitySchedulingStrategy(node, soft=False)
         check = self._ray.remote(_do).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
         return check.remote(self._here, _nothing)
+
+    def _failure(self, name: str, check: Any) -> DgmixError | None:
+        """Return why a node cannot be worked with; not for one that is lost before work began."""
+        try:
+            self._ray.get(check)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, DgmixError):
+                return error.cause
+            reason = " ".join(str(error.cause).split())
+            return InputError(
+                f"Ray node {name} cannot run dgmix ({reason}); install on all nodes what is "
+                "installed here"
+            )
+        except self._ray.exceptions.RayError:
+            pass
+        return None
 
     def _hand_over(self, future: Future[T], done: Future[T]) -> None:
         error = done.exception()

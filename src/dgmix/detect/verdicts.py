@@ -96,14 +96,18 @@ def judging(
     """Yield what `Detector.judgements` does, computed here or on a Ray cluster at an address.
 
     Files are read where they are scored: raises `InputError` for one that is not the same there.
+    Matrices are multiplied in one thread, as on a node: the same bits, and short ones are faster.
     """
-    if ray is None:
-        yield detector.judgements(found, domain=domain)
-        return
+    from threadpoolctl import threadpool_limits
+
     from dgmix.cluster import Files, connected
 
+    if ray is None:
+        with threadpool_limits(1, "blas"):
+            yield detector.judgements(found, domain=domain)
+        return
     with connected(ray, "cpu") as cluster:
-        cluster.require()
+        cluster.require(found.paths[:1])
         judge = partial(_judge_shard, cluster.share(detector), domain)
         shards = ((part, Files.of(part.paths)) for part in found.parts(SHARD))
         judged = results_in_order(cluster, judge, shards, 2 * cluster.cores)
