@@ -27,13 +27,20 @@ from dgmix.errors import InputError
 PRETRAINED = ("aisfx", "beats")  # encoders that come with weights; each has its recipe
 RECIPES = ("published", "default", "learned", "demo", *PRETRAINED)
 ViewName = Literal[
-    "dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
+    "dgmix",
+    "logmel-mean",
+    "logmel-q90",
+    "logmel-max",
+    "logmel-min",
+    "logmel-change",
+    "logmel-rhythm",
 ]
 BaselineName = Literal[
     "learned",
     "raw",
     "untrained",
     "logmel-mean",
+    "logmel-q90",
     "logmel-max",
     "logmel-min",
     "logmel-change",

@@ -24,6 +24,7 @@ from dgmix.config import EncoderSettings, Recipe, parse_recipe
 from dgmix.detect import export
 from dgmix.detect.detector import Detector
 from dgmix.detect.export import export_onnx
+from dgmix.detect.views import RAW_VIEWS
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.encoders import ENCODERS
@@ -144,14 +145,7 @@ def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path
         detect={
             "pool": "mean-distance",
             "neighbors": 3,
-            "views": [
-                "dgmix",
-                "logmel-mean",
-                "logmel-max",
-                "logmel-min",
-                "logmel-change",
-                "logmel-rhythm",
-            ],
+            "views": ["dgmix", *RAW_VIEWS],
             "whiten": True,
         },
         input={"standardize": False},

@@ -72,6 +72,13 @@ def test_other_views_are_the_lowest_level_and_its_change(banks: tuple[MelBank, M
             np.testing.assert_allclose(found, [expected(x) for x in levels(bank)], atol=1e-3)
 
 
+@pytest.mark.parametrize("frames", [1, 2, 11, 32, 313])
+def test_q90_is_numpy_s_lower_quantile(frames: int) -> None:
+    levels = np.random.default_rng(0).normal(-40, 5, (frames, 32)).astype(np.float32)
+    expected = np.quantile(levels, 0.9, axis=0, method="lower")
+    assert np.array_equal(RAW_VIEWS["logmel-q90"].describe(levels), expected)
+
+
 def test_nothing_changes_in_a_single_frame() -> None:
     level = np.full((1, 32), -30, np.float32)
     for name in ("logmel-change", "logmel-rhythm"):

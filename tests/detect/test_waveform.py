@@ -21,6 +21,7 @@ from dgmix.detect.embed import hop_frames, window_starts
 from dgmix.detect.memory import Comparison
 from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.threshold import Calibration
+from dgmix.detect.views import RAW_VIEWS
 from dgmix.detect.waveform import (
     Verdict,
     WaveformEmbedding,
@@ -88,7 +89,7 @@ def changed(tiny: Recipe) -> Callable[..., Recipe]:
     return change
 
 
-FUSED = ["dgmix", "logmel-mean", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"]
+FUSED = ["dgmix", *RAW_VIEWS]
 VARIANTS: list[dict[str, dict[str, Any]]] = [
     {},
     {"detect": {"pool": "mean-distance"}},

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -222,12 +221,10 @@ def test_a_killed_process_stops_the_other_and_all_can_go_on(
     recipe = tmp_path / "small.yaml"
     recipe.write_text(dump_recipe(small))
     options = (recipe, "-d", simulated, "--cache", shared_cache, "--machine", "fan")
-    began = time.monotonic()
     (status, said), (killed, _) = run_all(2, tmp_path, *options, stop="finetune,3,SIGKILL,group")
     assert killed == -signal.SIGKILL
     assert status == 1
     assert said.splitlines()[-1].startswith("dgmix: another process of this training has stopped")
-    assert time.monotonic() - began < 60
     shutil.copytree(tmp_path / "run", tmp_path / "one" / "run")
 
     assert [status for status, _ in run_all(2, tmp_path, *options)] == [0, 0]

@@ -80,6 +80,15 @@ def peak(levels: Levels) -> Levels:
     return np.asarray(levels.max(0))
 
 
+def q90(levels: Levels) -> Levels:
+    """Return the level that a tenth of the frames exceed, of each band (mel,): its louder moments.
+
+    The 90th percentile, an order statistic: the next lower one where it falls between two frames.
+    """
+    rank = 9 * (len(levels) - 1) // 10
+    return np.asarray(np.partition(levels, rank, axis=0)[rank])
+
+
 def floor(levels: Levels) -> Levels:
     """Return each band's lowest level (mel,): what never stops."""
     return np.asarray(levels.min(0))
@@ -140,6 +149,7 @@ def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
 
 RAW_VIEWS = {
     "logmel-mean": RawView(mean),
+    "logmel-q90": RawView(q90),
     "logmel-max": RawView(peak, standardize=True),
     "logmel-min": RawView(floor),
     "logmel-change": RawView(change),

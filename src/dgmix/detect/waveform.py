@@ -211,6 +211,11 @@ def change(levels: Tensor) -> Tensor:
     return level
 
 
+def q90(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.q90` does of levels (frame, mel)."""
+    return levels.sort(0).values[9 * (levels.shape[0] - 1) // 10]
+
+
 def rhythm(levels: Tensor) -> Tensor:
     """Return what `dgmix.detect.views.rhythm` does of levels (frame, mel), by a matrix product."""
     frame = torch.arange(RHYTHM_FRAMES, dtype=torch.float64)
@@ -229,6 +234,7 @@ def rhythm(levels: Tensor) -> Tensor:
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-mean": lambda levels: levels.mean(0),
+    "logmel-q90": q90,
     "logmel-max": lambda levels: levels.amax(0),
     "logmel-min": lambda levels: levels.amin(0),
     "logmel-change": change,

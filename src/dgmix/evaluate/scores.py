@@ -46,10 +46,13 @@ SYSTEM_NAMES = {
     "raw": "raw views alone",
     "untrained": "untrained encoder",
     "logmel-mean": "log-mel mean",
+    "logmel-q90": "log-mel q90",
     "logmel-max": "log-mel max",
     "logmel-min": "log-mel min",
     "logmel-change": "log-mel change",
     "logmel-rhythm": "log-mel rhythm",
+    "ae": "official autoencoder",
+    "mobilenetv2": "official MobileNetV2",
 }
 _DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
 _ALLOWED = {"domain": (*DOMAINS, UNKNOWN), "split": SPLITS, "label": LABELS}
