@@ -212,6 +212,26 @@ def test_a_recording_is_as_anomalous_alone_as_among_others(fitted: Detector, fol
 # Verdicts
 
 
+def test_a_judgement_names_the_view_in_which_a_recording_stands_out(
+    quick: Recipe, folder: Path, tmp_path: Path
+) -> None:
+    views = ["logmel-mean", "logmel-max", "logmel-rhythm"]
+    detect = quick.detect.model_copy(update={"views": views, "whiten": True})
+    detector = Detector(quick.model_copy(update={"detect": detect}), cache=tmp_path).fit(folder)
+    asked = [read_audio(path).samples.copy() for path in sorted(folder.iterdir())[:3]]
+    asked[1][4000] = 1.0
+    said = list(detector.judgements(asked))
+    assert said[1].view == "logmel-max"
+    alone = [detector.seeing([view]).score_samples(asked[1:2])[0] for view in views]
+    own = [detector.seeing([view]).view_scores_[0] for view in views]
+    deviations = [
+        (np.log(score) - np.log(healthy).mean()) / np.log(healthy).std()
+        for score, healthy in zip(alone, own, strict=True)
+    ]
+    assert views[int(np.argmax(deviations))] == said[1].view
+    assert said[1].score == pytest.approx(max(deviations), rel=1e-6)
+
+
 def test_p_values_verdicts_and_threshold_agree(fitted: Detector) -> None:
     rng = np.random.default_rng(8)
     asked = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
@@ -238,7 +258,7 @@ def test_a_rate_that_is_asked_for_must_be_supported(
     rate: float, fitted: Detector, folder: Path
 ) -> None:
     sentence = rf"rate of {rate:g} needs \d+ healthy recordings, and there are 6; record \d+ more"
-    for ask in (fitted.check_rate, lambda r: fitted.predict(folder, false_alarm_rate=r)):
+    for ask in (fitted.rate, lambda r: fitted.predict(folder, false_alarm_rate=r)):
         with pytest.raises(InputError, match=sentence):
             ask(rate)
 

@@ -14,8 +14,8 @@ from dgmix.detect.verdicts import Judgement, closing, csv_file, json_lines, tabl
 from dgmix.errors import InputError
 
 SAID = [
-    Judgement("in/a.wav", 0.25, 0.5),
-    Judgement("in/deep/b.wav", 12.5, 0.05),
+    Judgement("in/a.wav", 0.25, 0.5, view="logmel-mean"),
+    Judgement("in/deep/b.wav", 12.5, 0.05, view="logmel-max"),
     Judgement("in/c.wav", error=InputError("in/c.wav: truncated; copy it again")),
 ]
 VERDICTS = ["normal", "ANOMALY", "unreadable"]
@@ -37,7 +37,7 @@ def test_a_table_of_one_folder_names_it_once(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.splitlines() == [
         "in/             score  p-value  verdict",
         "a.wav            0.25      0.5  normal",
-        "deep/b.wav       12.5     0.05  ANOMALY",
+        "deep/b.wav       12.5     0.05  ANOMALY by its peaks",
         "c.wav               -        -  unreadable: truncated; copy it again",
     ]
 
@@ -66,8 +66,20 @@ def test_a_terminal_shows_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_has_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     write_all(json_lines())
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
-        {"path": "in/a.wav", "score": 0.25, "p_value": 0.5, "verdict": "normal"},
-        {"path": "in/deep/b.wav", "score": 12.5, "p_value": 0.05, "verdict": "ANOMALY"},
+        {
+            "path": "in/a.wav",
+            "score": 0.25,
+            "p_value": 0.5,
+            "verdict": "normal",
+            "view": "logmel-mean",
+        },
+        {
+            "path": "in/deep/b.wav",
+            "score": 12.5,
+            "p_value": 0.05,
+            "verdict": "ANOMALY",
+            "view": "logmel-max",
+        },
         {"path": "in/c.wav", "error": "in/c.wav: truncated; copy it again"},
     ]
 

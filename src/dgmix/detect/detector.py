@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -207,22 +207,21 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         for part, bank in self._sounds(X, sample_rate, None).banks(self.recipe_):
             if isinstance(bank, InputError):
                 yield Judgement(part.names[0], error=bank)
-                continue
-            scores, p_values = self.heard(bank, part.sections, domain)
-            known = self.healthy_.knows(bank)
-            for name, *said in zip(part.names, scores, p_values, known, strict=True):
-                yield Judgement(name, float(said[0]), float(said[1]), bool(said[2]))
+            else:
+                yield from self.heard(bank, part, domain)
 
     def score_bank(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the anomaly scores (clip,) of the clips of `bank`."""
         return self.fuse(self.score_views(bank, sections), sections)
 
-    def heard(
-        self, bank: MelBank, sections: Sequence[str], domain: str | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return scores and p-values (clip,) of the clips of `bank`, all of one domain."""
-        found = self.score_views(bank, sections)
-        return self.fuse(found, sections), self.judge(found, sections, [domain] * len(bank))
+    def heard(self, bank: MelBank, part: Sounds, domain: str | None = None) -> list[Judgement]:
+        """Return what the detector says of recordings with features `bank`, all of one domain."""
+        found = self.score_views(bank, part.sections)
+        scores = self.fuse(found, part.sections).tolist()
+        p_values = self.judge(found, part.sections, [domain] * len(bank)).tolist()
+        known = self.healthy_.knows(bank).tolist()
+        views = self.most_unusual(found, part.sections)
+        return list(map(Judgement, part.names, scores, p_values, known, views))
 
     def score_views(self, bank: MelBank, sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the scores (view, clip) of the clips of `bank`, each in the units of its view."""
@@ -231,10 +230,12 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     def fuse(self, found: NDArray[np.float64], sections: Sequence[str]) -> NDArray[np.float64]:
         """Return the scores (clip,) of clips with scores (view, clip)."""
-        scores = np.empty(len(sections))
-        for section, those in by_section(sections):
-            scores[those] = self.calibration(section).fused(found[:, those])
-        return scores
+        return self._asked(sections, lambda of, its: of.fused(found[:, its]))
+
+    def most_unusual(self, found: NDArray[np.float64], sections: Sequence[str]) -> list[str]:
+        """Return the view, by name, that gives each clip of scores (view, clip) its fused score."""
+        views = self._asked(sections, lambda of, its: of.most_unusual(found[:, its]))
+        return [self.recipe_.detect.views[int(view)] for view in views]
 
     def judge(
         self,
@@ -243,11 +244,17 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         domains: Sequence[str | None] | None = None,
     ) -> NDArray[np.float64]:
         """Return the p-values (clip,) of clips with scores (view, clip); see `p_values`."""
-        values = np.empty(len(sections))
+        told = np.array(domains or [None] * len(sections), object)
+        return self._asked(sections, lambda of, its: of.p_values(found[:, its], list(told[its])))
+
+    def _asked(
+        self, sections: Sequence[str], ask: Callable[[Calibration, NDArray[np.bool_]], Any]
+    ) -> NDArray[np.float64]:
+        """Return what the calibration of its section says of each clip (clip,)."""
+        said = np.empty(len(sections))
         for section, those in by_section(sections):
-            asked = None if domains is None else list(np.array(domains, object)[those])
-            values[those] = self.calibration(section).p_values(found[:, those], asked)
-        return values
+            said[those] = ask(self.calibration(section), those)
+        return said
 
     def calibration(self, section: str = "") -> Calibration:
         """Return the healthy scores that a clip of `section` is judged by."""
@@ -289,10 +296,6 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             for domain in set(domains or (None,))
         )
         return smallest_rate(fewest)
-
-    def check_rate(self, rate: float) -> None:
-        """Raise `InputError` if a false-alarm rate is smaller than the recordings support."""
-        self.rate(rate)
 
     @property
     def sections(self) -> list[str]:

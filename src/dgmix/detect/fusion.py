@@ -31,6 +31,11 @@ def fused(scores: Floats, healthy: Floats, weights: Floats) -> Floats:
     return np.asarray(found.max(0))
 
 
+def most_unusual(scores: Floats, healthy: Floats, weights: Floats) -> NDArray[np.int64]:
+    """Return the view (clip,), by its number, that gives each clip its fused score."""
+    return np.asarray(deviations(scores, healthy, weights).argmax(0))
+
+
 def left_out(healthy: Floats, weights: Floats) -> Floats:
     """Return the score (reference,) of each healthy clip, if it were not among the healthy.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect.fusion import as_unusual, excused, fused, left_out
+from dgmix.detect.fusion import as_unusual, excused, fused, left_out, most_unusual
 from dgmix.errors import DgmixError, InputError
 
 NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
@@ -175,6 +175,10 @@ class Calibration:
     def fused(self, scores: Floats) -> Floats:
         """Return one score (query,) of scores (view, query), in units of the healthy pieces."""
         return fused(scores, np.atleast_2d(self.healthy), self.weights)
+
+    def most_unusual(self, scores: Floats) -> NDArray[np.int64]:
+        """Return the number of the view (query,) in which each query is least like the healthy."""
+        return most_unusual(scores, np.atleast_2d(self.healthy), self.weights)
 
     def p_values(self, scores: Floats, domains: Sequence[str | None] | None = None) -> Floats:
         """Return the p-value (query,) of scores (view, query), or (query,) of one view.

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 from dgmix.detect.recordings import SHARD, Sounds
 from dgmix.detect.summary import counted, percent
+from dgmix.detect.views import in_words
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 from dgmix.progress import Advance, progress, say, silent
@@ -34,14 +35,16 @@ STYLES = {NORMAL: "", ANOMALY: "bold red", UNREADABLE: "yellow"}
 class Judgement:
     """What a detector says of one recording.
 
-    `known` says that the detector learned from this very recording. Where it cannot be read,
-    `error` is the reason, and score and p-value are not numbers.
+    `known` says that the detector learned from this very recording; `view` is the view in which it
+    is least like the healthy ones. Where it cannot be read, `error` is the reason, and score and
+    p-value are not numbers.
     """
 
     name: str
     score: float = float("nan")
     p_value: float = float("nan")
     known: bool = False
+    view: str = ""
     error: InputError | None = None
 
 
@@ -163,9 +166,10 @@ def table(arguments: Sequence[str], names: Sequence[str]) -> Iterator[Write]:
             if said.error
             else f"{round(said.score, 6):>9.4g}  {said.p_value:>7.3g}"
         )
-        reason = f": {_reason(said)}" if said.error else ""
         name = said.name.removeprefix(shared)
-        print_line(f"{name:<{width}}  {numbers}  {verdict}{reason}", STYLES[verdict])
+        print_line(
+            f"{name:<{width}}  {numbers}  {verdict}{_because(said, verdict)}", STYLES[verdict]
+        )
 
     yield write
 
@@ -181,6 +185,7 @@ def json_lines() -> Iterator[Write]:
             told["error"] = str(said.error)
         else:
             told |= {"score": said.score, "p_value": said.p_value, "verdict": verdict}
+            told["view"] = said.view
         print(json.dumps(told), file=out, flush=True)
 
     yield write
@@ -202,8 +207,11 @@ def csv_file(path: Path) -> Iterator[Write]:
         yield write
 
 
-def _reason(said: Judgement) -> str:
-    return str(said.error).removeprefix(f"{said.name}: ")
+def _because(said: Judgement, verdict: str) -> str:
+    """Return what stands after a verdict: by what an anomaly stands out, or why none is told."""
+    if said.error:
+        return f": {str(said.error).removeprefix(f'{said.name}: ')}"
+    return f" by its {in_words(said.view)}" if verdict == ANOMALY else ""
 
 
 def _printer(out: IO[str]) -> Callable[[str, str], None]:

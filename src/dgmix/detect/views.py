@@ -45,10 +45,12 @@ class Vectors:
 class RawView:
     """How to describe the levels (frame, mel) of a clip by a vector (dim,).
 
-    As a baseline it is standardised over the training clips or not.
+    `in_words` is what of a sound it tells. As a baseline it is standardised over the training
+    clips or not.
     """
 
     describe: Callable[[Levels], Levels]
+    in_words: str
     standardize: bool = False
 
     def __call__(
@@ -148,13 +150,18 @@ def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 RAW_VIEWS = {
-    "logmel-mean": RawView(mean),
-    "logmel-q90": RawView(q90),
-    "logmel-max": RawView(peak, standardize=True),
-    "logmel-min": RawView(floor),
-    "logmel-change": RawView(change),
-    "logmel-rhythm": RawView(rhythm),
+    "logmel-mean": RawView(mean, "mean level"),
+    "logmel-q90": RawView(q90, "louder moments"),
+    "logmel-max": RawView(peak, "peaks", standardize=True),
+    "logmel-min": RawView(floor, "quietest moments"),
+    "logmel-change": RawView(change, "roughness"),
+    "logmel-rhythm": RawView(rhythm, "rhythm"),
 }
+
+
+def in_words(view: str) -> str:
+    """Return what of a sound a view tells: "peaks", of logmel-max."""
+    return "learned features" if view == LEARNED else RAW_VIEWS[view].in_words
 
 
 def view_size(name: str, n_mels: int) -> int:

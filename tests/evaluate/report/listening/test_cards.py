@@ -43,7 +43,8 @@ def test_a_card_each_in_their_order(setting, made):
 
 
 def test_the_words_say_where_and_how_much(beep):
-    (first, *_) = beep.sentences
+    (least, first, *_) = beep.sentences
+    assert least == "Least like the healthy ones by its learned features."
     assert re.search(r"around (2\.9|3|3\.1) kHz", first)
     assert "dB louder than healthy recordings" in first
     assert re.search(r"(7\.9|8\.0) to 1[12]\.\d s", first)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from dgmix.audio.playback import data_uri
+from dgmix.detect.views import in_words
 from dgmix.evaluate.report.listening import unusual
 from dgmix.evaluate.report.listening.excerpt import Excerpt, around, most_like, whole
 from dgmix.evaluate.report.listening.figures import Ranges, overview, sound_picture
@@ -145,7 +146,10 @@ def _card(
     louder = unusual.excess(everything.level, region, detector.bands_.mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
     healthy_peak = max((each.region.peak for each in shown[1:]), default=1.0)
-    words = _sentences(region, louder, max(healthy_peak, 1.0))
+    words = [
+        f"Least like the healthy ones by its {in_words(recording.view)}.",
+        *_sentences(region, louder, max(healthy_peak, 1.0)),
+    ]
     return Card(rank, recording, words, sides, _scales(ranges, gain))
 
 

@@ -21,7 +21,7 @@ class Scored:
     """A recording that was scored; `index` is its number among those asked about.
 
     `known` says that the detector learned from this very recording, so that its score tells
-    nothing.
+    nothing. `view` is the view in which it is least like the healthy ones.
     """
 
     index: int
@@ -31,6 +31,7 @@ class Scored:
     score: float
     p_value: float
     known: bool
+    view: str
     region: Region
 
     def anomalous(self, rate: float) -> bool:
@@ -71,16 +72,15 @@ def _score(
     detector: Detector, part: Sounds, bank: MelBank, first: int, domain: str | None
 ) -> Iterator[Scored]:
     hop = detector.recipe_.features.hop_length / detector.recipe_.audio.sample_rate
-    scores, p_values = detector.heard(bank, part.sections, domain)
-    known = detector.healthy_.knows(bank)
-    for row, name in enumerate(part.names):
+    for row, said in enumerate(detector.heard(bank, part, domain)):
         yield Scored(
             first + row,
-            name,
+            said.name,
             part.sections[row],
             float((bank.frames[row] - 1) * hop),
-            float(scores[row]),
-            float(p_values[row]),
-            bool(known[row]),
+            said.score,
+            said.p_value,
+            said.known,
+            said.view,
             most_unusual(detector.localize_bank(bank, row)),
         )
