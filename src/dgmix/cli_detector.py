@@ -35,7 +35,8 @@ def fit(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
     recipe: Annotated[
-        str, typer.Option(help="published, default, learned, demo, or a YAML file.")
+        str,
+        typer.Option(help="published, default, learned, demo, aisfx, beats, eat, or a file."),
     ] = "default",
     changes: Changes = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,

@@ -24,7 +24,7 @@ from pydantic import (
 
 from dgmix.errors import InputError
 
-PRETRAINED = ("aisfx", "beats")  # encoders that come with weights; each has its recipe
+PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 RECIPES = ("published", "default", "learned", "demo", *PRETRAINED)
 ViewName = Literal[
     "dgmix",
@@ -35,6 +35,7 @@ ViewName = Literal[
     "logmel-change",
     "logmel-rhythm",
 ]
+EncoderName = Literal["mobilenetv2", "light", "temporal", "statistics", "aisfx", "beats", "eat"]
 BaselineName = Literal[
     "learned",
     "raw",
@@ -106,7 +107,7 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: Literal["mobilenetv2", "light", "temporal", "statistics", "aisfx", "beats"] = Field(
+    name: EncoderName = Field(
         "mobilenetv2",
         description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )

@@ -90,6 +90,17 @@ def changed(tiny: Recipe) -> Callable[..., Recipe]:
 
 
 FUSED = ["dgmix", *RAW_VIEWS]
+KALDI = {
+    "n_fft": 512,
+    "win_length": 400,
+    "hop_length": 160,
+    "power": 2,
+    "mel_triangles": "mel",
+    "window": "povey",
+    "window_norm": False,
+    "remove_frame_mean": True,
+    "preemphasis": 0.97,
+}
 VARIANTS: list[dict[str, dict[str, Any]]] = [
     {},
     {"detect": {"pool": "mean-distance"}},
@@ -106,6 +117,7 @@ VARIANTS: list[dict[str, dict[str, Any]]] = [
     {"detect": {"views": FUSED[1:], "neighbors": 2}},
     {"detect": {"views": ["logmel-change"]}},
     {"features": {"n_fft": 800, "hop_length": 200, "mel_scale": "slaney"}},
+    {"features": KALDI},
     {"encoder": {"name": "temporal", "width": 1.0}},
     {"encoder": {"name": "temporal"}, "detect": {"views": FUSED, "whiten": True}},
 ]

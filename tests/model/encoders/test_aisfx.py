@@ -15,7 +15,6 @@ from dgmix.audio.bank import bank_of_signals
 from dgmix.audio.features import MelSpectrogram
 from dgmix.config import EncoderSettings, Recipe, load_recipe
 from dgmix.detect.embed import embed_clips
-from dgmix.errors import InputError
 from dgmix.model.encoders.aisfx import AiSFX
 from dgmix.model.network import build_network
 
@@ -119,8 +118,3 @@ def test_weights_are_read_from_the_published_layout(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = encoder(crops.transpose(1, 2)[:, None])
         torch.testing.assert_close(network(crops), expected)
-
-
-def test_a_crop_too_short_to_be_pooled_is_refused() -> None:
-    with pytest.raises(InputError, match="crop_seconds: encoder 'aisfx' needs crops of at least 8"):
-        AiSFX(EncoderSettings(name="aisfx"), 96, 7)

@@ -13,7 +13,7 @@ from dgmix.model.encoders.mobilenetv2 import ReLU6
 from dgmix.model.network import build_network
 
 FRAMES = 64  # whole patches, of which one encoder is made
-WIDTHS = {"aisfx": 0.25, "beats": 1 / 12}  # of those that would take long
+WIDTHS = {"aisfx": 0.25, "beats": 1 / 12, "eat": 1 / 12}  # of those that would take long
 
 
 @pytest.fixture(params=ENCODERS)
@@ -96,3 +96,14 @@ def test_two_second_crops_have_63_frames() -> None:
 def test_an_empty_crop_is_refused() -> None:
     with pytest.raises(InputError, match="crop_seconds"):
         build_encoder(EncoderSettings(), 128, 0)
+
+
+@pytest.mark.parametrize(("name", "least"), [("aisfx", 8), ("beats", 16), ("eat", 16)])
+def test_a_crop_too_small_to_be_pooled_is_refused(name: str, least: int) -> None:
+    settings = EncoderSettings(name=name, width=0.1)
+    for setting, size in (("crop_seconds", (128, least - 1)), ("n_mels", (least - 1, 128))):
+        told = rf"{setting}: encoder '{name}' needs crops of .*, not {least - 1}; raise it"
+        with pytest.raises(InputError, match=told):
+            build_encoder(settings, *size)
+    smallest = build_encoder(settings, least, least).eval()
+    assert smallest(torch.zeros(1, 1, least, least)).isfinite().all()

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dgmix.config import EncoderSettings, Recipe, load_recipe, parse_recipe
+from dgmix.config import PRETRAINED, EncoderSettings, Recipe, load_recipe, parse_recipe
 from dgmix.detect.detector import Detector
 from dgmix.errors import InputError
 from dgmix.model.encoders import build_encoder
@@ -149,7 +149,7 @@ def test_a_pre_trained_encoder_needs_its_weights() -> None:
         build_network(recipe, 0)
 
 
-@pytest.mark.parametrize("name", ["aisfx", "beats"])
+@pytest.mark.parametrize("name", PRETRAINED)
 def test_other_features_are_refused_in_a_sentence(name: str) -> None:
     for changes in (["features.power=1"], ["audio.sample_rate=22050"], ["input.log=true"]):
         key = changes[0].partition("=")[0]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dgmix.config import EncoderSettings
 from dgmix.model.encoders.aisfx import AiSFX
 from dgmix.model.encoders.beats import BEATs
+from dgmix.model.encoders.eat import EAT
 from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
 from dgmix.model.encoders.statistics import Statistics
 from dgmix.model.encoders.temporal import TemporalFilters
@@ -36,6 +37,7 @@ ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
     "temporal": TemporalFilters,
     "aisfx": AiSFX,
     "beats": BEATs,
+    "eat": EAT,
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgmix.config import EncoderSettings
-from dgmix.errors import InputError
+from dgmix.model.encoders.size import check_size
 
 CHANNELS = (64, 128, 256, 512)
 POOLED = 3  # blocks that halve the map
@@ -25,11 +25,7 @@ class AiSFX(nn.Module):
 
     def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
         super().__init__()
-        if min(frames, n_mels) < 2**POOLED:
-            raise InputError(
-                f"input.crop_seconds: encoder 'aisfx' needs crops of at least {2**POOLED} frames; "
-                "make them longer"
-            )
+        check_size("aisfx", 2**POOLED, n_mels, frames)
         sizes = [max(4, round(channels * settings.width)) for channels in CHANNELS]
         self.embedding_size = sizes[-1]
         for number, (inputs, outputs) in enumerate(zip([1, *sizes], sizes, strict=False), 1):

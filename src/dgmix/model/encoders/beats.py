@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgmix.config import EncoderSettings
-from dgmix.errors import InputError
+from dgmix.model.encoders.size import check_size
 
 PATCH = 16  # bands and frames
 LAYERS, HEADS, HEAD_SIZE, PATCH_SIZE = 12, 12, 64, 512
@@ -49,11 +49,7 @@ class BEATs(nn.Module):
 
     def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
         super().__init__()
-        if min(frames, n_mels) < PATCH:
-            raise InputError(
-                f"input.crop_seconds: encoder 'beats' needs crops of at least {PATCH} frames; "
-                "make them longer"
-            )
+        check_size("beats", PATCH, n_mels, frames)
         heads = max(1, round(HEADS * settings.width))
         patch_size = max(GATE, round(PATCH_SIZE * settings.width))
         self.embedding_size = HEAD_SIZE * heads
@@ -116,9 +112,8 @@ class Positions(nn.Module):
         heard = functional.conv1d(
             x.transpose(1, 2), weight, self.bias, padding=TAPS // 2, groups=GROUPS
         )
-        return functional.gelu(heard[..., :-1]).transpose(
-            1, 2
-        )  # of TAPS / 2 before, one less after
+        kept = heard[..., :-1]  # a patch hears TAPS / 2 before itself, one less after
+        return functional.gelu(kept).transpose(1, 2)
 
 
 class Layer(nn.Module):
