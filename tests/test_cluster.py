@@ -30,6 +30,7 @@ from dgmix.pipeline import Unit
 
 ray = pytest.importorskip("ray")
 PATIENCE = 60.0
+MEMORY = {"object_store_memory": 80_000_000}
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +38,13 @@ def nodes() -> Iterator[Any]:
     """A cluster with two nodes of one core each, and a head that does no work."""
     from ray.cluster_utils import Cluster as Nodes
 
-    memory = {"object_store_memory": 80_000_000}
     noticed = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": noticed, **memory}
-    nodes = Nodes(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        nodes.add_node(num_cpus=1, **memory)
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": noticed, **MEMORY}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # Ray's own processes: slow
+        nodes = Nodes(initialize_head=True, head_node_args=head)
+        for _ in range(2):
+            nodes.add_node(num_cpus=1, **MEMORY)
     yield nodes
     nodes.shutdown()
 
@@ -134,15 +136,17 @@ def test_a_run_completes_when_a_node_dies_in_the_middle(
     monkeypatch.setattr(pipeline, "complete_unit", complete_unit)
     killer = threading.Thread(target=kill_its_node)
     killer.start()
-    output = pipeline.run(
-        tiny, simulated, tmp_path / "run", cache=shared_cache, device="cpu", ray=nodes.address
-    )
-    killer.join()
-    assert len(nodes.worker_nodes) == 1
+    try:
+        output = pipeline.run(
+            tiny, simulated, tmp_path / "run", cache=shared_cache, device="cpu", ray=nodes.address
+        )
+    finally:
+        killer.join()
+        left = len(nodes.worker_nodes)
+        nodes.add_node(num_cpus=1, **MEMORY)
+    assert left == 1
     assert (output / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
     assert "ray" not in "".join(capfd.readouterr())
-    nodes.add_node(num_cpus=1, object_store_memory=80_000_000)
-    nodes.wait_for_nodes()
 
 
 def test_a_node_that_sees_other_folders_is_refused_before_any_work(
