@@ -116,6 +116,22 @@ class EncoderSettings(Settings):
         "", description="file of weights to start from; see docs/encoders-and-objectives.md"
     )
 
+    def weights_file(self) -> Path | None:
+        """Return the file of weights to start from, or None where all are to be random.
+
+        Raises `InputError` when it is not there, or needed and not named.
+        """
+        if self.weights and not Path(self.weights).is_file():
+            raise InputError(
+                f"{self.weights}: there is no such file of weights; see setting encoder.weights"
+            )
+        if self.name in PRETRAINED and not self.weights:
+            raise InputError(
+                f"setting 'encoder.weights': encoder '{self.name}' is trained already; give the "
+                "file of its weights (docs/encoders-and-objectives.md tells where to get it)"
+            )
+        return Path(self.weights) if self.weights else None
+
 
 class LarsSettings(Settings):
     """LARS (You, Gitman, Ginsburg 2017, arXiv 1708.03888)."""

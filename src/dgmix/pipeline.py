@@ -364,6 +364,7 @@ def _refuse_other_fan_out(jobs: int | None) -> None:
 def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -> None:
     """Decode the clips of `units` and write what the run is made of."""
     unit = units[0]
+    unit.recipe.encoder.weights_file()  # said before anything is decoded
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
     _store(unit).add(paths, os.cpu_count() or 1)
     claim(output, claimed)

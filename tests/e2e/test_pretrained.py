@@ -162,3 +162,14 @@ def test_no_file_is_one_sentence(dgmix: Command, healthy: Path, name: str) -> No
     status, _, err = dgmix("fit", healthy, "-o", healthy / "x", "--recipe", name)
     assert status != 0
     assert f"setting 'encoder.weights': encoder '{name}' is trained already; give the file" in err
+    assert "decoding" not in err
+
+
+def test_a_run_says_so_before_it_decodes(
+    dgmix: Command, simulated: Path, name: str, tmp_path: Path
+) -> None:
+    gone = f"encoder.weights={tmp_path / 'gone.pt'}"
+    status, _, err = dgmix("run", name, "-d", simulated, "-o", tmp_path / "run", "--set", gone)
+    assert status != 0
+    assert f"{tmp_path / 'gone.pt'}: there is no such file of weights" in err
+    assert "decoding" not in err

@@ -77,6 +77,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         ignored. Raises `InputError` for recordings that cannot be used.
         """
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
+        recipe.encoder.weights_file()  # said before anything is decoded
         found = healthy_sounds(X, recipe, sample_rate).relabelled(sections, domains)
         bank = found.bank(recipe, self.cache, os.cpu_count() or 1)
         classes = recipe.finetune.classes

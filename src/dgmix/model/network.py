@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from dgmix.audio.features import decibels
-from dgmix.config import PRETRAINED, InputSettings, Recipe
-from dgmix.errors import InputError
+from dgmix.config import InputSettings, Recipe
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.weights import load_weights
 
@@ -76,15 +73,10 @@ def build_network(recipe: Recipe, seed: int) -> Network:
     Its encoder has the weights of the file that the recipe names, if it does. Raises `InputError`
     when that is no such file, or is needed and not named.
     """
+    weights = recipe.encoder.weights_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(recipe)
-    name, weights = recipe.encoder.name, recipe.encoder.weights
     if weights:
-        load_weights(network.encoder, name, Path(weights))
-    elif name in PRETRAINED:
-        raise InputError(
-            f"setting 'encoder.weights': encoder '{name}' is trained already; give the file of "
-            "its weights (docs/encoders-and-objectives.md tells where to get it)"
-        )
+        load_weights(network.encoder, recipe.encoder.name, weights)
     return network

@@ -106,10 +106,11 @@ def test_what_is_no_file_of_weights(content: bytes, tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.pt: there is no such file of weights; see"):
-        load_weights(encoder(), "temporal", tmp_path / "none.pt")
-    with pytest.raises(InputError, match="there is no such file of weights"):
-        load_weights(encoder(), "temporal", tmp_path)
+    for path in (tmp_path / "none.pt", tmp_path):
+        settings = EncoderSettings(weights=str(path))
+        with pytest.raises(InputError, match=f"{path}: there is no such file of weights; see"):
+            settings.weights_file()
+    assert EncoderSettings().weights_file() is None
 
 
 def spoiled(name: str, value: Tensor | None) -> dict[str, Tensor]:

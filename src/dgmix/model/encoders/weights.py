@@ -54,14 +54,11 @@ def load_weights(encoder: nn.Module, name: str, path: Path) -> None:
 def read_contents(path: Path) -> Contents:
     """Return what a file of weights holds, by dotted name, down to tensors and plain values.
 
-    Raises `InputError` when it does not exist, cannot be read, or holds anything else, which might
-    run as code.
+    Raises `InputError` when it cannot be read, or holds anything else, which might run as code.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file of weights; see setting encoder.weights")
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError):
