@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from dgmix import cluster, pipeline
+from dgmix.cli import main
 from dgmix.cluster import Cluster, Files, Here, connected
 from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
@@ -376,6 +377,29 @@ def test_an_address_without_a_cluster_is_one_sentence(address: str) -> None:
     with pytest.raises(InputError, match=f"^--ray {address}: no cluster to work with .* or local$"):
         connected(address).__enter__()
     assert not ray.is_initialized()
+
+
+def test_the_commands_say_so_before_they_write(
+    detector: Detector,
+    simulated: Path,
+    shared_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    detector.save(tmp_path / "pump.dgmix")
+    score = ["score", tmp_path / "pump.dgmix", simulated, "--csv", tmp_path / "scores.csv"]
+    run = ["run", "default", "-d", simulated, "-o", tmp_path / "run", "--cache", shared_cache]
+    for command in (score, run):
+        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, command), "--ray", "nonsense"])
+        capsys.readouterr()
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main()
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith("dgmix: --ray nonsense: no cluster to work with (")
+    assert not (tmp_path / "scores.csv").exists()
+    assert not list(tmp_path.glob("run/*"))
 
 
 def test_ray_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
