@@ -40,6 +40,14 @@ def test_every_band_and_every_frame_counts(encoder: nn.Module) -> None:
     assert (heard.sum(0) > 0).all()
 
 
+@torch.inference_mode()
+def test_can_be_exported_for_any_number_of_crops(encoder: nn.Module) -> None:
+    crops = torch.randn(3, 1, 128, FRAMES)
+    number = {0: torch.export.Dim("crop", min=1, max=64)}
+    program = torch.export.export(encoder.eval(), (crops[:2],), dynamic_shapes=(number,))
+    torch.testing.assert_close(program.module()(crops), encoder(crops))
+
+
 def test_untrained_embeddings_differ_between_crops(encoder: nn.Module) -> None:
     embedding = encoder.train()(torch.randn(16, 1, 128, FRAMES))
     assert embedding.std(0).mean() > 0.05

@@ -60,7 +60,7 @@ class EAT(nn.Module):
         times, bands = grid.shape[2:]
         places = positions(times, bands, self.embedding_size).to(grid)
         x = grid.flatten(2).transpose(1, 2) + places
-        x = torch.cat([self.extra_tokens.expand(len(x), -1, -1), x], 1)
+        x = torch.cat([self.extra_tokens.expand(x.shape[0], -1, -1), x], 1)
         x = self.pre_norm(x)
         for block in self.blocks:
             x = block(x)
