@@ -55,6 +55,17 @@ def test_a_seed_gives_the_same_crops_and_another_gives_others(
     assert not torch.equal(one, other)
 
 
+def test_batches_from_a_device_are_those_from_the_bank(
+    make_bank: Bank, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = make_bank(tiny, [0.2, 1.7, 0.9, 2.3])
+    before = epoch(bank, tiny, 5)
+    monkeypatch.setattr("dgmix.model.crops.stays_on", lambda *_: True)
+    after = epoch(bank, tiny, 5)
+    assert len(before) == len(after)
+    assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
+
+
 @pytest.mark.parametrize("seconds", [[1.0], [0.2, 0.3], [0.2, 3.0, 0.1]])
 def test_few_and_short_clips_still_make_batches(
     make_bank: Bank, tiny: Recipe, seconds: list[float]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from dgmix.config import Classes, StageSettings
 from dgmix.model.batch import Batch
 from dgmix.model.network import Network
 
+Indices: TypeAlias = NDArray[np.int64]
+HALF_BYTES = 2
 SMALLEST_BATCH = 4  # two halves of two crops: the least that a covariance can be computed of
 
 
@@ -22,7 +25,8 @@ class TrainingCrops:
     """The training clips of one machine: their mels and the index of each one's class."""
 
     bank: MelBank
-    classes: NDArray[np.int64]
+    classes: Indices
+    _moved: dict[torch.device, BankOnDevice] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -60,20 +64,29 @@ class TrainingCrops:
         Crops are dealt to batches of nearly equal, even size, at least four: no small last batch.
         Where a number has to be made even, or four, some clips are heard once more.
         """
+        length, device = network.crop_frames, network.device
+        cut = self._on(device).crops if stays_on(device, self.bank) else self._cut
         for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):
-            starts = self._starts(clips, network.crop_frames, rng)
+            starts = self._starts(clips, length, rng)
             weights = rng.beta(settings.alpha, settings.alpha, len(clips) // 2)
-            mels = torch.from_numpy(self.bank.crops(clips, starts, network.crop_frames))
-            self.bank.release()
             yield Batch(
-                network.transform(mels.to(network.device, non_blocking=True)),
-                torch.from_numpy(self.classes[clips]).to(network.device),
-                torch.from_numpy(weights.astype(np.float32)).to(network.device),
+                network.transform(cut(clips, starts, length).to(device)),
+                _moved(self.classes[clips], device),
+                _moved(weights.astype(np.float32), device),
             )
 
-    def _starts(
-        self, clips: NDArray[np.int64], length: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def _on(self, device: torch.device) -> BankOnDevice:
+        """Return the clips' mels on a device, moved there at the first call."""
+        if device not in self._moved:
+            self._moved[device] = BankOnDevice(self.bank, device)
+        return self._moved[device]
+
+    def _cut(self, clips: Indices, starts: Indices, length: int) -> torch.Tensor:
+        mels = torch.from_numpy(self.bank.crops(clips, starts, length))
+        self.bank.release()
+        return mels
+
+    def _starts(self, clips: Indices, length: int, rng: np.random.Generator) -> Indices:
         """Return uniformly random first frames; a clip shorter than a crop starts anywhere."""
         frames = self.bank.frames[clips]
         choices = np.where(frames >= length, frames - length + 1, frames)
@@ -94,9 +107,43 @@ class TrainingCrops:
         return mean.float(), variance.clamp_min(0).sqrt().float()
 
 
+class BankOnDevice:
+    """The mels of a bank in the memory of a device, in half precision; crops are cut there."""
+
+    def __init__(self, bank: MelBank, device: torch.device) -> None:
+        self.frames = torch.from_numpy(bank.frames).to(device)
+        self.first = self.frames.cumsum(0) - self.frames
+        total = int(bank.frames.sum())
+        self.mels = torch.empty(total, bank.n_mels, dtype=torch.half, device=device)
+        for index, place in enumerate(torch.split(self.mels, bank.frames.tolist())):
+            place.copy_(torch.from_numpy(bank[index]))
+            bank.release()
+
+    def crops(self, clips: Indices, starts: Indices, length: int) -> torch.Tensor:
+        """Return what `MelBank.crops` does, float32 (crop, frame, mel), on the device."""
+        device = self.mels.device
+        of, start = _moved(clips, device), _moved(starts, device)
+        frame = start[:, None] + torch.arange(length, device=device)
+        return self.mels[self.first[of, None] + frame % self.frames[of, None]].float()
+
+
+def stays_on(device: torch.device, bank: MelBank) -> bool:
+    """Say whether a bank is to lie on a device: on a GPU, if it takes half of what is free."""
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return 2 * HALF_BYTES * int(bank.frames.sum()) * bank.n_mels <= free
+
+
+def _moved(values: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return an array on a device, without waiting for it where it is a GPU."""
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
 def deal(
     clips: int, settings: StageSettings, batches: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
+) -> list[Indices]:
     """Return an epoch's clip indices, shuffled, in `batches` parts of even size ≥ 4."""
     order = np.concatenate([rng.permutation(clips) for _ in range(settings.crops_per_clip)])
     wanted = max(2 * round(np.ceil(len(order) / 2)), SMALLEST_BATCH * batches)

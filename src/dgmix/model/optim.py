@@ -41,29 +41,28 @@ class Lars(Optimizer):
         assert closure is None
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            ratios = [1.0] * len(parameters)
+            ratios = [torch.ones((), device=p.device) for p in parameters]
             if parameters and group["adapt"]:
                 ratios = _trust_ratios(parameters, group["weight_decay"], group["trust"])
             for parameter, ratio in zip(parameters, ratios, strict=True):
                 self._step(parameter, ratio, group)
 
-    def _step(self, parameter: Tensor, ratio: float, group: dict[str, Any]) -> None:
+    def _step(self, parameter: Tensor, ratio: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
         momentum = state["momentum"].mul_(group["momentum"])
-        momentum.add_(parameter.grad, alpha=ratio)
-        momentum.add_(parameter, alpha=ratio * group["weight_decay"])
+        momentum.addcmul_(parameter.grad, ratio)
+        momentum.addcmul_(parameter, ratio, value=group["weight_decay"])
         parameter.sub_(momentum, alpha=group["lr"])
 
 
-def _trust_ratios(parameters: list[Tensor], weight_decay: float, trust: float) -> list[float]:
-    """Return the trust ratio of each parameter; all of them at once, to wait for a GPU once."""
+def _trust_ratios(parameters: list[Tensor], weight_decay: float, trust: float) -> list[Tensor]:
+    """Return the trust ratio () of each parameter, computed where they are."""
     sizes = torch.stack([p.norm() for p in parameters])
     scales = torch.stack([p.grad.norm() for p in parameters]) + weight_decay * sizes  # type: ignore[union-attr]
     usable = (sizes > 0) & (scales > 0)
-    ratios: list[float] = torch.where(usable, trust * sizes / scales, 1.0).tolist()
-    return ratios
+    return list(torch.where(usable, trust * sizes / scales, 1.0).unbind())
 
 
 def build_optimizer(settings: StageSettings, modules: Iterable[nn.Module]) -> Optimizer:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dgmix.config import Precision, Recipe, StageSettings
 from dgmix.errors import DgmixError
@@ -31,6 +33,7 @@ from dgmix.progress import Advance, progress, say
 Stage = Literal["pretrain", "finetune"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune")
 CHECKPOINT_SECONDS = 20.0
+STEPS_BETWEEN_NOTES = 10  # a GPU that is asked for a loss waits
 RECALIBRATION_BATCHES = 32
 
 
@@ -164,7 +167,7 @@ class StageTraining:
         began = time.monotonic()
         rng = np.random.default_rng([self.seed, self.number, self.epoch])
         first = self.epoch * self.steps_per_epoch
-        sums: dict[str, float] = defaultdict(float)
+        sums: dict[str, Tensor] = defaultdict(partial(torch.zeros, (), dtype=torch.float64))
         done = 0
         self.network.train()
         for step, batch in enumerate(self.crops.epoch(self.network, self.settings, rng), first):
@@ -174,10 +177,12 @@ class StageTraining:
             outcome = self._step(rate, self.objective, batch)
             done += 1
             for name, value in {"loss": outcome.loss, **outcome.terms}.items():
-                sums[name] += value.item()
-            advance(note=f"loss {outcome.loss.item():.3g}")
+                sums[name] += value.detach().double()
+            noted = done % STEPS_BETWEEN_NOTES == 1
+            advance(note=f"loss {outcome.loss.item():.3g}" if noted else "")
         self.epoch += 1
-        means = {name: total / done for name, total in sums.items()}
+        means = {name: total.item() / done for name, total in sums.items()}
+        self._check(means["loss"])
         self._report(outcome, {"steps": first + done, "lr": rate, **means}, began)
 
     def _step(self, rate: float, objective: Callable[..., Outcome], batch: Any) -> Outcome:
@@ -185,17 +190,18 @@ class StageTraining:
             group["lr"] = rate
         with computing_in(self.dtype, [self.network.encoder, *self.objective.children()]):
             outcome = objective(self.encode, batch)
-        if not torch.isfinite(outcome.loss):
-            raise DgmixError(
-                f"{self.stage} has diverged (its loss is {outcome.loss.item()}); "
-                f"lower {self.stage}.optimizer.lr"
-            )
         self.optimizer.zero_grad()
         torch.autograd.backward(outcome.loss)
         parameters = (p for group in self.optimizer.param_groups for p in group["params"])
         self.run.ranks.average_gradients(parameters)
         self.optimizer.step()
         return outcome
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DgmixError(
+                f"{self.stage} has diverged (its loss is {loss}); lower {self.stage}.optimizer.lr"
+            )
 
     def _report(self, outcome: Outcome, numbers: dict[str, float], began: float) -> None:
         if not self.run.ranks.first:
