@@ -34,8 +34,9 @@ from dgmix.evaluate.scores import read_run, shown_system, write_scores
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import crop_frames
 from dgmix.model.train import STAGES, Run, total_steps, train
-from dgmix.pipeline import Known, Unit, chosen_device, plan
+from dgmix.pipeline import chosen_device
 from dgmix.progress import say
+from dgmix.units import Known, Unit, plan
 from dgmix.workers import single_threaded_torch, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"

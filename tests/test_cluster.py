@@ -27,7 +27,7 @@ from dgmix.detect.verdicts import Judgement, judging
 from dgmix.detect.views import LEARNED
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.distributed import TORCHRUN
-from dgmix.pipeline import Unit
+from dgmix.units import Unit
 
 ray = pytest.importorskip("ray")
 PATIENCE = 60.0
@@ -116,7 +116,7 @@ def test_a_run_completes_when_a_node_dies_in_the_middle(
 
     def complete_unit(unit: Unit) -> None:
         """Complete a unit, but the first time stop between training and scoring."""
-        from dgmix import pipeline
+        from dgmix import units
 
         if unit.label == "fan/seed0" and not trained.exists():
 
@@ -126,8 +126,8 @@ def test_a_run_completes_when_a_node_dies_in_the_middle(
                 new.rename(trained)
                 signal.pause()
 
-            pipeline._score_unit = stop
-        pipeline.complete_unit(unit)
+            units._score_unit = stop
+        units.complete_unit(unit)
 
     def kill_its_node() -> None:
         until(trained.exists)

@@ -33,7 +33,8 @@ from dgmix.config import (
 from dgmix.data import load_manifest
 from dgmix.errors import InputError
 from dgmix.model.network import build_network
-from dgmix.pipeline import chosen_machines, complete_unit, judge, plan
+from dgmix.pipeline import chosen_machines, judge
+from dgmix.units import complete_unit, plan
 
 DOCS = Path(__file__).parents[1] / "docs"
 PARTS = ["features", "weights", "scores", "tables"]
@@ -44,6 +45,7 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
     "encoder": "weights",
     "pretrain": "weights",
     "finetune": "weights",
+    "together": "weights",
     "precision": "weights",
     "recalibrate": "weights",
     "detect": "scores",
@@ -153,17 +155,19 @@ def observe(
 
     The training is that of the unit in `trained`, where it is given.
     """
-    clips = chosen_machines(load_manifest(simulated), ["fan"])
-    paths = [clip.path for clip in clips]
+    everything = load_manifest(simulated)
+    fan = chosen_machines(everything, ["fan"])
 
     def look(recipe: Recipe, until: str, trained: Path | None = None) -> dict[str, Any]:
         output = tmp_path_factory.mktemp("observed")
+        clips = everything if recipe.together else fan
+        paths = [clip.path for clip in clips]
         store = FeatureStore(shared_cache, recipe.audio, recipe.features)
         store.add(paths)
         digest = hashlib.sha256(store.open(paths)[0].tobytes()).hexdigest()
         if until == "features":
             return {"features": digest}
-        [unit] = plan(recipe, clips, [0], output, shared_cache, "cpu")
+        [unit, *_] = plan(recipe, clips, [0], output, shared_cache, "cpu")
         unit.folder.mkdir(parents=True)
         if trained:
             shutil.copy(trained / "last.ckpt", unit.folder)

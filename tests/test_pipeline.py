@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from dgmix import pipeline
 from dgmix.audio.cache import FeatureStore
@@ -26,7 +27,8 @@ from dgmix.detect.bundle import load_detector
 from dgmix.errors import DgmixError, InputError
 from dgmix.evaluate import evaluate_scores
 from dgmix.evaluate.scores import SCORE_COLUMNS, read_run
-from dgmix.pipeline import Unit, chosen_device, run, summary
+from dgmix.pipeline import chosen_device, run, summary
+from dgmix.units import TOGETHER, Unit, complete_unit, plan
 
 Run = Callable[..., Path]
 SYSTEMS = ("dgmix", "untrained", "logmel-mean", "logmel-max")
@@ -390,9 +392,9 @@ class Broken(Executor):
         return future
 
 
-def units(tmp_path: Path, small: Recipe, simulated: Path) -> list[Unit]:
+def planned(tmp_path: Path, small: Recipe, simulated: Path) -> list[Unit]:
     clips = load_manifest(simulated)
-    return pipeline.plan(small, clips, [0, 1], tmp_path, tmp_path / "cache", "cpu")
+    return plan(small, clips, [0, 1], tmp_path, tmp_path / "cache", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +413,6 @@ def test_other_units_are_completed_before_an_error_is_raised(
     small: Recipe,
     simulated: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     done = []
@@ -421,9 +422,8 @@ def test_other_units_are_completed_before_an_error_is_raised(
             raise error
         done.append(unit.label)
 
-    monkeypatch.setattr(pipeline, "complete_unit", work)
     with pytest.raises(DgmixError, match=sentence) as raised, pipeline.worker_pool(1) as pool:
-        pipeline.complete(units(tmp_path, small, simulated), pool)
+        pipeline.complete(planned(tmp_path, small, simulated), pool, work)
     assert type(raised.value) is kind
     assert done == ["fan/seed0", "valve/seed0", "valve/seed1"]
     assert capsys.readouterr().err.count(": done (") == 3
@@ -431,7 +431,32 @@ def test_other_units_are_completed_before_an_error_is_raised(
 
 def test_a_lost_worker_is_one_sentence(small: Recipe, simulated: Path, tmp_path: Path) -> None:
     with pytest.raises(DgmixError, match=r"^\w+/seed\d: a worker is gone$"):
-        pipeline.complete(units(tmp_path, small, simulated), Broken())
+        pipeline.complete(planned(tmp_path, small, simulated), Broken(), complete_unit)
+
+
+# One network for all machine types
+
+
+def test_together_one_network_learns_and_each_machine_has_its_memory(
+    small: Recipe, simulated: Path, shared_cache: Path, tmp_path: Path, in_process: None
+) -> None:
+    recipe = small.model_copy(update={"together": True})
+    output = run(recipe, simulated, tmp_path, cache=shared_cache, device="cpu")
+    detectors = [load_detector(path) for path in sorted(output.glob("*/seed0/detector.dgmix"))]
+    one, two = (detector.network_.state_dict() for detector in detectors)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert [len(detector.memory_.sections) for detector in detectors] == [
+        len(load_manifest(simulated).select(machine=machine, split="train"))
+        for machine in ("fan", "valve")
+    ]
+    assert {path.name for path in (output / TOGETHER / "seed0").iterdir()} == {
+        "clips.csv",
+        "last.ckpt",
+        "log.jsonl",
+    }
+    assert "together" in (output / "report.html").read_text("utf-8")
+    with pytest.raises(InputError, match="other clips"):
+        run(recipe, simulated, tmp_path, machines=["fan"], cache=shared_cache, device="cpu")
 
 
 # The demo

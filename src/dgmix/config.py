@@ -275,6 +275,11 @@ class Recipe(Settings):
     encoder: EncoderSettings = EncoderSettings()
     pretrain: PretrainSettings = PretrainSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    together: bool = Field(
+        False,
+        description="one network learns from all machine types of a `run`, whose sections it tells "
+        "apart in fine-tuning; each type keeps a memory of its own",
+    )
     precision: Precision = Field(
         "auto",
         description="of the layers in training; auto: bfloat16 where the hardware multiplies it "

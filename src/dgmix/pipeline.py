@@ -1,62 +1,32 @@
-"""`dgmix run`: cache, train, embed, score, tabulate; it can be stopped and continued anywhere.
-
-The unit of work is one machine type, one train/test split and one seed. A unit is done when its
-`scores.csv` is there, which is written last.
-"""
+"""`dgmix run`: cache, train, embed, score, tabulate; it can be stopped and continued anywhere."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dgmix.audio.cache import FeatureStore, default_folder
+from dgmix.audio.cache import default_folder
 from dgmix.claims import claim, claims, refuse_another
 from dgmix.cluster import Cluster, connected
-from dgmix.config import DetectSettings, Recipe, dump_recipe, load_recipe
+from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.errors import DgmixError, InputError
-from dgmix.files import make_folder, remove_unfinished, token, write_text
+from dgmix.files import make_folder, token, write_text
 from dgmix.progress import say
+from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
 
 if TYPE_CHECKING:
-    from polars import DataFrame
-
-    from dgmix.detect.detector import Detector
-    from dgmix.model.crops import TrainingCrops
     from dgmix.model.distributed import Ranks
-    from dgmix.model.network import Network
 
 
 DEMO_SECTIONS, DEMO_CLIPS = 3, 40
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One training and what is scored with it; all that a worker process needs to know."""
-
-    recipe: Recipe
-    clips: Manifest
-    seed: int
-    folder: Path
-    cache: Path
-    device: str
-    label: str
-
-    @property
-    def done(self) -> bool:
-        """Whether the unit's last file is there."""
-        return (self.folder / "scores.csv").exists()
 
 
 def run(
@@ -98,17 +68,20 @@ def run(
         device = cluster.device if cluster else chosen_device(device)
         units = plan(settings, clips, seeds, output, store_folder, device)
         pending = [unit for unit in units if not unit.done]
-        claimed = claims(output, settings, {unit.folder: unit.clips for unit in units})
+        teachers = list({u.teacher.label: u.teacher for u in units if u.teacher}.values())
+        claimed = claims(output, settings, {u.folder: u.clips for u in [*teachers, *units]})
         refuse_another(claimed)
         ranks = stack.enter_context(joined(device))
         ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
         if pending:
             ranks.first_does(partial(_prepare, pending, claimed, output))
             if ranks.size > 1:
-                complete_together(pending, ranks)
+                complete_together(teachers, ranks, teach_unit)
+                complete_together(pending, ranks, complete_unit)
             else:
                 with _workers(pending, output, jobs, cluster) as pool:
-                    complete(pending, pool)
+                    complete(teachers, pool, teach_unit)
+                    complete(pending, pool, complete_unit)
         ranks.first_does(partial(_judge_once, output, settings))
     return output
 
@@ -168,36 +141,15 @@ def check_sections(clips: Manifest) -> None:
             )
 
 
-def plan(
-    recipe: Recipe,
-    clips: Manifest,
-    seeds: Sequence[int],
-    output: Path,
-    cache: Path,
-    device: str,
-) -> list[Unit]:
-    """Return the units of a run, in a fixed order."""
-    units = []
-    for machine in clips.values("machine"):
-        mine = clips.select(machine=machine)
-        for repeat in mine.repeats:
-            part = f"{machine}/repeat{repeat}" if len(clips.repeats) > 1 else machine
-            for seed in seeds:
-                chosen = mine.select(repeat=repeat)
-                name = f"{part}/seed{seed}"
-                units.append(Unit(recipe, chosen, seed, output / name, cache, device, name))
-    return units
-
-
-def complete(units: Sequence[Unit], pool: Executor) -> None:
-    """Train and score units in the workers of `pool`, each of which has one thread.
+def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]) -> None:
+    """Do `work` with units, `complete_unit` say, in the workers of `pool`, which have one thread.
 
     One thread each is fastest where there are several units, and makes the numbers independent of
     how many workers there are (docs/decisions/0002-one-thread-per-unit.md). When some fail, the
     others are still completed before the first error is raised.
     """
     failures: list[tuple[Unit, Exception]] = []
-    futures = {pool.submit(complete_unit, unit): unit for unit in units}
+    futures = {pool.submit(work, unit): unit for unit in units}
     for number, future in enumerate(as_completed(futures), 1):
         unit = futures[future]
         error = future.exception()
@@ -233,89 +185,16 @@ def _workers(
             yield pool
 
 
-def complete_together(units: Sequence[Unit], ranks: Ranks) -> None:
-    """Train and score units one after another, each by all of `ranks` with one thread each."""
+def complete_together(
+    units: Sequence[Unit], ranks: Ranks, work: Callable[[Unit, Ranks], None]
+) -> None:
+    """Do `work` with units, one after another, each by all of `ranks` with one thread each."""
     from threadpoolctl import threadpool_limits
 
     for number, unit in enumerate(units, 1):
         with single_threaded_torch(), threadpool_limits(1):
-            complete_unit(unit, ranks)
+            work(unit, ranks)
         say(f"{unit.label}: done ({number}/{len(units)})")
-
-
-def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
-    """Train one unit, score its test clips with every system, and write all its files.
-
-    All of `ranks` call it alike: they train together, and the first does the rest.
-    """
-    from dgmix.detect.views import network_for
-    from dgmix.model.distributed import ALONE
-    from dgmix.model.train import Run
-
-    ranks = ranks or ALONE
-    ranks.first_does(partial(remove_unfinished, unit.folder))
-    known = Known(_store(unit), unit.clips.select(split="train", label="normal"))
-    crops = known.crops(unit.recipe)
-    run = Run(unit.folder, label=unit.label, ranks=ranks)
-    network = network_for(unit.recipe, crops, unit.seed, run, unit.device)
-    ranks.first_does(partial(_score_unit, unit, known, crops, network))
-
-
-def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network) -> None:
-    """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
-    from dgmix.detect.bundle import save_detector
-    from dgmix.detect.embed import embed_clips
-    from dgmix.detect.views import LEARNED
-    from dgmix.evaluate.report.embeddings import write_embeddings
-    from dgmix.evaluate.scores import write_scores, write_submission
-
-    recipe = unit.recipe
-    asked = Known(_store(unit), unit.clips.select(split="test"))
-    detector = known.learned(recipe, network)
-    save_detector(detector, unit.folder / "detector.dgmix")
-    for name in recipe.evaluate.baselines:
-        scores = _baseline_scores(name, unit, detector, crops, known, asked)
-        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
-    if LEARNED in recipe.detect.views:
-        write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
-    scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
-    write_submission(unit.folder, scored)
-    write_scores(unit.folder / "scores.csv", scored)
-
-
-class Known:
-    """Clips with their features and the columns that scoring needs."""
-
-    def __init__(self, store: FeatureStore, clips: Manifest) -> None:
-        self.clips = clips
-        self.bank = store.open([clip.path for clip in clips])
-        self.sections = [clip.section for clip in clips]
-        self.domains = [clip.domain for clip in clips]
-
-    def crops(self, recipe: Recipe) -> TrainingCrops:
-        """Return these clips to train with."""
-        from dgmix.model.crops import TrainingCrops
-
-        attributes = [clip.attributes for clip in self.clips]
-        return TrainingCrops.of(self.bank, self.sections, attributes, recipe.finetune.classes)
-
-    def learned(self, recipe: Recipe, network: Network) -> Detector:
-        """Return the detector that remembers these clips."""
-        from dgmix.detect.detector import Detector
-
-        return Detector(recipe).learn(recipe, network, self.bank, self.sections, self.domains)
-
-    def scored(self, scores: NDArray[np.float64]) -> DataFrame:
-        """Return the table of these clips with their scores (clip,)."""
-        import polars
-
-        rows = [
-            (self.clips.shown_path(c), c.machine, c.section, c.domain, c.split, c.label)
-            for c in self.clips
-        ]
-        columns = ["path", "machine", "section", "domain", "split", "label"]
-        table = polars.DataFrame(rows, schema=columns, orient="row")
-        return table.with_columns(polars.Series("score", scores, polars.Float64))
 
 
 def judge(output: Path, recipe: Recipe) -> None:
@@ -366,32 +245,5 @@ def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -
     unit = units[0]
     unit.recipe.encoder.weights_file()  # said before anything is decoded
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
-    _store(unit).add(paths, os.cpu_count() or 1)
+    unit.store.add(paths, os.cpu_count() or 1)
     claim(output, claimed)
-
-
-def _store(unit: Unit) -> FeatureStore:
-    return FeatureStore(unit.cache, unit.recipe.audio, unit.recipe.features)
-
-
-def _baseline_scores(
-    name: str, unit: Unit, detector: Detector, crops: TrainingCrops, known: Known, asked: Known
-) -> NDArray[np.float64]:
-    """Return the scores (clip,) of a baseline: a part of `detector`, or a system of its own."""
-    from dgmix.detect.memory import score_view
-    from dgmix.detect.views import LEARNED, RAW_VIEWS
-    from dgmix.model.train import untrained
-
-    if name in RAW_VIEWS:  # as published: the distance to the nearest clip of the section
-        training, test = RAW_VIEWS[name](known.bank, asked.bank)
-        return score_view(DetectSettings(), training, known.sections, test, asked.sections)
-    if name == "untrained":
-        detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
-        recipe = unit.recipe.model_copy(update={"detect": detect})
-        detector = known.learned(recipe, untrained(recipe, crops, unit.seed, unit.device))
-    else:
-        learned = name == "learned"
-        detector = detector.seeing(
-            [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
-        )
-    return detector.score_bank(asked.bank, asked.sections)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -70,13 +70,11 @@ def train(
     threads, the result is the same to the bit as without the interruption. All of `run.ranks`
     call it alike and share each batch; each returns what one process would, up to rounding.
     """
-    network = _start(recipe, crops, seed, device)
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
+    network = _start(recipe, crops, seed, device, saved.get("network"))
     run.ranks.agree(seed, saved["stage"], saved["lines"], crops.bank.frames.tobytes())
     if run.ranks.first:
         run.log.rewind(saved["lines"])
-    if "network" in saved:
-        network.load_state_dict(saved["network"])
     with joint_norms(network.encoder, run.ranks):
         for number, stage in enumerate(STAGES):
             settings: StageSettings = getattr(recipe, stage)
@@ -94,10 +92,21 @@ def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cp
     return _finish(_start(recipe, crops, seed, device), recipe, crops, seed)
 
 
-def _start(recipe: Recipe, crops: TrainingCrops, seed: int, device: str) -> Network:
-    """Return a network with random weights and the input statistics of the clips."""
+def _start(
+    recipe: Recipe,
+    crops: TrainingCrops,
+    seed: int,
+    device: str,
+    saved: Mapping[str, Tensor] | None = None,
+) -> Network:
+    """Return a network with the weights that it begins with and the clips' input statistics.
+
+    Or with those that are saved.
+    """
     network = build_network(recipe, seed)
-    if recipe.input.standardize:
+    if saved is not None:
+        network.load_state_dict(saved)
+    elif recipe.input.standardize:
         network.transform.set_statistics(*crops.level_statistics(network))
     return network.to(device)
 

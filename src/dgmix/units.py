@@ -1,0 +1,202 @@
+"""The units of a run: what one training is made of, and what becomes of it.
+
+A unit is one machine type, one train/test split and one seed. It is done when its `scores.csv` is
+there, which is written last. With the setting `together`, the units of a split and seed share the
+network of one training on the clips of all of them: their teacher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.cache import FeatureStore
+from dgmix.config import DetectSettings, Recipe
+from dgmix.data.clip import Manifest
+from dgmix.files import remove_unfinished
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from dgmix.detect.detector import Detector
+    from dgmix.model.crops import TrainingCrops
+    from dgmix.model.distributed import Ranks
+    from dgmix.model.network import Network
+
+TOGETHER = "together"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training and what is scored with it; all that a worker process needs to know.
+
+    `teacher` is the unit whose training it shares, if it has none of its own.
+    """
+
+    recipe: Recipe
+    clips: Manifest
+    seed: int
+    folder: Path
+    cache: Path
+    device: str
+    label: str
+    teacher: Unit | None = None
+
+    @property
+    def store(self) -> FeatureStore:
+        """Where the features of its clips are."""
+        return FeatureStore(self.cache, self.recipe.audio, self.recipe.features)
+
+    @property
+    def done(self) -> bool:
+        """Whether the unit's last file is there."""
+        return (self.folder / "scores.csv").exists()
+
+
+def plan(
+    recipe: Recipe,
+    clips: Manifest,
+    seeds: Sequence[int],
+    output: Path,
+    cache: Path,
+    device: str,
+) -> list[Unit]:
+    """Return the units of a run, in a fixed order."""
+
+    def unit(machine: str, repeat: int, seed: int, teacher: Unit | None = None) -> Unit:
+        part = f"{machine}/repeat{repeat}" if len(clips.repeats) > 1 else machine
+        name = f"{part}/seed{seed}"
+        chosen = clips.select(repeat=repeat)
+        mine = chosen if machine == TOGETHER else chosen.select(machine=machine)
+        return Unit(recipe, mine, seed, output / name, cache, device, name, teacher)
+
+    places = [(repeat, seed) for repeat in clips.repeats for seed in seeds]
+    teachers = {place: unit(TOGETHER, *place) for place in places if recipe.together}
+    return [
+        unit(machine, repeat, seed, teachers.get((repeat, seed)))
+        for machine in clips.values("machine")
+        for repeat in clips.select(machine=machine).repeats
+        for seed in seeds
+    ]
+
+
+def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+    """Train one unit, score its test clips with every system, and write all its files.
+
+    All of `ranks` call it alike: they train together, and the first does the rest.
+    """
+    from dgmix.model.distributed import ALONE
+
+    ranks = ranks or ALONE
+    ranks.first_does(partial(remove_unfinished, unit.folder))
+    crops, network = train_unit(unit.teacher or unit, ranks)
+    ranks.first_does(partial(_score_unit, unit, crops, network))
+
+
+def train_unit(unit: Unit, ranks: Ranks | None = None) -> tuple[TrainingCrops, Network]:
+    """Return the network of a unit, trained as far as it was not yet, and what it learned from."""
+    from dgmix.detect.views import network_for
+    from dgmix.model.distributed import ALONE
+    from dgmix.model.train import Run
+
+    crops = Known.healthy(unit).crops(unit.recipe)
+    run = Run(unit.folder, label=unit.label, ranks=ranks or ALONE)
+    return crops, network_for(unit.recipe, crops, unit.seed, run, unit.device)
+
+
+def teach_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+    """Train the network of a unit that others share, and leave it in the unit's checkpoint."""
+    train_unit(unit, ranks)
+
+
+def _score_unit(unit: Unit, crops: TrainingCrops, network: Network) -> None:
+    """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
+    from dgmix.detect.bundle import save_detector
+    from dgmix.detect.embed import embed_clips
+    from dgmix.detect.views import LEARNED
+    from dgmix.evaluate.report.embeddings import write_embeddings
+    from dgmix.evaluate.scores import write_scores, write_submission
+
+    recipe = unit.recipe
+    known = Known.healthy(unit)
+    asked = Known(unit.store, unit.clips.select(split="test"))
+    detector = known.learned(recipe, network)
+    save_detector(detector, unit.folder / "detector.dgmix")
+    for name in recipe.evaluate.baselines:
+        scores = _baseline_scores(name, unit, detector, crops, known, asked)
+        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
+    if LEARNED in recipe.detect.views:
+        write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
+    scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
+    write_submission(unit.folder, scored)
+    write_scores(unit.folder / "scores.csv", scored)
+
+
+class Known:
+    """Clips with their features and the columns that scoring needs."""
+
+    def __init__(self, store: FeatureStore, clips: Manifest) -> None:
+        self.clips = clips
+        self.bank = store.open([clip.path for clip in clips])
+        self.sections = [clip.section for clip in clips]
+        self.domains = [clip.domain for clip in clips]
+
+    @classmethod
+    def healthy(cls, unit: Unit) -> Known:
+        """Return the clips that a unit learns from."""
+        return cls(unit.store, unit.clips.select(split="train", label="normal"))
+
+    def crops(self, recipe: Recipe) -> TrainingCrops:
+        """Return these clips to train with; a section is that of its machine type."""
+        from dgmix.model.crops import TrainingCrops
+
+        sections = [f"{clip.machine} {clip.section}" for clip in self.clips]
+        attributes = [clip.attributes for clip in self.clips]
+        return TrainingCrops.of(self.bank, sections, attributes, recipe.finetune.classes)
+
+    def learned(self, recipe: Recipe, network: Network) -> Detector:
+        """Return the detector that remembers these clips."""
+        from dgmix.detect.detector import Detector
+
+        return Detector(recipe).learn(recipe, network, self.bank, self.sections, self.domains)
+
+    def scored(self, scores: NDArray[np.float64]) -> DataFrame:
+        """Return the table of these clips with their scores (clip,)."""
+        import polars
+
+        rows = [
+            (self.clips.shown_path(c), c.machine, c.section, c.domain, c.split, c.label)
+            for c in self.clips
+        ]
+        columns = ["path", "machine", "section", "domain", "split", "label"]
+        table = polars.DataFrame(rows, schema=columns, orient="row")
+        return table.with_columns(polars.Series("score", scores, polars.Float64))
+
+
+def _baseline_scores(
+    name: str, unit: Unit, detector: Detector, crops: TrainingCrops, known: Known, asked: Known
+) -> NDArray[np.float64]:
+    """Return the scores (clip,) of a baseline: a part of `detector`, or a system of its own."""
+    from dgmix.detect.memory import score_view
+    from dgmix.detect.views import LEARNED, RAW_VIEWS
+    from dgmix.model.train import untrained
+
+    if name in RAW_VIEWS:  # as published: the distance to the nearest clip of the section
+        training, test = RAW_VIEWS[name](known.bank, asked.bank)
+        return score_view(DetectSettings(), training, known.sections, test, asked.sections)
+    if name == "untrained":
+        detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
+        recipe = unit.recipe.model_copy(update={"detect": detect})
+        detector = known.learned(recipe, untrained(recipe, crops, unit.seed, unit.device))
+    else:
+        learned = name == "learned"
+        detector = detector.seeing(
+            [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
+        )
+    return detector.score_bank(asked.bank, asked.sections)
