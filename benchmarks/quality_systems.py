@@ -44,7 +44,8 @@ OFFICIAL = {"ae": autoencoder, "mobilenetv2": mobilenetv2}
 PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *OFFICIAL)
 NAMES = {
     **{view: shown_system(view) for view in RAW_VIEWS},
-    **{name: shown_system(name) for name in ("ae", "mobilenetv2")},
+    "ae": "official autoencoder",
+    "mobilenetv2": "official MobileNetV2",
     "untrained": "untrained encoder",
     LEARNED_ALONE: "DG-Mix alone",
     FINETUNED: "DG-Mix + published fine-tuning",

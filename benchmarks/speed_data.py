@@ -11,6 +11,7 @@ from dgmix.audio.cache import FeatureStore
 from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate import simulate
 from dgmix.model.crops import TrainingCrops
+from dgmix.model.precision import training_dtype
 from dgmix.model.train import Run, StageTraining, untrained
 
 CLIPS, SECONDS = 256, 10.0
@@ -52,4 +53,5 @@ def stage(encoder: str, bank: MelBank, folder: str, epochs: int = 100) -> StageT
     run = Run(Path(tempfile.mkdtemp(dir=folder)))
     run.log.rewind(0)
     network = untrained(recipe, crops, 0)
-    return StageTraining("pretrain", recipe.pretrain, network, crops, 0, run, recipe.precision)
+    dtype = training_dtype(recipe.precision, network.encoder, network.device)
+    return StageTraining("pretrain", recipe.pretrain, network, crops, 0, run, dtype)

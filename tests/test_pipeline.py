@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from dgmix import pipeline
 from dgmix.audio.cache import FeatureStore
@@ -27,6 +28,7 @@ from dgmix.detect.bundle import load_detector
 from dgmix.errors import DgmixError, InputError
 from dgmix.evaluate import evaluate_scores
 from dgmix.evaluate.scores import SCORE_COLUMNS, read_run
+from dgmix.model.network import build_network
 from dgmix.pipeline import chosen_device, run, summary
 from dgmix.units import TOGETHER, Unit, complete_unit, plan
 
@@ -432,6 +434,35 @@ def test_other_units_are_completed_before_an_error_is_raised(
 def test_a_lost_worker_is_one_sentence(small: Recipe, simulated: Path, tmp_path: Path) -> None:
     with pytest.raises(DgmixError, match=r"^\w+/seed\d: a worker is gone$"):
         pipeline.complete(planned(tmp_path, small, simulated), Broken(), complete_unit)
+
+
+def test_a_recipe_that_leaves_out_defaults_is_the_same_recipe(
+    small: Recipe, simulated: Path, shared_cache: Path, tmp_path: Path, in_process: None
+) -> None:
+    options = {"machines": ["fan"], "cache": shared_cache, "device": "cpu"}
+    run(small, simulated, tmp_path, **options)
+    written = tmp_path / "recipe.yaml"
+    lines = written.read_text().splitlines()
+    written.write_text("\n".join(line for line in lines if not line.startswith("together:")))
+    run(small, simulated, tmp_path, **options)
+    with pytest.raises(InputError, match="another recipe"):
+        run(small.model_copy(update={"recalibrate": False}), simulated, tmp_path, **options)
+
+
+def test_other_weights_are_another_run(
+    small: Recipe, simulated: Path, shared_cache: Path, tmp_path: Path, in_process: None
+) -> None:
+    weights = tmp_path / "start.safetensors"
+    encoder = small.encoder.model_copy(update={"weights": str(weights)})
+    recipe = small.model_copy(update={"encoder": encoder})
+    options = {"machines": ["fan"], "cache": shared_cache, "device": "cpu"}
+    for seed in (1, 2):
+        state = build_network(small, seed).encoder.state_dict()
+        save_file({name: value.contiguous() for name, value in state.items()}, weights)
+        if seed == 1:
+            run(recipe, simulated, tmp_path / "run", **options)
+    with pytest.raises(InputError, match="other weights"):
+        run(recipe, simulated, tmp_path / "run", seeds=[0, 1], **options)
 
 
 # One network for all machine types

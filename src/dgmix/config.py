@@ -71,7 +71,7 @@ class FeatureSettings(Settings):
     """How a signal becomes a mel spectrogram (DESIGN §1.1)."""
 
     n_fft: PositiveInt = Field(1024, description="points of the Fourier transform of a frame")
-    win_length: Annotated[int, Field(ge=0)] = Field(
+    win_length: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
         0, description="samples in a frame, at most `n_fft`; 0: as many"
     )
     hop_length: PositiveInt = Field(512, description="samples between frames")
@@ -121,16 +121,17 @@ class EncoderSettings(Settings):
 
         Raises `InputError` when it is not there, or needed and not named.
         """
-        if self.weights and not Path(self.weights).is_file():
+        path = Path(self.weights).expanduser()
+        if self.weights and not path.is_file():
             raise InputError(
-                f"{self.weights}: there is no such file of weights; see setting encoder.weights"
+                f"{path}: there is no such file of weights; see setting encoder.weights"
             )
         if self.name in PRETRAINED and not self.weights:
             raise InputError(
                 f"setting 'encoder.weights': encoder '{self.name}' is trained already; give the "
                 "file of its weights (docs/encoders-and-objectives.md tells where to get it)"
             )
-        return Path(self.weights) if self.weights else None
+        return path if self.weights else None
 
 
 class LarsSettings(Settings):

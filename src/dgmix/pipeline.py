@@ -61,17 +61,20 @@ def run(
     clips = chosen_machines(load_manifest(data), machines)
     if settings.detect.per_section:
         check_sections(clips)
-    output = make_folder(output)
+    weights = settings.encoder.weights_file()
     store_folder = Path(cache) if cache else default_folder()
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))
         device = cluster.device if cluster else chosen_device(device)
+        output = make_folder(output)
         units = plan(settings, clips, seeds, output, store_folder, device)
         pending = [unit for unit in units if not unit.done]
         teachers = list({u.teacher.label: u.teacher for u in units if u.teacher}.values())
         claimed = claims(output, settings, {u.folder: u.clips for u in [*teachers, *units]})
         refuse_another(claimed)
         ranks = stack.enter_context(joined(device))
+        if cluster and ranks.size > 1:
+            raise InputError("a process group and --ray: choose one of them; Ray starts once")
         ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
         if pending:
             ranks.first_does(partial(_prepare, pending, claimed, output))
@@ -79,7 +82,7 @@ def run(
                 complete_together(teachers, ranks, teach_unit)
                 complete_together(pending, ranks, complete_unit)
             else:
-                with _workers(pending, output, jobs, cluster) as pool:
+                with _workers(pending, output, jobs, cluster, weights) as pool:
                     complete(teachers, pool, teach_unit)
                     complete(pending, pool, complete_unit)
         ranks.first_does(partial(_judge_once, output, settings))
@@ -167,17 +170,22 @@ def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]
 
 @contextmanager
 def _workers(
-    units: Sequence[Unit], output: Path, jobs: int | None, cluster: Cluster | None
+    units: Sequence[Unit],
+    output: Path,
+    jobs: int | None,
+    cluster: Cluster | None,
+    weights: Path | None,
 ) -> Iterator[Executor]:
     """Yield processes of this machine, `jobs` or one a core (or GPU); or the nodes of a cluster.
 
-    Nodes are seen to share the run's folder, the cache and the data.
+    Nodes are seen to share the run's folder, the cache, the data and the weights to start from.
     """
     first = units[0]
     if cluster:
         recordings = [unit.clips[0].path for unit in units]
         with token(output) as in_output, token(first.cache) as in_cache:
-            cluster.require([in_output, in_cache, *recordings])
+            shared = [in_output, in_cache, *recordings, *([weights] if weights else [])]
+            cluster.require(shared)
             yield cluster
     else:
         cores = 1 if first.device.startswith("cuda") else os.cpu_count() or 1
@@ -243,7 +251,6 @@ def _refuse_other_fan_out(jobs: int | None) -> None:
 def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -> None:
     """Decode the clips of `units` and write what the run is made of."""
     unit = units[0]
-    unit.recipe.encoder.weights_file()  # said before anything is decoded
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
     unit.store.add(paths, os.cpu_count() or 1)
     claim(output, claimed)

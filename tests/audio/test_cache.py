@@ -396,3 +396,8 @@ def test_what_was_released_is_read_again(
     bank.release()
     for clip, frames in enumerate(before):
         np.testing.assert_array_equal(bank[clip], frames)
+
+
+def test_a_store_keeps_its_name_when_settings_are_added() -> None:
+    assert cache.settings_digest(AUDIO, FEATURES) == "de32636cc82f2961"
+    assert cache.settings_digest(AUDIO, FeatureSettings(win_length=400)) != "de32636cc82f2961"

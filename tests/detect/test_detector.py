@@ -325,6 +325,13 @@ def test_the_rate_is_that_of_the_sections_and_domains_asked_about(make_detector:
         detector.rate(0.5, ["00"], ["winter"])
 
 
+def test_domains_may_be_an_array(fitted: Detector, folder: Path) -> None:
+    domains = ["source"] * 6
+    told = fitted.p_values(folder, domains=domains)
+    assert np.array_equal(fitted.p_values(folder, domains=np.array(domains)), told)
+    assert len(fitted.predict(folder, domains=np.array(domains))) == 6
+
+
 def test_a_domain_is_judged_alone_where_it_is_told(make_detector: Make) -> None:
     detector = make_detector()
     scores = np.linspace(0, 2 * detector.decision_scores_.max(), 20)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Classes, PretrainSettings, Recipe
-from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal
+from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal, stays_on
 from dgmix.model.network import build_network
 
 Bank = Callable[..., MelBank]
@@ -64,6 +64,29 @@ def test_batches_from_a_device_are_those_from_the_bank(
     after = epoch(bank, tiny, 5)
     assert len(before) == len(after)
     assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
+
+
+def test_a_bank_lies_on_a_gpu_that_has_twice_its_space(
+    make_bank: Bank, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = make_bank(tiny, [1.0] * 2)
+    size = 2 * int(bank.frames.sum()) * 32
+    for free, lies_there in ((2 * size, True), (2 * size - 1, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 0))
+        assert stays_on(torch.device("cuda"), bank) is lies_there
+    assert not stays_on(torch.device("cpu"), bank)
+
+
+def test_a_bank_that_lies_on_a_device_stays_there(
+    make_bank: Bank, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = TrainingCrops.of(make_bank(tiny, [1.0] * 4), ["00"] * 4)
+    network = build_network(tiny, 0)
+    monkeypatch.setattr("dgmix.model.crops.stays_on", lambda *_: True)
+    next(crops.epoch(network, tiny.pretrain, np.random.default_rng(0)))
+    monkeypatch.setattr("dgmix.model.crops.stays_on", lambda *_: False)
+    monkeypatch.setattr(MelBank, "crops", None)  # would be called if it did not
+    next(crops.epoch(network, tiny.pretrain, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("seconds", [[1.0], [0.2, 0.3], [0.2, 3.0, 0.1]])

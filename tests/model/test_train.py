@@ -205,6 +205,29 @@ def test_collapse_is_said_in_words(
     assert collapse_warning({"projector_std": 0.9, "effective_rank": 30.0}) is None
 
 
+def test_a_training_goes_on_in_the_precision_it_began_with(
+    crops: TrainingCrops, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = tiny.finetune.model_copy(update={"epochs": 0})
+    exact = tiny.model_copy(update={"finetune": alone})
+    half = exact.model_copy(update={"precision": "bfloat16"})
+    whole = weights(train(half, crops, 0, Run(tmp_path / "whole")))
+    assert not same(whole, weights(train(exact, crops, 0, Run(tmp_path / "exact"))))
+    plain = StageTraining._train_epoch
+
+    def once(self: StageTraining, advance: Any) -> None:
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        plain(self, advance)
+
+    run = Run(tmp_path / "stopped", checkpoint_seconds=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(StageTraining, "_train_epoch", once)
+        with pytest.raises(KeyboardInterrupt):
+            train(half, crops, 0, run)
+    assert same(whole, weights(train(exact, crops, 0, run)))
+
+
 def test_divergence_is_one_sentence(crops: TrainingCrops, tiny: Recipe, tmp_path: Path) -> None:
     wild = tiny.pretrain.optimizer.model_copy(update={"lr": 1e30})
     stage = tiny.pretrain.model_copy(update={"optimizer": wild})

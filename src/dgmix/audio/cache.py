@@ -218,9 +218,21 @@ class ShardWriter:
         return entry
 
 
+LATER = {  # settings that came after the first stores: told where they are not the default
+    "win_length",
+    "window",
+    "power",
+    "mel_triangles",
+    "remove_frame_mean",
+    "preemphasis",
+}
+
+
 def settings_text(audio: AudioSettings, features: FeatureSettings) -> str:
     """Return, as JSON, all that decides the values in a store."""
-    values = {"format": FORMAT, "audio": audio.model_dump(), "features": features.model_dump()}
+    used = features.model_dump(exclude_defaults=True)
+    known = {name: value for name, value in features.model_dump().items() if name not in LATER}
+    values = {"format": FORMAT, "audio": audio.model_dump(), "features": {**known, **used}}
     return json.dumps(values, indent=1, sort_keys=True)
 
 

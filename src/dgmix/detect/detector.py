@@ -19,7 +19,7 @@ from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Comparison, Memory, by_section
 from dgmix.detect.recordings import Sounds, Source, healthy_sounds, readable, sounds
-from dgmix.detect.threshold import Calibration, smallest_rate
+from dgmix.detect.threshold import Calibration, each_domain, smallest_rate
 from dgmix.detect.verdicts import Judgement
 from dgmix.detect.views import network_for, represent
 from dgmix.errors import InputError
@@ -245,7 +245,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         domains: Sequence[str | None] | None = None,
     ) -> NDArray[np.float64]:
         """Return the p-values (clip,) of clips with scores (view, clip); see `p_values`."""
-        told = np.array(domains or [None] * len(sections), object)
+        told = np.array([None] * len(sections) if domains is None else domains, object)
         return self._asked(sections, lambda of, its: of.p_values(found[:, its], list(told[its])))
 
     def _asked(
@@ -281,7 +281,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         if asked is None and 0 < wanted < 1:
             wanted = max(wanted, self.smallest_rate(sections, domains))
         for calibration in self._calibrations(sections):
-            for domain in set(domains or (None,)):
+            for domain in each_domain(domains):
                 calibration.check(wanted, domain)
         return wanted
 
@@ -294,7 +294,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         fewest = min(
             calibration.count(domain)
             for calibration in self._calibrations(sections)
-            for domain in set(domains or (None,))
+            for domain in each_domain(domains)
         )
         return smallest_rate(fewest)
 

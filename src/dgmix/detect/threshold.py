@@ -11,7 +11,7 @@ single fit may realise is told by `rate_interval`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,6 +59,11 @@ def threshold(
     candidates = np.append(calibration, np.inf)
     kept = conformal_p_values(candidates, calibration, recordings) > rate
     return float(candidates[kept].max(initial=-np.inf))
+
+
+def each_domain(domains: Iterable[str | None] | None) -> set[str | None]:
+    """Return the domains that are asked about, each once: None where none is told."""
+    return {None} if domains is None else set(domains) or {None}
 
 
 def smallest_rate(recordings: int) -> float:

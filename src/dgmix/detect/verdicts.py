@@ -193,7 +193,10 @@ def json_lines() -> Iterator[Write]:
 
 @contextmanager
 def csv_file(path: Path) -> Iterator[Write]:
-    """Write a CSV file, whole or not at all; the reasons of unreadable ones on standard error."""
+    """Write a CSV file, whole or not at all; the reasons of unreadable ones on standard error.
+
+    Its columns are those that other programs read; JSON tells the view as well.
+    """
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("path", "score", "p_value", "verdict"))

@@ -51,8 +51,6 @@ SYSTEM_NAMES = {
     "logmel-min": "log-mel min",
     "logmel-change": "log-mel change",
     "logmel-rhythm": "log-mel rhythm",
-    "ae": "official autoencoder",
-    "mobilenetv2": "official MobileNetV2",
 }
 _DEFAULTS = {"section": "00", "domain": "source", "split": "test"}
 _ALLOWED = {"domain": (*DOMAINS, UNKNOWN), "split": SPLITS, "label": LABELS}

@@ -26,7 +26,7 @@ class TrainingCrops:
 
     bank: MelBank
     classes: Indices
-    _moved: dict[torch.device, BankOnDevice] = field(default_factory=dict, compare=False)
+    _copies: dict[torch.device, BankOnDevice] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -65,21 +65,22 @@ class TrainingCrops:
         Where a number has to be made even, or four, some clips are heard once more.
         """
         length, device = network.crop_frames, network.device
-        cut = self._on(device).crops if stays_on(device, self.bank) else self._cut
+        lies_there = device in self._copies or stays_on(device, self.bank)
+        cut = self._on(device).crops if lies_there else self._cut
         for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):
             starts = self._starts(clips, length, rng)
             weights = rng.beta(settings.alpha, settings.alpha, len(clips) // 2)
             yield Batch(
                 network.transform(cut(clips, starts, length).to(device)),
-                _moved(self.classes[clips], device),
-                _moved(weights.astype(np.float32), device),
+                _sent(self.classes[clips], device),
+                _sent(weights.astype(np.float32), device),
             )
 
     def _on(self, device: torch.device) -> BankOnDevice:
         """Return the clips' mels on a device, moved there at the first call."""
-        if device not in self._moved:
-            self._moved[device] = BankOnDevice(self.bank, device)
-        return self._moved[device]
+        if device not in self._copies:
+            self._copies[device] = BankOnDevice(self.bank, device)
+        return self._copies[device]
 
     def _cut(self, clips: Indices, starts: Indices, length: int) -> torch.Tensor:
         mels = torch.from_numpy(self.bank.crops(clips, starts, length))
@@ -122,20 +123,20 @@ class BankOnDevice:
     def crops(self, clips: Indices, starts: Indices, length: int) -> torch.Tensor:
         """Return what `MelBank.crops` does, float32 (crop, frame, mel), on the device."""
         device = self.mels.device
-        of, start = _moved(clips, device), _moved(starts, device)
+        of, start = _sent(clips, device), _sent(starts, device)
         frame = start[:, None] + torch.arange(length, device=device)
         return self.mels[self.first[of, None] + frame % self.frames[of, None]].float()
 
 
 def stays_on(device: torch.device, bank: MelBank) -> bool:
-    """Say whether a bank is to lie on a device: on a GPU, if it takes half of what is free."""
+    """Say whether a bank is to lie on a device: on a GPU, if it takes at most half of its space."""
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
     return 2 * HALF_BYTES * int(bank.frames.sum()) * bank.n_mels <= free
 
 
-def _moved(values: NDArray[Any], device: torch.device) -> torch.Tensor:
+def _sent(values: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Return an array on a device, without waiting for it where it is a GPU."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

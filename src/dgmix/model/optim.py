@@ -41,9 +41,10 @@ class Lars(Optimizer):
         assert closure is None
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            ratios = [torch.ones((), device=p.device) for p in parameters]
             if parameters and group["adapt"]:
                 ratios = _trust_ratios(parameters, group["weight_decay"], group["trust"])
+            else:
+                ratios = [torch.ones((), device=p.device) for p in parameters]
             for parameter, ratio in zip(parameters, ratios, strict=True):
                 self._step(parameter, ratio, group)
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from dgmix.config import Precision
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 
 def training_dtype(precision: Precision, encoder: nn.Module, device: torch.device) -> torch.dtype:
     """Return in which type the layers of a training compute.
@@ -21,7 +23,7 @@ def training_dtype(precision: Precision, encoder: nn.Module, device: torch.devic
     if precision == "auto":
         wanted = getattr(encoder, "trains_in_bfloat16", False) and multiplies_bfloat16(device)
         return torch.bfloat16 if wanted else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return DTYPES[precision]
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgmix.config import Precision, Recipe, StageSettings
+from dgmix.config import Recipe, StageSettings
 from dgmix.errors import DgmixError
 from dgmix.model.batch import Outcome
 from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
@@ -27,7 +26,7 @@ from dgmix.model.joint import Encode, joint_encoder, joint_norms
 from dgmix.model.network import Network, build_network
 from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
-from dgmix.model.precision import computing_in, training_dtype
+from dgmix.model.precision import DTYPES, computing_in, training_dtype
 from dgmix.progress import Advance, progress, say
 
 Stage = Literal["pretrain", "finetune"]
@@ -72,7 +71,8 @@ def train(
     """
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
     network = _start(recipe, crops, seed, device, saved.get("network"))
-    run.ranks.agree(seed, saved["stage"], saved["lines"], crops.bank.frames.tobytes())
+    dtype = training_dtype(recipe.precision, network.encoder, network.device)
+    run.ranks.agree(seed, saved["stage"], saved["lines"], str(dtype), crops.bank.frames.tobytes())
     if run.ranks.first:
         run.log.rewind(saved["lines"])
     with joint_norms(network.encoder, run.ranks):
@@ -80,10 +80,7 @@ def train(
             settings: StageSettings = getattr(recipe, stage)
             if number >= saved["stage"] and _wanted(stage, settings, crops):
                 resumed = saved if number == saved["stage"] and "optimizer" in saved else None
-                training = StageTraining(
-                    stage, settings, network, crops, seed, run, recipe.precision
-                )
-                training.complete(resumed)
+                StageTraining(stage, settings, network, crops, seed, run, dtype).complete(resumed)
         return _finish(network, recipe, crops, seed, run.ranks)
 
 
@@ -140,7 +137,7 @@ class StageTraining:
         crops: TrainingCrops,
         seed: int,
         run: Run,
-        precision: Precision = "auto",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.number, self.stage, self.settings = STAGES.index(stage), stage, settings
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
@@ -148,7 +145,7 @@ class StageTraining:
             torch.manual_seed(seed + 1)
             objective = build_objective(stage, settings, network.embedding_size, crops.class_count)
         self.objective = objective.to(network.device)
-        self.dtype = training_dtype(precision, network.encoder, network.device)
+        self.dtype = dtype
         self.encode = joint_encoder(network.encoder, run.ranks)
         self.optimizer = build_optimizer(settings, [network.encoder, self.objective])
         self.steps_per_epoch = crops.steps_per_epoch(settings)
@@ -176,7 +173,7 @@ class StageTraining:
         began = time.monotonic()
         rng = np.random.default_rng([self.seed, self.number, self.epoch])
         first = self.epoch * self.steps_per_epoch
-        sums: dict[str, Tensor] = defaultdict(partial(torch.zeros, (), dtype=torch.float64))
+        sums: dict[str, Tensor | float] = defaultdict(float)
         done = 0
         self.network.train()
         for step, batch in enumerate(self.crops.epoch(self.network, self.settings, rng), first):
@@ -186,11 +183,10 @@ class StageTraining:
             outcome = self._step(rate, self.objective, batch)
             done += 1
             for name, value in {"loss": outcome.loss, **outcome.terms}.items():
-                sums[name] += value.detach().double()
-            noted = done % STEPS_BETWEEN_NOTES == 1
-            advance(note=f"loss {outcome.loss.item():.3g}" if noted else "")
+                sums[name] = sums[name] + value.detach().double()
+            advance(note=self._note(outcome) if done % STEPS_BETWEEN_NOTES == 1 else "")
         self.epoch += 1
-        means = {name: total.item() / done for name, total in sums.items()}
+        means = {name: float(total) / done for name, total in sums.items()}
         self._check(means["loss"])
         self._report(outcome, {"steps": first + done, "lr": rate, **means}, began)
 
@@ -205,6 +201,11 @@ class StageTraining:
         self.run.ranks.average_gradients(parameters)
         self.optimizer.step()
         return outcome
+
+    def _note(self, outcome: Outcome) -> str:
+        loss = outcome.loss.item()
+        self._check(loss)
+        return f"loss {loss:.3g}"
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -233,12 +234,14 @@ class StageTraining:
         }
         if not done:
             state["epoch"] = self.epoch
+            state["dtype"] = str(self.dtype).removeprefix("torch.")
             state["objective"] = self.objective.state_dict()
             state["optimizer"] = self.optimizer.state_dict()
         save_checkpoint(self.run.checkpoint, state)
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.epoch, self.lines = saved["epoch"], saved["lines"]
+        self.dtype = DTYPES[saved.get("dtype", "float32")]
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
 

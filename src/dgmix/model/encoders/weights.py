@@ -62,7 +62,11 @@ def read_contents(path: Path) -> Contents:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError):
+        pass
+    try:
         return dict(flattened(_read_checkpoint(path)))
+    except RecursionError as error:
+        raise InputError(f"{path}: what it holds contains itself; give weights alone") from error
 
 
 def flattened(value: object, name: str = "") -> Iterator[tuple[str, Any]]:
