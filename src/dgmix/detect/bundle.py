@@ -71,7 +71,7 @@ def save_detector(detector: Detector, path: Path) -> None:
     about = {
         "format": FORMAT,
         "version": __version__,
-        "recipe": detector.recipe_.model_dump(mode="json"),
+        "recipe": _recipe_of(detector),
         "sections": memory.sections,
         "domains": memory.domains,
         "trained": healthy.trained,
@@ -80,6 +80,13 @@ def save_detector(detector: Detector, path: Path) -> None:
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"dgmix": json.dumps(about)})
+
+
+def _recipe_of(detector: Detector) -> dict[str, Any]:
+    """Return the recipe as plain values; of the file of weights that it began with, the name."""
+    recipe = detector.recipe_.model_dump(mode="json")
+    recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"]).name
+    return recipe
 
 
 def load_detector(path: Path) -> Detector:

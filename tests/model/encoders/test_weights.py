@@ -78,6 +78,17 @@ def test_an_encoder_that_dgmix_has_trained(
         assert torch.equal(one, other)
 
 
+def test_a_detector_tells_no_folder_of_the_weights_it_began_with(
+    tmp_path: Path, make_bank: Callable[..., Any], tiny: Recipe
+) -> None:
+    given = tiny.encoder.model_copy(update={"weights": str(tmp_path / "begun.pt")})
+    recipe = tiny.model_copy(update={"encoder": given})
+    network, bank = build_network(tiny, 7).eval(), make_bank(tiny, [0.6] * 4)
+    Detector(recipe).learn(recipe, network, bank, [""] * 4, [""] * 4).save(tmp_path / "a.dgmix")
+    assert str(tmp_path).encode() not in (tmp_path / "a.dgmix").read_bytes()
+    assert Detector.load(tmp_path / "a.dgmix").recipe_.encoder.weights == "begun.pt"
+
+
 class Trap:
     """What runs when it is unpickled."""
 
