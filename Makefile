@@ -4,9 +4,10 @@ CONSTRAINTS ?= constraints.txt
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 PROTOCOLS ?= ../shared/data/protocols
-QUALITY_SETS = $(if $(SIMULATED),simulated=runs/simulated@0$(comma)1$(comma)2) \
+SMALL = $(findstring small,$(SIMULATED))
+FULL = $(findstring full,$(SIMULATED))
+QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated small=runs/simulated-small') \
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
-comma := ,
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo install test check format bench-simulated bench-quality bench-speed clean help
@@ -35,11 +36,14 @@ format: .venv/developing ## Format the code
 bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 	$(BIN)/python benchmarks/simulated_set.py
 
-bench-quality: .venv/installed $(if $(SIMULATED),runs/simulated) ## README's tables; SIMULATED=1, SETS="name=table.csv", QUALITY="--readme README.md"
+bench-quality: .venv/installed $(if $(FULL),runs/simulated) $(if $(SMALL),runs/simulated-small) ## README's tables; SIMULATED="small full", SETS="name=table.csv", QUALITY="--readme README.md"
 	$(BIN)/python benchmarks/quality.py -o runs/quality $(QUALITY_SETS) $(SETS) $(QUALITY)
 
 runs/simulated: .venv/installed
 	test -e $@ || $(BIN)/dgmix simulate -d $@ --clips 200 --test-clips 25
+
+runs/simulated-small: .venv/installed
+	test -e $@ || $(BIN)/dgmix simulate -d $@ --sections 3 --clips 60 --test-clips 20
 
 bench-speed: .venv/developing ## benchmarks/results: how fast, beside a straightforward training; SPEED="--full"
 	$(BIN)/python benchmarks/speed.py $(SPEED)
