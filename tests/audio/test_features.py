@@ -230,7 +230,7 @@ def test_silence_is_the_floor() -> None:
         ({}, 8000, "features.f_max"),
         ({"f_max": 8000.1}, 16000, "features.f_max"),
         ({"f_min": 8000.0}, 16000, "features.f_min"),
-        ({"win_length": 1025}, 16000, "features.win_length"),
+        ({"win_length": 1026}, 16000, "features.win_length"),
     ],
 )
 def test_what_does_not_fit_is_refused(changed: dict[str, float], rate: int, named: str) -> None:
