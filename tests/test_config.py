@@ -313,6 +313,10 @@ def test_an_optimizer_without_a_name_is_adamw() -> None:
         ("pretrain: {epochs: many}", "setting 'pretrain.epochs': Input should be a valid integer"),
         ("pretrain: {epochs: 2.5}", "setting 'pretrain.epochs': Input should be a valid integer"),
         ("pretrain: {epochs: -1}", "setting 'pretrain.epochs': Input should be greater than"),
+        (
+            "features: {win_length: 401}",
+            "setting 'features.win_length': Input should be a multiple",
+        ),
         ("pretrain: {batch_size: 3}", "setting 'pretrain.batch_size': Input should be greater"),
         ("pretrain: {warmup: 1}", "setting 'pretrain.warmup': Input should be less than 1"),
         ("pretrain: {projector: []}", "setting 'pretrain.projector': List should have at least 1"),
