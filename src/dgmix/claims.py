@@ -7,9 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
-from dgmix.config import Recipe, dump_recipe, load_recipe, parse_recipe
+from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
 from dgmix.errors import InputError
@@ -31,7 +29,8 @@ def claims(output: Path, recipe: Recipe, units: Mapping[Path, Manifest]) -> dict
     tables = {folder / "clips.csv": _clips_table(clips) for folder, clips in units.items()}
     weights = recipe.encoder.weights_file()
     if weights:
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         tables[output / "weights.sha256"] = f"{digest}  {weights.name}\n"
     return {output / "recipe.yaml": dump_recipe(recipe), **tables}
 
@@ -40,17 +39,16 @@ def refuse_another(claimed: Mapping[Path, str]) -> None:
     """Raise `InputError` if a folder holds a run of another recipe or of other clips."""
     for path, text in claimed.items():
         if path.exists() and not _same(path, text):
-            what = WHAT[path.name]
             raise InputError(
-                f"{path}: this folder holds a run of {what}; give another folder with -o, "
-                "or the settings it was started with"
+                f"{path}: this folder holds a run of {WHAT[path.name]}; give another folder "
+                "with -o, or the settings it was started with"
             )
 
 
 def _same(path: Path, text: str) -> bool:
     """Say whether a file says what `text` does: a recipe may leave out what has its default."""
     if path.name == "recipe.yaml":
-        return load_recipe(path) == parse_recipe(yaml.safe_load(text), str(path))
+        return dump_recipe(load_recipe(path)) == text
     return path.read_text("utf-8") == text
 
 

@@ -26,27 +26,12 @@ from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 RECIPES = ("published", "default", "learned", "demo", *PRETRAINED)
-ViewName = Literal[
-    "dgmix",
-    "logmel-mean",
-    "logmel-q90",
-    "logmel-max",
-    "logmel-min",
-    "logmel-change",
-    "logmel-rhythm",
+RawViewName = Literal[
+    "logmel-mean", "logmel-q90", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
 ]
+ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal["mobilenetv2", "light", "temporal", "statistics", "aisfx", "beats", "eat"]
-BaselineName = Literal[
-    "learned",
-    "raw",
-    "untrained",
-    "logmel-mean",
-    "logmel-q90",
-    "logmel-max",
-    "logmel-min",
-    "logmel-change",
-    "logmel-rhythm",
-]
+BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
 PositiveInt = Annotated[int, Field(gt=0)]

@@ -61,7 +61,7 @@ def run(
     clips = chosen_machines(load_manifest(data), machines)
     if settings.detect.per_section:
         check_sections(clips)
-    weights = settings.encoder.weights_file()
+    settings.encoder.weights_file()  # said before anything is written
     store_folder = Path(cache) if cache else default_folder()
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))
@@ -82,7 +82,7 @@ def run(
                 complete_together(teachers, ranks, teach_unit)
                 complete_together(pending, ranks, complete_unit)
             else:
-                with _workers(pending, output, jobs, cluster, weights) as pool:
+                with _workers(pending, output, jobs, cluster) as pool:
                     complete(teachers, pool, teach_unit)
                     complete(pending, pool, complete_unit)
         ranks.first_does(partial(_judge_once, output, settings))
@@ -170,11 +170,7 @@ def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]
 
 @contextmanager
 def _workers(
-    units: Sequence[Unit],
-    output: Path,
-    jobs: int | None,
-    cluster: Cluster | None,
-    weights: Path | None,
+    units: Sequence[Unit], output: Path, jobs: int | None, cluster: Cluster | None
 ) -> Iterator[Executor]:
     """Yield processes of this machine, `jobs` or one a core (or GPU); or the nodes of a cluster.
 
@@ -183,9 +179,9 @@ def _workers(
     first = units[0]
     if cluster:
         recordings = [unit.clips[0].path for unit in units]
+        weights = first.recipe.encoder.weights_file()
         with token(output) as in_output, token(first.cache) as in_cache:
-            shared = [in_output, in_cache, *recordings, *([weights] if weights else [])]
-            cluster.require(shared)
+            cluster.require([in_output, in_cache, *recordings, *filter(None, [weights])])
             yield cluster
     else:
         cores = 1 if first.device.startswith("cuda") else os.cpu_count() or 1

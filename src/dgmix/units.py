@@ -95,27 +95,29 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
 
     ranks = ranks or ALONE
     ranks.first_does(partial(remove_unfinished, unit.folder))
-    crops, network = train_unit(unit.teacher or unit, ranks)
-    ranks.first_does(partial(_score_unit, unit, crops, network))
-
-
-def train_unit(unit: Unit, ranks: Ranks | None = None) -> tuple[TrainingCrops, Network]:
-    """Return the network of a unit, trained as far as it was not yet, and what it learned from."""
-    from dgmix.detect.views import network_for
-    from dgmix.model.distributed import ALONE
-    from dgmix.model.train import Run
-
-    crops = Known.healthy(unit).crops(unit.recipe)
-    run = Run(unit.folder, label=unit.label, ranks=ranks or ALONE)
-    return crops, network_for(unit.recipe, crops, unit.seed, run, unit.device)
+    known = Known.healthy(unit)
+    crops = (Known.healthy(unit.teacher) if unit.teacher else known).crops(unit.recipe)
+    network = _trained(unit.teacher or unit, crops, ranks)
+    ranks.first_does(partial(_score_unit, unit, known, crops, network))
 
 
 def teach_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     """Train the network of a unit that others share, and leave it in the unit's checkpoint."""
-    train_unit(unit, ranks)
+    from dgmix.model.distributed import ALONE
+
+    _trained(unit, Known.healthy(unit).crops(unit.recipe), ranks or ALONE)
 
 
-def _score_unit(unit: Unit, crops: TrainingCrops, network: Network) -> None:
+def _trained(unit: Unit, crops: TrainingCrops, ranks: Ranks) -> Network:
+    """Return the network of a unit, trained as far as it was not yet."""
+    from dgmix.detect.views import network_for
+    from dgmix.model.train import Run
+
+    run = Run(unit.folder, label=unit.label, ranks=ranks)
+    return network_for(unit.recipe, crops, unit.seed, run, unit.device)
+
+
+def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network) -> None:
     """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips
@@ -124,7 +126,6 @@ def _score_unit(unit: Unit, crops: TrainingCrops, network: Network) -> None:
     from dgmix.evaluate.scores import write_scores, write_submission
 
     recipe = unit.recipe
-    known = Known.healthy(unit)
     asked = Known(unit.store, unit.clips.select(split="test"))
     detector = known.learned(recipe, network)
     save_detector(detector, unit.folder / "detector.dgmix")

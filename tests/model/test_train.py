@@ -116,15 +116,14 @@ def test_one_seed_is_equal_to_the_bit_and_another_is_not(
     assert not same(trained[0], trained[2])
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_an_interrupted_training_ends_as_if_it_was_not(
+def interrupt(
+    recipe: Recipe,
     crops: TrainingCrops,
-    tiny: Recipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
     stop_after: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = weights(train(tiny, crops, 0, Run(tmp_path / "whole")))
+    """Train until so many epochs, of both stages together, are done."""
     epochs = 0
     plain = StageTraining._train_epoch
 
@@ -135,11 +134,23 @@ def test_an_interrupted_training_ends_as_if_it_was_not(
         epochs += 1
         plain(self, advance)
 
-    run = Run(tmp_path / "stopped", checkpoint_seconds=0)
     with monkeypatch.context() as patch:
         patch.setattr(StageTraining, "_train_epoch", until_interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train(tiny, crops, 0, run)
+            train(recipe, crops, 0, run)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_an_interrupted_training_ends_as_if_it_was_not(
+    crops: TrainingCrops,
+    tiny: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_after: int,
+) -> None:
+    whole = weights(train(tiny, crops, 0, Run(tmp_path / "whole")))
+    run = Run(tmp_path / "stopped", checkpoint_seconds=0)
+    interrupt(tiny, crops, run, stop_after, monkeypatch)
     assert same(whole, weights(train(tiny, crops, 0, run)))
     without_time = [
         [{k: v for k, v in line.items() if k != "seconds"} for line in log_of(tmp_path / name)]
@@ -213,18 +224,8 @@ def test_a_training_goes_on_in_the_precision_it_began_with(
     half = exact.model_copy(update={"precision": "bfloat16"})
     whole = weights(train(half, crops, 0, Run(tmp_path / "whole")))
     assert not same(whole, weights(train(exact, crops, 0, Run(tmp_path / "exact"))))
-    plain = StageTraining._train_epoch
-
-    def once(self: StageTraining, advance: Any) -> None:
-        if self.epoch == 1:
-            raise KeyboardInterrupt
-        plain(self, advance)
-
     run = Run(tmp_path / "stopped", checkpoint_seconds=0)
-    with monkeypatch.context() as patch:
-        patch.setattr(StageTraining, "_train_epoch", once)
-        with pytest.raises(KeyboardInterrupt):
-            train(half, crops, 0, run)
+    interrupt(half, crops, run, 1, monkeypatch)
     assert same(whole, weights(train(exact, crops, 0, run)))
 
 
