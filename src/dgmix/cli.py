@@ -155,7 +155,9 @@ def inspect(
 def run(
     recipe: Annotated[
         str,
-        typer.Argument(help="published, default, learned, demo, aisfx, beats, eat, or a file."),
+        typer.Argument(
+            help="published, default, learned, attributes, demo, aisfx, beats, eat, or a file."
+        ),
     ],
     data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],

@@ -36,7 +36,9 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
     recipe: Annotated[
         str,
-        typer.Option(help="published, default, learned, demo, aisfx, beats, eat, or a file."),
+        typer.Option(
+            help="published, default, learned, attributes, demo, aisfx, beats, eat, or a file."
+        ),
     ] = "default",
     changes: Changes = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,

@@ -25,12 +25,14 @@ from pydantic import (
 from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
-RECIPES = ("published", "default", "learned", "demo", *PRETRAINED)
+RECIPES = ("published", "default", "learned", "attributes", "demo", *PRETRAINED)
 RawViewName = Literal[
     "logmel-mean", "logmel-q90", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
 ]
 ViewName = Literal["dgmix", RawViewName]
-EncoderName = Literal["mobilenetv2", "light", "temporal", "statistics", "aisfx", "beats", "eat"]
+EncoderName = Literal[
+    "mobilenetv2", "light", "temporal", "statistics", "resnet", "aisfx", "beats", "eat"
+]
 BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -97,6 +99,9 @@ class EncoderSettings(Settings):
         description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
+    ensemble: PositiveInt = Field(
+        1, description="so many networks, each from a seed of its own, embed side by side"
+    )
     weights: str = Field(
         "", description="file of weights to start from; see docs/encoders-and-objectives.md"
     )

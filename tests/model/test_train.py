@@ -99,10 +99,13 @@ def test_a_batch_can_be_learned_by_heart(
     assert lines[-1]["loss"] < lines[0]["loss"]
 
 
-def test_one_section_is_not_fine_tuned(make_bank: Bank, tiny: Recipe, tmp_path: Path) -> None:
+def test_one_section_is_not_fine_tuned(
+    make_bank: Bank, tiny: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     crops = TrainingCrops.of(make_bank(tiny, [1.0] * 4), ["00"] * 4)
-    train(tiny, crops, 0, Run(tmp_path))
+    train(tiny, crops, 0, Run(tmp_path, label="pump"))
     assert {line["stage"] for line in log_of(tmp_path)} == {"pretrain"}
+    assert "pump: no fine-tuning, which tells classes apart" in capsys.readouterr().err
 
 
 def test_one_seed_is_equal_to_the_bit_and_another_is_not(

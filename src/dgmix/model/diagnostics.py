@@ -26,17 +26,18 @@ def collapse_numbers(outcome: Outcome) -> dict[str, float]:
     """Return the diagnostics of one batch by name.
 
     `embedding_std` and `projector_std`: standard deviation over crops, averaged over dimensions;
-    `effective_rank` of the embedding; `geometric_over_variance`: the geometric term over the
-    variance of what it compares, which stays small only if mixing is really learned.
+    `effective_rank` of the embedding; where there is a geometric term, `geometric_over_variance`:
+    that term over the variance of what it compares, which stays small only if mixing is really
+    learned.
     """
-    compared = outcome.embedding if outcome.projection is None else outcome.projection
     numbers = {
         "embedding_std": float(outcome.embedding.std(0).mean()),
         "effective_rank": effective_rank(outcome.embedding),
-        "geometric_over_variance": float(
-            outcome.terms["geometric"] / compared.var(0).mean().clamp_min(1e-12)
-        ),
     }
+    if "geometric" in outcome.terms:
+        compared = outcome.embedding if outcome.projection is None else outcome.projection
+        variance = compared.var(0).mean().clamp_min(1e-12)
+        numbers["geometric_over_variance"] = float(outcome.terms["geometric"] / variance)
     if outcome.projection is not None:
         numbers["projector_std"] = float(outcome.projection.std(0).mean())
     return numbers

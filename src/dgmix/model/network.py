@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dgmix.audio.features import decibels
 from dgmix.config import InputSettings, Recipe
 from dgmix.model.encoders import build_encoder
+from dgmix.model.encoders.ensemble import Ensemble, members_of
 from dgmix.model.encoders.weights import load_weights
 
 
@@ -41,12 +45,12 @@ class InputTransform(nn.Module):
 class Network(nn.Module):
     """Input transform and encoder: linear mel crops (crop, frame, mel) → (crop, embedding)."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.crop_frames = crop_frames(recipe)
         n_mels = recipe.features.n_mels
         self.transform = InputTransform(recipe.input, n_mels)
-        self.encoder = build_encoder(recipe.encoder, n_mels, self.crop_frames)
+        self.encoder = encoder or build_encoder(recipe.encoder, n_mels, self.crop_frames)
         self.embedding_size = int(self.encoder.embedding_size)  # type: ignore[arg-type]
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -59,6 +63,28 @@ class Network(nn.Module):
         """Return the embeddings (crop, dim) of linear mel crops (crop, frame, mel)."""
         embedding: Tensor = self.encoder(self.transform(mels))
         return embedding
+
+
+def member_seed(seed: int, number: int) -> int:
+    """Return the seed of one network of an ensemble; that of the first is the seed itself.
+
+    No two of different numbers or different seeds are alike, other than by chance.
+    """
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0]) if number else seed
+
+
+def without_ensemble(recipe: Recipe) -> Recipe:
+    """Return the recipe of one network of an ensemble."""
+    return recipe.model_copy(update={"encoder": recipe.encoder.model_copy(update={"ensemble": 1})})
+
+
+def side_by_side(recipe: Recipe, members: Sequence[Network]) -> Network:
+    """Return one network of those of an ensemble; the only one itself where there is no other."""
+    if len(members) == 1:
+        return members[0]
+    network = Network(recipe, Ensemble([member.encoder for member in members]))
+    network.transform = members[0].transform
+    return network.eval()
 
 
 def crop_frames(recipe: Recipe) -> int:
@@ -78,5 +104,6 @@ def build_network(recipe: Recipe, seed: int) -> Network:
         torch.manual_seed(seed)
         network = Network(recipe)
     if weights:
-        load_weights(network.encoder, recipe.encoder.name, weights)
+        for encoder in members_of(network.encoder):
+            load_weights(encoder, recipe.encoder.name, weights)
     return network

@@ -6,7 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,13 @@ from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_numbers, collapse_warning
 from dgmix.model.distributed import ALONE, Ranks
 from dgmix.model.joint import Encode, joint_encoder, joint_norms
-from dgmix.model.network import Network, build_network
+from dgmix.model.network import (
+    Network,
+    build_network,
+    member_seed,
+    side_by_side,
+    without_ensemble,
+)
 from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
 from dgmix.model.precision import DTYPES, computing_in, training_dtype
@@ -48,6 +54,15 @@ class Run:
     label: str = "training"
     ranks: Ranks = ALONE
 
+    def member(self, number: int) -> Run:
+        """Return where the training of one network of an ensemble keeps its state.
+
+        That of the first is this one; the others have folders in it.
+        """
+        name = f"network{number + 1}"
+        label = f"{self.label}, network {number + 1}"
+        return replace(self, folder=self.folder / name, label=label) if number else self
+
     @property
     def checkpoint(self) -> Path:
         """The resume checkpoint."""
@@ -68,7 +83,17 @@ def train(
     it. Continues from `run.checkpoint` where there is one: on one machine, with one number of
     threads, the result is the same to the bit as without the interruption. All of `run.ranks`
     call it alike and share each batch; each returns what one process would, up to rounding.
+    The networks of an ensemble are trained one after the other.
     """
+    alone = without_ensemble(recipe)
+    members = [
+        _train_one(alone, crops, member_seed(seed, number), run.member(number), device)
+        for number in range(recipe.encoder.ensemble)
+    ]
+    return side_by_side(recipe, members)
+
+
+def _train_one(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
     network = _start(recipe, crops, seed, device, saved.get("network"))
     dtype = training_dtype(recipe.precision, network.encoder, network.device)
@@ -78,7 +103,7 @@ def train(
     with joint_norms(network.encoder, run.ranks):
         for number, stage in enumerate(STAGES):
             settings: StageSettings = getattr(recipe, stage)
-            if number >= saved["stage"] and _wanted(stage, settings, crops):
+            if number >= saved["stage"] and _wanted(stage, settings, crops, run):
                 resumed = saved if number == saved["stage"] and "optimizer" in saved else None
                 StageTraining(stage, settings, network, crops, seed, run, dtype).complete(resumed)
         return _finish(network, recipe, crops, seed, run.ranks)
@@ -117,13 +142,16 @@ def _finish(
     return network.eval()
 
 
-def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops) -> bool:
-    """Say whether a stage is to be trained.
+def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops, run: Run) -> bool:
+    """Return whether a stage is to be trained; say so where it is left out against the recipe.
 
     With one class fine-tuning has nothing to tell apart; its geometric term alone would pull all
     embeddings into one point.
     """
-    return settings.epochs > 0 and (stage == "pretrain" or crops.class_count > 1)
+    classes = stage == "pretrain" or crops.class_count > 1
+    if settings.epochs and not classes and run.ranks.first:
+        say(f"{run.label}: no fine-tuning, which tells classes apart: all clips are of one")
+    return settings.epochs > 0 and classes
 
 
 class StageTraining:

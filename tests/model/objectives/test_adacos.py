@@ -104,23 +104,3 @@ def test_an_evaluation_leaves_the_scale_alone() -> None:
     batch = Batch(torch.randn(8, 1, 2, 3), torch.arange(8) % 2, torch.rand(4))
     objective(nn.Flatten(), batch)
     assert objective.scale == before
-
-
-@pytest.mark.parametrize("term", ["classification", "geometric"])
-def test_each_weight_scales_its_own_term(term: str) -> None:
-    def outcome(weight: float) -> tuple[float, float]:
-        torch.manual_seed(0)
-        objective = SubclusterAdaCos(FinetuneSettings(**{term: weight}), 6, 2)
-        batch = Batch(torch.rand(8, 1, 2, 3), torch.arange(8) % 2, torch.rand(4))
-        found = objective(lambda x: x.flatten(1).square(), batch)
-        return found.loss.item(), found.terms[term].item()
-
-    (high, value), (low, _) = outcome(3.0), outcome(1.0)
-    assert high - low == pytest.approx(2 * value, rel=1e-5)
-
-
-def test_one_section_has_nothing_to_classify() -> None:
-    objective = SubclusterAdaCos(FinetuneSettings(), 6, 1)
-    batch = Batch(torch.rand(4, 1, 2, 3), torch.zeros(4, dtype=torch.int64), torch.rand(2))
-    found = objective(nn.Flatten(), batch).terms["classification"].item()
-    assert found == pytest.approx(0, abs=1e-6)

@@ -15,7 +15,9 @@ from dgmix.config import EncoderSettings
 from dgmix.model.encoders.aisfx import AiSFX
 from dgmix.model.encoders.beats import BEATs
 from dgmix.model.encoders.eat import EAT
+from dgmix.model.encoders.ensemble import Ensemble
 from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
+from dgmix.model.encoders.resnet import ResNet
 from dgmix.model.encoders.statistics import Statistics
 from dgmix.model.encoders.temporal import TemporalFilters
 
@@ -35,6 +37,7 @@ ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
     "light": light,
     "statistics": Statistics,
     "temporal": TemporalFilters,
+    "resnet": ResNet,
     "aisfx": AiSFX,
     "beats": BEATs,
     "eat": EAT,
@@ -42,5 +45,11 @@ ENCODERS: dict[str, Callable[[EncoderSettings, int, int], nn.Module]] = {
 
 
 def build_encoder(settings: EncoderSettings, n_mels: int, frames: int) -> nn.Module:
-    """Return an untrained encoder for crops of `n_mels` bands and `frames` frames."""
-    return ENCODERS[settings.name](settings, n_mels, frames)
+    """Return an untrained encoder for crops of `n_mels` bands and `frames` frames.
+
+    That of `settings.ensemble` encoders if these are several.
+    """
+    build = ENCODERS[settings.name]
+    if settings.ensemble == 1:
+        return build(settings, n_mels, frames)
+    return Ensemble([build(settings, n_mels, frames) for _ in range(settings.ensemble)])

@@ -1,4 +1,4 @@
-"""Fine-tuning on mixed section labels by angles: sub-cluster AdaCos with trainable centres.
+"""Fine-tuning on mixed class labels by angles: sub-cluster AdaCos with trainable centres.
 
 AdaCos (Zhang et al., CVPR 2019, arXiv 1905.00292) finds the scale of a cosine softmax by itself;
 Wilkinghoff (IJCNN 2021; arXiv 2309.15643) gives every class several centres, so that a class need
@@ -8,18 +8,15 @@ not be one cloud, and lets them be trained.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dgmix.config import FinetuneSettings
-from dgmix.model.batch import Batch, Outcome, mix
-from dgmix.model.objectives.dgmix import geometric_term
+from dgmix.model.objectives.classes import MixedClasses
 
 WIDEST_ANGLE = math.pi / 4
-Encode = Callable[[Tensor], Tensor]
 
 
 def class_log_probabilities(cosines: Tensor, scale: Tensor) -> Tensor:
@@ -54,10 +51,10 @@ def adapted_scale(cosines: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
     return log_b / angle.cos()
 
 
-class SubclusterAdaCos(nn.Module):
-    """Predict how much of each section a mixture holds from angles to the sections' centres.
+class SubclusterAdaCos(MixedClasses):
+    """By angles to the classes' centres.
 
-    `centres` (section, sub_clusters, dim) are trained. `scale` follows the batches but does not
+    `centres` (class, sub_clusters, dim) are trained. `scale` follows the batches but does not
     fall below its first value: with few classes the other centres come to lie opposite, not at
     right angles as AdaCos supposes, and it would vanish.
     """
@@ -65,40 +62,25 @@ class SubclusterAdaCos(nn.Module):
     scale: Tensor
 
     def __init__(self, settings: FinetuneSettings, embedding_size: int, classes: int) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings, classes)
         shape = (classes, settings.sub_clusters, embedding_size)
         self.centres = nn.Parameter(functional.normalize(torch.randn(shape), dim=2))
-        self.norm = nn.BatchNorm1d(embedding_size, affine=False)
         self.least_scale = fixed_scale(classes * settings.sub_clusters)
         self.register_buffer("scale", torch.tensor(self.least_scale))
 
-    def forward(self, encoder: Encode, batch: Batch) -> Outcome:
-        """Return the loss of a batch and its terms `classification`, `geometric`."""
-        embedding = encoder(batch.inputs)
-        mixed = encoder(batch.mixed())
-        one_hot = functional.one_hot(batch.classes, len(self.centres)).to(mixed.dtype)
-        terms = {
-            "classification": self._divergence(mixed, mix(one_hot, batch.weights)),
-            "geometric": geometric_term(mixed, embedding, batch.weights),
-        }
-        loss = (
-            self.settings.classification * terms["classification"]
-            + self.settings.geometric * terms["geometric"]
-        )
-        return Outcome(loss, terms, embedding)
+    def log_probabilities(self, embedding: Tensor, shares: Tensor) -> Tensor:
+        """Return the predicted log-probabilities (pair, class) of embeddings (pair, dim).
 
-    def cosines(self, embedding: Tensor) -> Tensor:
-        """Return the cosines (crop, section, centre) of standardised embeddings (crop, dim)."""
-        directions = functional.normalize(self.norm(embedding), dim=1)
-        return torch.einsum("nd,csd->ncs", directions, functional.normalize(self.centres, dim=2))
-
-    def _divergence(self, embedding: Tensor, targets: Tensor) -> Tensor:
-        """Return KL(targets ‖ prediction), averaged over crops, in nats; adapts the scale."""
+        In training the scale is adapted to these embeddings and their `shares` (pair, class).
+        """
         cosines = self.cosines(embedding)
         if self.training:
             with torch.no_grad():
-                scale = adapted_scale(cosines, targets, self.scale)
+                scale = adapted_scale(cosines, shares, self.scale)
                 self.scale.copy_(scale.clamp_min(self.least_scale))
-        predicted = class_log_probabilities(cosines, self.scale)
-        return functional.kl_div(predicted, targets, reduction="batchmean")
+        return class_log_probabilities(cosines, self.scale)
+
+    def cosines(self, embedding: Tensor) -> Tensor:
+        """Return the cosines (pair, class, centre) of embeddings (pair, dim)."""
+        directions = functional.normalize(embedding, dim=1)
+        return torch.einsum("nd,csd->ncs", directions, functional.normalize(self.centres, dim=2))

@@ -1,0 +1,92 @@
+"""A residual network on the spectrogram of a whole clip, and how its maps vary over time.
+
+The spectrogram part of the systems of Wilkinghoff (ICASSP 2023, "Design choices for learning
+embeddings from auxiliary tasks for domain generalization in anomalous sound detection"): a 7×7
+stem, then four pairs of pre-activation blocks (He et al. 2016, arXiv 1603.05027). Time is pooled by
+mean and deviation (statistics pooling, Snyder et al. 2018), so that crops of any length have one
+size; frequency is not pooled, since a machine's bands do not move.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dgmix.config import EncoderSettings
+from dgmix.errors import InputError
+
+CHANNELS = (16, 32, 64, 128)
+EMBEDDING = 128
+DOWNSAMPLING = 2 ** (1 + len(CHANNELS))
+LEAST_VARIANCE = 1e-4
+
+
+class ResNet(nn.Module):
+    """(crop, 1, mel, frame) → (crop, 128) for the standard width."""
+
+    trains_in_bfloat16 = True
+
+    def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
+        super().__init__()
+        if frames < 1:
+            raise InputError(
+                "input.crop_seconds: a crop must hold at least one frame; make it longer"
+            )
+        first, *_, last = channels = [max(4, round(c * settings.width)) for c in CHANNELS]
+        self.embedding_size = max(4, round(EMBEDDING * settings.width))
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, first, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        pairs = zip([first, *channels], channels, strict=False)
+        self.blocks = nn.Sequential(
+            *(block for number, pair in enumerate(pairs) for block in _two_blocks(*pair, number))
+        )
+        bands = math.ceil(n_mels / DOWNSAMPLING)
+        self.embed = nn.Linear(2 * last * bands, self.embedding_size, bias=False)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""
+        embedding: Tensor = self.embed(statistics_over_time(self.blocks(self.stem(mels))))
+        return embedding
+
+
+class ResidualBlock(nn.Module):
+    """Twice batch norm, ReLU, 3×3; the input is added, by a 1×1 where its shape differs."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.BatchNorm2d(inputs),
+            nn.ReLU(),
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        )
+        same = inputs == outputs and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(crop, outputs, height / stride, width / stride)`."""
+        y: Tensor = self.layers(x) + self.shortcut(x)
+        return y
+
+
+def statistics_over_time(maps: Tensor) -> Tensor:
+    """Return mean and deviation over time of maps (crop, channel, band, frame).
+
+    Float32 (crop, 2 · channel · band), all means first. A deviation is at least 0.01.
+    """
+    maps = maps.float()
+    deviation = (maps.var(3, correction=0) + LEAST_VARIANCE).sqrt()
+    return torch.cat([maps.mean(3), deviation], 1).flatten(1)
+
+
+def _two_blocks(inputs: int, outputs: int, number: int) -> tuple[nn.Module, nn.Module]:
+    stride = 2 if number else 1
+    return ResidualBlock(inputs, outputs, stride), ResidualBlock(outputs, outputs, 1)
