@@ -31,7 +31,6 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
-from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import crop_frames
 from dgmix.model.train import STAGES, Run, total_steps, train
 from dgmix.pipeline import chosen_device
@@ -40,8 +39,9 @@ from dgmix.units import Known, Unit, plan
 from dgmix.workers import single_threaded_torch, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
+ATTRIBUTES = "attributes"
 OFFICIAL = {"ae": autoencoder, "mobilenetv2": mobilenetv2}
-PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *OFFICIAL)
+PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, ATTRIBUTES, *OFFICIAL)
 NAMES = {
     **{view: shown_system(view) for view in RAW_VIEWS},
     "ae": "official autoencoder",
@@ -49,10 +49,11 @@ NAMES = {
     "untrained": "untrained encoder",
     LEARNED_ALONE: "DG-Mix alone",
     FINETUNED: "DG-Mix + published fine-tuning",
+    ATTRIBUTES: "attributes of whole clips",
     "raw": "detector without its DG-Mix view",
     DETECTOR: "detector",
 }
-OF_SECTIONS = (FINETUNED, "mobilenetv2")
+OF_SECTIONS = (FINETUNED, ATTRIBUTES, "mobilenetv2")
 FEW_CLIPS, FEW_STEPS = 16, 4
 FORWARDS = 4.5  # a training step costs as much as so many passes of its crops forward
 
@@ -96,7 +97,8 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
     """Return the recipe of every part that is a `dgmix run`.
 
     The detector is the recipe as it is. DG-Mix alone is a part of its run where the detector has
-    a learned view, and a run of its own where it has not.
+    a learned view, and a run of its own where it has not. `attributes` is the learned view of the
+    recipe of that name, whatever the recipe.
     """
     base = load_recipe(name, changes)
     learned = LEARNED in base.detect.views
@@ -114,6 +116,7 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
         DETECTOR: changed(evaluate__baselines=baselines),
         LEARNED_ALONE: alone(evaluate__baselines=["untrained"]),
         FINETUNED: alone(evaluate__baselines=[], finetune=published),
+        ATTRIBUTES: load_recipe(ATTRIBUTES, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"]),
     }
     return {part: recipe for part, recipe in found.items() if part != LEARNED_ALONE or not learned}
 
@@ -196,10 +199,16 @@ def seconds_left(part: str, dataset: DataSet, recipe: Recipe) -> tuple[int, floa
     units = missing(part, dataset, recipe)
     if not units or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
         return len(units), 0.0
+    taught = trainings(units)
     with tempfile.TemporaryDirectory() as folder, single_threaded_torch():
         if part in OFFICIAL:
             return len(units), len(units) * _official_seconds(part, units[0], Path(folder))
-        return len(units), len(units) * _recipe_seconds(recipe, units[0], Path(folder))
+        return len(units), len(taught) * _recipe_seconds(recipe, taught[0], Path(folder))
+
+
+def trainings(units: Sequence[Unit]) -> list[Unit]:
+    """Return the units that train: those given, or those whose training they share."""
+    return list({unit.folder: unit for unit in (u.teacher or u for u in units)}.values())
 
 
 def _official_seconds(part: str, unit: Unit, folder: Path) -> float:
@@ -220,23 +229,32 @@ def _recipe_seconds(recipe: Recipe, unit: Unit, folder: Path) -> float:
     """Return the seconds of a recipe's training, and of hearing every window of every clip."""
     store = FeatureStore(unit.cache, recipe.audio, recipe.features)
     known = Known(store, unit.clips.select(split="train", label="normal"))
-    crops, run = TrainingCrops.of(known.bank, known.sections), Run(folder, label="how fast")
+    crops, run = known.crops(recipe), Run(folder, label="how fast")
     stages: dict[str, StageSettings] = {name: getattr(recipe, name) for name in STAGES}
     limits = {"min_steps": FEW_STEPS, "max_steps": FEW_STEPS}
     short = {name: stage.model_copy(update=limits) for name, stage in stages.items()}
     train(recipe.model_copy(update={**short, "recalibrate": False}), crops, 0, run, unit.device)
-    step = {name: s / FEW_STEPS for name, s in seconds_by_stage(run.log.path).items()}
+    each = recipe.encoder.ensemble
+    step = {name: each * s / FEW_STEPS for name, s in seconds_by_stage(run.log.path).items()}
     steps = {name: total_steps(stages[name], crops.steps_per_epoch(stages[name])) for name in step}
     windows = len(unit.clips) * float(known.bank.frames.mean()) / crop_frames(recipe)
-    forward = step["pretrain"] / recipe.pretrain.batch_size / FORWARDS
+    forward = max(s / getattr(recipe, name).batch_size for name, s in step.items()) / FORWARDS
     networks = 1 + ("untrained" in recipe.evaluate.baselines)
     return sum(step[name] * steps[name] for name in step) + networks * windows * forward
 
 
 def training_seconds(part: str, dataset: DataSet, recipe: Recipe) -> float:
     """Return the mean seconds of training of a part's units so far, by their logs; or NaN."""
-    logs = [log_of(part, unit) for unit in dataset.units(part, recipe)]
-    spent = [sum(seconds_by_stage(log).values()) for log in logs if log.exists()]
+    units = dataset.units(part, recipe)
+    logs = [
+        [log_of(part, unit)] if part in OFFICIAL else sorted(unit.folder.rglob("log.jsonl"))
+        for unit in (units if part in OFFICIAL else trainings(units))
+    ]
+    spent = [
+        sum(sum(seconds_by_stage(log).values()) for log in of_one)
+        for of_one in logs
+        if any(log.exists() for log in of_one)
+    ]
     return float(np.mean(spent)) if spent else math.nan
 
 

@@ -252,7 +252,9 @@ def test_an_unknown_setting_is_one_sentence(
     done = run_on(simulated, "--set", "detect.k=3")
     assert_one_sentence(done, 2, "mine.yaml: unknown setting 'detect.k'")
     done = dgmix("run", "best", "-d", simulated, "-o", tmp_path / "run")
-    assert_one_sentence(done, 2, "best: not a readable recipe", "published, default, learned, attributes, demo")
+    assert_one_sentence(
+        done, 2, "best: not a readable recipe", "published, default, learned, attributes, demo"
+    )
 
 
 def test_an_unreadable_folder_is_one_sentence(

@@ -137,13 +137,16 @@ def test_the_readme_has_the_markers(tmp_path: Path) -> None:
 
 def test_a_detector_of_several_views_is_shown_with_and_without_dgmix() -> None:
     found = systems.recipes_of("published", [f"detect.views=[{LEARNED}, logmel-max]"])
-    assert set(found) == {"detector", "finetuned"}
+    assert set(found) == {"detector", "finetuned", "attributes"}
     assert found["detector"].evaluate.baselines == [*RAW_VIEWS, "learned", "untrained", "raw"]
 
 
 def test_dgmix_alone_is_run_where_the_detector_is_raw() -> None:
     changes = ["detect.views=[logmel-mean, logmel-max]", "pretrain.epochs=3"]
     found = systems.recipes_of("default", changes)
+    attributes = found.pop("attributes")
+    assert attributes.detect.views == [LEARNED]
+    assert attributes.finetune.classes == "attributes"
     assert set(found) == {"detector", "learned", "finetuned"}
     assert found["detector"].evaluate.baselines == list(RAW_VIEWS)
     assert found["learned"].evaluate.baselines == ["untrained"]
@@ -195,6 +198,22 @@ def test_a_second_call_repeats_nothing(
     quality.main()
     assert capsys.readouterr().out == first.out
     assert (tmp_path / "quality.md").read_text().startswith(first.out.strip())
+
+
+def test_a_network_of_all_machines_counts_once(
+    tiny: Recipe, simulated: Path, tmp_path: Path
+) -> None:
+    recipe = tiny.model_copy(update={"together": True})
+    dataset = systems.DataSet("sim", simulated, (0, 1), tmp_path, tmp_path)
+    units = dataset.units("attributes", recipe)
+    assert len(units) == 4
+    taught = systems.trainings(units)
+    assert [unit.folder.name for unit in taught] == ["seed0", "seed1"]
+    for unit, logs in zip(taught, [["", "network2"], [""]], strict=True):
+        for name in logs:
+            (unit.folder / name).mkdir(parents=True, exist_ok=True)
+            (unit.folder / name / "log.jsonl").write_text('{"stage": "finetune", "seconds": 2}\n')
+    assert systems.training_seconds("attributes", dataset, recipe) == 3  # 2 · 2 and 2
 
 
 def test_how_long_a_recipe_takes_is_measured(
