@@ -136,8 +136,13 @@ def missing(part: str, dataset: DataSet, recipe: Recipe) -> list[Unit]:
     return [u for u in dataset.units(part, recipe) if not scored_with(part, u).exists()]
 
 
-def log_of(part: str, unit: Unit) -> Path:
-    return unit.folder / (f"log_{part}.jsonl" if part in OFFICIAL else "log.jsonl")
+def logs_of(part: str, unit: Unit) -> list[Path]:
+    """Return the training logs that a part has left of a unit: one for each network."""
+    return sorted(unit.folder.rglob(official_log(part) if part in OFFICIAL else "log.jsonl"))
+
+
+def official_log(part: str) -> str:
+    return f"log_{part}.jsonl"
 
 
 def complete(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
@@ -164,7 +169,7 @@ def complete_official(part: str, unit: Unit) -> None:
         asked.bank,
         asked.sections,
         unit.seed,
-        log_of(part, unit),
+        unit.folder / official_log(part),
         unit.device,
     )
     write_scores(scored_with(part, unit), asked.scored(scores))
@@ -196,19 +201,19 @@ def seconds_left(part: str, dataset: DataSet, recipe: Recipe) -> tuple[int, floa
     Measured on a short training for the first of them; the clips must have been decoded. What is
     only compared, not trained, counts as nothing.
     """
-    units = missing(part, dataset, recipe)
-    if not units or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
-        return len(units), 0.0
-    taught = trainings(units)
+    taught = trainings(part, missing(part, dataset, recipe))
+    if not taught or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
+        return len(taught), 0.0
     with tempfile.TemporaryDirectory() as folder, single_threaded_torch():
         if part in OFFICIAL:
-            return len(units), len(units) * _official_seconds(part, units[0], Path(folder))
-        return len(units), len(taught) * _recipe_seconds(recipe, taught[0], Path(folder))
+            return len(taught), len(taught) * _official_seconds(part, taught[0], Path(folder))
+        return len(taught), len(taught) * _recipe_seconds(recipe, taught[0], Path(folder))
 
 
-def trainings(units: Sequence[Unit]) -> list[Unit]:
-    """Return the units that train: those given, or those whose training they share."""
-    return list({unit.folder: unit for unit in (u.teacher or u for u in units)}.values())
+def trainings(part: str, units: Sequence[Unit]) -> list[Unit]:
+    """Return the units that train for a part: those given, or those whose training they share."""
+    train = [unit if part in OFFICIAL else unit.teacher or unit for unit in units]
+    return list({unit.folder: unit for unit in train}.values())
 
 
 def _official_seconds(part: str, unit: Unit, folder: Path) -> float:
@@ -221,7 +226,7 @@ def _official_seconds(part: str, unit: Unit, folder: Path) -> float:
     log = folder / "log.jsonl"
     for _ in range(2):  # the first one warms up
         system.scores(*heard, *heard, unit.seed, log, unit.device, epochs=1)
-    seconds: float = system.EPOCHS * sum(seconds_by_stage(log).values()) * len(normal) / len(few)
+    seconds: float = system.EPOCHS * total_seconds(log) * len(normal) / len(few)
     return seconds
 
 
@@ -245,17 +250,14 @@ def _recipe_seconds(recipe: Recipe, unit: Unit, folder: Path) -> float:
 
 def training_seconds(part: str, dataset: DataSet, recipe: Recipe) -> float:
     """Return the mean seconds of training of a part's units so far, by their logs; or NaN."""
-    units = dataset.units(part, recipe)
-    logs = [
-        [log_of(part, unit)] if part in OFFICIAL else sorted(unit.folder.rglob("log.jsonl"))
-        for unit in (units if part in OFFICIAL else trainings(units))
-    ]
-    spent = [
-        sum(sum(seconds_by_stage(log).values()) for log in of_one)
-        for of_one in logs
-        if any(log.exists() for log in of_one)
-    ]
+    logs = [logs_of(part, unit) for unit in trainings(part, dataset.units(part, recipe))]
+    spent = [sum(map(total_seconds, of_one)) for of_one in logs if of_one]
     return float(np.mean(spent)) if spent else math.nan
+
+
+def total_seconds(log: Path) -> float:
+    """Return the seconds in a training log."""
+    return sum(seconds_by_stage(log).values())
 
 
 def seconds_by_stage(log: Path) -> dict[str, float]:

@@ -471,7 +471,8 @@ def test_other_weights_are_another_run(
 def test_together_one_network_learns_and_each_machine_has_its_memory(
     small: Recipe, simulated: Path, shared_cache: Path, tmp_path: Path, in_process: None
 ) -> None:
-    recipe = small.model_copy(update={"together": True})
+    encoder = small.encoder.model_copy(update={"ensemble": 2})
+    recipe = small.model_copy(update={"together": True, "encoder": encoder})
     output = run(recipe, simulated, tmp_path, cache=shared_cache, device="cpu")
     detectors = [load_detector(path) for path in sorted(output.glob("*/seed0/detector.dgmix"))]
     one, two = (detector.network_.state_dict() for detector in detectors)
@@ -484,6 +485,7 @@ def test_together_one_network_learns_and_each_machine_has_its_memory(
         "clips.csv",
         "last.ckpt",
         "log.jsonl",
+        "network2",
     }
     assert "together" in (output / "report.html").read_text("utf-8")
     with pytest.raises(InputError, match="other clips"):

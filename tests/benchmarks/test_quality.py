@@ -207,7 +207,8 @@ def test_a_network_of_all_machines_counts_once(
     dataset = systems.DataSet("sim", simulated, (0, 1), tmp_path, tmp_path)
     units = dataset.units("attributes", recipe)
     assert len(units) == 4
-    taught = systems.trainings(units)
+    taught = systems.trainings("attributes", units)
+    assert len(systems.trainings("ae", units)) == 4
     assert [unit.folder.name for unit in taught] == ["seed0", "seed1"]
     for unit, logs in zip(taught, [["", "network2"], [""]], strict=True):
         for name in logs:
