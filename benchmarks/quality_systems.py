@@ -39,9 +39,9 @@ from dgmix.units import Known, Unit, plan
 from dgmix.workers import single_threaded_torch, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
-ATTRIBUTES = "attributes"
+WHOLE_CLIPS = ("whole-clips", "attributes")
 OFFICIAL = {"ae": autoencoder, "mobilenetv2": mobilenetv2}
-PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, ATTRIBUTES, *OFFICIAL)
+PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *WHOLE_CLIPS, *OFFICIAL)
 NAMES = {
     **{view: shown_system(view) for view in RAW_VIEWS},
     "ae": "official autoencoder",
@@ -49,11 +49,12 @@ NAMES = {
     "untrained": "untrained encoder",
     LEARNED_ALONE: "DG-Mix alone",
     FINETUNED: "DG-Mix + published fine-tuning",
-    ATTRIBUTES: "attributes of whole clips",
+    "whole-clips": "DG-Mix on whole clips",
+    "attributes": "attributes of whole clips",
     "raw": "detector without its DG-Mix view",
     DETECTOR: "detector",
 }
-OF_SECTIONS = (FINETUNED, ATTRIBUTES, "mobilenetv2")
+OF_SECTIONS = (FINETUNED, "attributes", "mobilenetv2")
 FEW_CLIPS, FEW_STEPS = 16, 4
 FORWARDS = 4.5  # a training step costs as much as so many passes of its crops forward
 
@@ -97,8 +98,8 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
     """Return the recipe of every part that is a `dgmix run`.
 
     The detector is the recipe as it is. DG-Mix alone is a part of its run where the detector has
-    a learned view, and a run of its own where it has not. `attributes` is the learned view of the
-    recipe of that name, whatever the recipe.
+    a learned view, and a run of its own where it has not. `WHOLE_CLIPS` are the learned views of
+    the recipes of those names, whatever the recipe.
     """
     base = load_recipe(name, changes)
     learned = LEARNED in base.detect.views
@@ -116,8 +117,9 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
         DETECTOR: changed(evaluate__baselines=baselines),
         LEARNED_ALONE: alone(evaluate__baselines=["untrained"]),
         FINETUNED: alone(evaluate__baselines=[], finetune=published),
-        ATTRIBUTES: load_recipe(ATTRIBUTES, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"]),
     }
+    for part in WHOLE_CLIPS:
+        found[part] = load_recipe(part, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"])
     return {part: recipe for part, recipe in found.items() if part != LEARNED_ALONE or not learned}
 
 

@@ -253,7 +253,10 @@ def test_an_unknown_setting_is_one_sentence(
     assert_one_sentence(done, 2, "mine.yaml: unknown setting 'detect.k'")
     done = dgmix("run", "best", "-d", simulated, "-o", tmp_path / "run")
     assert_one_sentence(
-        done, 2, "best: not a readable recipe", "published, default, learned, attributes, demo"
+        done,
+        2,
+        "best: not a readable recipe",
+        "published, default, learned, whole-clips, attributes, demo",
     )
 
 

@@ -25,7 +25,7 @@ from pydantic import (
 from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
-RECIPES = ("published", "default", "learned", "attributes", "demo", *PRETRAINED)
+RECIPES = ("published", "default", "learned", "whole-clips", "attributes", "demo", *PRETRAINED)
 RawViewName = Literal[
     "logmel-mean", "logmel-q90", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
 ]

@@ -137,16 +137,16 @@ def test_the_readme_has_the_markers(tmp_path: Path) -> None:
 
 def test_a_detector_of_several_views_is_shown_with_and_without_dgmix() -> None:
     found = systems.recipes_of("published", [f"detect.views=[{LEARNED}, logmel-max]"])
-    assert set(found) == {"detector", "finetuned", "attributes"}
+    assert set(found) == {"detector", "finetuned", "whole-clips", "attributes"}
     assert found["detector"].evaluate.baselines == [*RAW_VIEWS, "learned", "untrained", "raw"]
 
 
 def test_dgmix_alone_is_run_where_the_detector_is_raw() -> None:
     changes = ["detect.views=[logmel-mean, logmel-max]", "pretrain.epochs=3"]
     found = systems.recipes_of("default", changes)
-    attributes = found.pop("attributes")
-    assert attributes.detect.views == [LEARNED]
-    assert attributes.finetune.classes == "attributes"
+    whole = [found.pop(name) for name in ("whole-clips", "attributes")]
+    assert [recipe.detect.views for recipe in whole] == [[LEARNED]] * 2
+    assert [recipe.encoder.name for recipe in whole] == ["resnet"] * 2
     assert set(found) == {"detector", "learned", "finetuned"}
     assert found["detector"].evaluate.baselines == list(RAW_VIEWS)
     assert found["learned"].evaluate.baselines == ["untrained"]
