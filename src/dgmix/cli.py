@@ -156,7 +156,8 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, or a file."
+            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            "or a file."
         ),
     ],
     data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],

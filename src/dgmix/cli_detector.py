@@ -37,7 +37,8 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, or a file."
+            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            "or a file."
         ),
     ] = "default",
     changes: Changes = None,

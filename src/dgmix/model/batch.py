@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops of one machine type, in two halves that are mixed pair by pair.
+    """Crops of one machine type, or of several together, in two halves that are mixed in pairs.
 
     `inputs` float32 (crop, 1, mel, frame); `classes` int64 (crop,), the index of what each crop
     is an example of, a section say; `weights` float32 (crop / 2,), the λ of each pair. The number
