@@ -22,7 +22,7 @@ CURVES = {
     "geometric": ("Geometric term", "between the embedding of a mixture and the mixed embeddings"),
     "variance": ("Variance term", "0 where every dimension has a standard deviation of 1 or more"),
     "covariance": ("Covariance term", "0 where no two dimensions are correlated"),
-    "classification": ("Classification term", "of the mixed section labels"),
+    "classification": ("Classification term", "of the mixed class labels"),
     "lr": ("Learning rate", "as the schedule sets it"),
     "embedding_std": ("Standard deviation of the embedding", "near 0: collapsed"),
     "effective_rank": ("Effective rank of the embedding", "near 1: all on one line"),
