@@ -31,7 +31,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
-from dgmix.model.network import crop_frames
+from dgmix.model.network import crop_frames, without_ensemble
 from dgmix.model.train import STAGES, Run, total_steps, train
 from dgmix.pipeline import chosen_device
 from dgmix.progress import say
@@ -240,7 +240,8 @@ def _recipe_seconds(recipe: Recipe, unit: Unit, folder: Path) -> float:
     stages: dict[str, StageSettings] = {name: getattr(recipe, name) for name in STAGES}
     limits = {"min_steps": FEW_STEPS, "max_steps": FEW_STEPS}
     short = {name: stage.model_copy(update=limits) for name, stage in stages.items()}
-    train(recipe.model_copy(update={**short, "recalibrate": False}), crops, 0, run, unit.device)
+    once = without_ensemble(recipe.model_copy(update={**short, "recalibrate": False}))
+    train(once, crops, 0, run, unit.device)
     each = recipe.encoder.ensemble
     step = {name: each * s / FEW_STEPS for name, s in seconds_by_stage(run.log.path).items()}
     steps = {name: total_steps(stages[name], crops.steps_per_epoch(stages[name])) for name in step}

@@ -10,12 +10,13 @@ size; frequency is not pooled, since a machine's bands do not move.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from dgmix.config import EncoderSettings
-from dgmix.errors import InputError
+from dgmix.model.encoders.size import check_size
 
 CHANNELS = (16, 32, 64, 128)
 EMBEDDING = 128
@@ -30,10 +31,7 @@ class ResNet(nn.Module):
 
     def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
         super().__init__()
-        if frames < 1:
-            raise InputError(
-                "input.crop_seconds: a crop must hold at least one frame; make it longer"
-            )
+        check_size("resnet", 1, n_mels, frames)
         first, *_, last = channels = [max(4, round(c * settings.width)) for c in CHANNELS]
         self.embedding_size = max(4, round(EMBEDDING * settings.width))
         self.stem = nn.Sequential(
@@ -42,10 +40,11 @@ class ResNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, padding=1),
         )
-        pairs = zip([first, *channels], channels, strict=False)
-        self.blocks = nn.Sequential(
-            *(block for number, pair in enumerate(pairs) for block in _two_blocks(*pair, number))
-        )
+        blocks: list[nn.Module] = []
+        for number, (inputs, outputs) in enumerate(pairwise([first, *channels])):
+            blocks.append(ResidualBlock(inputs, outputs, stride=2 if number else 1))
+            blocks.append(ResidualBlock(outputs, outputs, stride=1))
+        self.blocks = nn.Sequential(*blocks)
         bands = math.ceil(n_mels / DOWNSAMPLING)
         self.embed = nn.Linear(2 * last * bands, self.embedding_size, bias=False)
 
@@ -85,8 +84,3 @@ def statistics_over_time(maps: Tensor) -> Tensor:
     maps = maps.float()
     deviation = (maps.var(3, correction=0) + LEAST_VARIANCE).sqrt()
     return torch.cat([maps.mean(3), deviation], 1).flatten(1)
-
-
-def _two_blocks(inputs: int, outputs: int, number: int) -> tuple[nn.Module, nn.Module]:
-    stride = 2 if number else 1
-    return ResidualBlock(inputs, outputs, stride), ResidualBlock(outputs, outputs, 1)
