@@ -1,10 +1,9 @@
 """What the two official baselines of DCASE 2022 Task 2 have in common: how they hear a clip.
 
-Their log-mel is librosa's: 128 bands of Slaney's scale and norm, n_fft 1024, hop 512. One thing
-differs: theirs are bands of the power spectrum, the feature store's are of the magnitudes. And two
-things are left as torch has them, for trainings on few clips: Keras's slower running averages of
-batch norm lag behind there, and the last tenth of the vectors, which the baselines hold out to
-watch their loss, may be all that there is of the target domain.
+Their log-mel is librosa's: 128 bands of the power spectrum on Slaney's scale and with its norm,
+n_fft 1024, hop 512. Two things are left as torch has them, for trainings on few clips: Keras's
+slower running averages of batch norm lag behind there, and the last tenth of the vectors, which the
+baselines hold out to watch their loss, may be all that there is of the target domain.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from dgmix.model.checkpoint import TrainingLog
 from dgmix.progress import progress
 
 AUDIO = AudioSettings(remove_mean=False)
-FEATURES = FeatureSettings(mel_scale="slaney", mel_norm="slaney", window_norm=False)
+FEATURES = FeatureSettings(power=2, mel_scale="slaney", mel_norm="slaney", window_norm=False)
 LEAST = float(np.finfo(np.float64).eps) ** 0.5
 
 
@@ -67,7 +66,7 @@ class Vectors:
 
 
 def logmel(mel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return 10 · log10 of squared magnitudes, which are at least float64's epsilon, in dB."""
+    """Return 10 · log10 of powers, whose roots `mel` are; at least float64's epsilon, in dB."""
     return np.asarray(20 * np.log10(np.maximum(mel, LEAST)), np.float32)
 
 
