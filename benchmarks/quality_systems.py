@@ -21,7 +21,6 @@ import mobilenetv2
 import numpy as np
 import official
 import polars as pl
-import torch
 import yaml
 
 import dgmix
@@ -36,7 +35,7 @@ from dgmix.model.train import STAGES, Run, total_steps, train
 from dgmix.pipeline import chosen_device
 from dgmix.progress import say
 from dgmix.units import Known, Unit, plan
-from dgmix.workers import single_threaded_torch, worker_pool
+from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
 WHOLE_CLIPS = ("whole-clips", "attributes")
@@ -184,10 +183,6 @@ def official_clips(unit: Unit) -> tuple[Known, Known]:
     return Known(store, normal), Known(store, unit.clips.select(split="test"))
 
 
-def use_one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def decode(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
     """Put the features that a part needs into the cache, where they are not there."""
     heard = official if part in OFFICIAL else None
@@ -246,9 +241,10 @@ def _recipe_seconds(recipe: Recipe, unit: Unit, folder: Path) -> float:
     step = {name: each * s / FEW_STEPS for name, s in seconds_by_stage(run.log.path).items()}
     steps = {name: total_steps(stages[name], crops.steps_per_epoch(stages[name])) for name in step}
     windows = len(unit.clips) * float(known.bank.frames.mean()) / crop_frames(recipe)
-    forward = max(s / getattr(recipe, name).batch_size for name, s in step.items()) / FORWARDS
+    forwards = [s / getattr(recipe, name).batch_size / FORWARDS for name, s in step.items()]
     networks = 1 + ("untrained" in recipe.evaluate.baselines)
-    return sum(step[name] * steps[name] for name in step) + networks * windows * forward
+    hearing = networks * windows * max(forwards, default=0.0)
+    return sum(step[name] * steps[name] for name in step) + hearing
 
 
 def training_seconds(part: str, dataset: DataSet, recipe: Recipe) -> float:

@@ -84,6 +84,7 @@ def test_a_place_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
         (errno.ENOSPC, DgmixError, "the disk is full; free some space"),
         (errno.EDQUOT, DgmixError, "the disk is full; free some space"),
         (errno.EIO, DgmixError, "the disk reports a read or write error"),
+        (errno.EMFILE, DgmixError, "too many files are open; allow more of them"),
         (errno.EACCES, InputError, "permission denied; choose another path or its permissions"),
         (errno.EROFS, InputError, "read-only file system; choose another path"),
         (errno.ENAMETOOLONG, InputError, "file name too long; choose another path"),
@@ -118,11 +119,33 @@ def test_other_errors_are_left_alone() -> None:
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "text")
+    below = make_folder(tmp_path / "below")
     with atomic_path(tmp_path / "file") as temporary:
-        (tmp_path / f"{temporary.stem}2.part").write_text("left")
-    (tmp_path / "my.part").write_text("somebody else's")
-    remove_unfinished(tmp_path)
-    assert names(tmp_path) == ["file", "my.part"]
+        for folder in (tmp_path, below):
+            left = folder / f"{temporary.stem}2.part"
+            left.write_text("left")
+            os.utime(left, (0, 0))
+        (tmp_path / "my.part").write_text("somebody else's")
+        remove_unfinished(tmp_path)
+        assert temporary.exists()
+    assert names(below) == []
+    assert names(tmp_path) == ["below", "file", "my.part"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_writers_the_first_stays(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*names: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    target = tmp_path / "file"
+    for text in ("first", "second"):
+        write_text(target, text, replace=False)
+    assert target.read_text() == "first"
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def state(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def write_table(path: Path, clips: Sequence[Clip]) -> Path:
-    columns = ("path", "machine", "section", "domain", "split", "label", "repeat")
+    columns = ("path", "machine", "section", "domain", "split", "label", "attributes", "repeat")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -153,7 +153,7 @@ def test_the_clips_of_a_unit_are_a_table_that_can_be_read(
 ) -> None:
     (tmp_path / "fan").symlink_to(simulated / "fan")
     shutil.copy(finished / "fan/seed0/clips.csv", tmp_path)
-    told = [replace(clip, attributes="") for clip in load_manifest(simulated).select(machine="fan")]
+    told = list(load_manifest(simulated).select(machine="fan"))
     read = load_manifest(tmp_path / "clips.csv")
     assert [replace(c, path=simulated / c.path.relative_to(tmp_path)) for c in read] == told
 
@@ -188,6 +188,12 @@ def test_a_second_call_repeats_nothing(
     assert run(tiny, simulated, finished, cache=cache, device="cpu") == finished
     assert state(finished) == before
     assert not cache.exists()
+
+
+def test_a_detector_knows_its_seed(simulated: Path, start: Run) -> None:
+    output = start(simulated, machines=["fan"], seeds=[0, 3])
+    seeds = [load_detector(output / f"fan/seed{seed}/detector.dgmix").seed for seed in (0, 3)]
+    assert seeds == [0, 3]
 
 
 def test_seeds_can_be_added(simulated: Path, start: Run) -> None:
@@ -246,6 +252,37 @@ def test_other_clips_are_refused(
     with pytest.raises(InputError, match=r"fan/seed0/clips\.csv: .* a run of other clips"):
         start(fewer, finished, recipe=tiny)
     assert state(finished) == before
+
+
+def test_a_run_that_another_one_forestalled_is_refused(
+    simulated: Path, start: Run, small: Recipe, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the clips are decoded, a run of another recipe claims the folder."""
+    decode, outputs = FeatureStore.add, []
+
+    def meanwhile(store: FeatureStore, *arguments: Any) -> None:
+        decode(store, *arguments)
+        if not outputs:
+            outputs.append("the other one")
+            outputs.append(start(simulated, recipe=small, machines=["fan"]))
+
+    monkeypatch.setattr(FeatureStore, "add", meanwhile)
+    with pytest.raises(InputError, match=r"recipe\.yaml: .* another recipe"):
+        start(simulated, recipe=tiny, machines=["valve"])
+    assert set(results(outputs[1])["machine"]) == {"fan"}
+    assert not (outputs[1] / "valve").exists()
+
+
+def test_other_attributes_are_other_clips(simulated: Path, start: Run, tmp_path: Path) -> None:
+    clips = load_manifest(simulated).select(machine="fan")
+    output = start(write_table(tmp_path / "one.csv", clips))
+    told = output / "fan/seed0/clips.csv"
+    other = write_table(tmp_path / "two.csv", [replace(c, attributes="load 3") for c in clips])
+    with pytest.raises(InputError, match="a run of other clips"):
+        start(other, seeds=[0, 1])
+    lines = told.read_text().splitlines()
+    told.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in lines))  # of an older dgmix
+    start(tmp_path / "one.csv", seeds=[0, 1])
 
 
 def test_a_recording_that_cannot_be_read_does_not_claim_the_folder(
@@ -490,6 +527,19 @@ def test_together_one_network_learns_and_each_machine_has_its_memory(
     assert "together" in (output / "report.html").read_text("utf-8")
     with pytest.raises(InputError, match="other clips"):
         run(recipe, simulated, tmp_path, machines=["fan"], cache=shared_cache, device="cpu")
+
+
+def test_a_machine_of_the_name_of_what_all_share_is_refused(
+    small: Recipe, simulated: Path, start: Run, tmp_path: Path
+) -> None:
+    clips = [
+        replace(clip, machine={"fan": TOGETHER}.get(clip.machine, clip.machine))
+        for clip in load_manifest(simulated)
+    ]
+    table = write_table(tmp_path / "table.csv", clips)
+    assert set(results(start(table, "each"))["machine"]) == {TOGETHER, "valve"}
+    with pytest.raises(InputError, match="a machine type is called 'together'"):
+        start(table, "shared", recipe=small.model_copy(update={"together": True}))
 
 
 # The demo

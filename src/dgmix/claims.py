@@ -1,8 +1,10 @@
-"""What a folder of a run is made of: written before any work, and another run is refused there."""
+"""What a folder of a run is made of: written before training, and another run is refused there."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,17 +48,27 @@ def refuse_another(claimed: Mapping[Path, str]) -> None:
 
 
 def _same(path: Path, text: str) -> bool:
-    """Say whether a file says what `text` does: a recipe may leave out what has its default."""
+    """Say whether a file says what `text` does.
+
+    A recipe may leave out what has its default; a table of an older dgmix has no attributes.
+    """
+    there = path.read_text("utf-8")
     if path.name == "recipe.yaml":
         return dump_recipe(load_recipe(path)) == text
-    return path.read_text("utf-8") == text
+    if path.name == "clips.csv":
+        first, *_ = theirs = list(csv.reader(io.StringIO(there))) or [[]]
+        return theirs == [row[: len(first)] for row in csv.reader(io.StringIO(text))]
+    return there == text
 
 
 def claim(output: Path, claimed: Mapping[Path, str]) -> None:
-    """Write what the run is made of, and remove the report: it will not tell all any more."""
+    """Write what the run is made of, and remove the report: it will not tell all any more.
+
+    Raises `InputError` if another run, started at the same time, has claimed the folder meanwhile.
+    """
     for path, text in claimed.items():
-        if not path.exists():
-            write_text(path, text)
+        write_text(path, text, replace=False)
+        refuse_another({path: text})
     write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
     (output / "report.html").unlink(missing_ok=True)
 
@@ -64,6 +76,6 @@ def claim(output: Path, claimed: Mapping[Path, str]) -> None:
 def _clips_table(clips: Manifest) -> str:
     from dgmix.evaluate.scores import csv_text
 
-    columns = ("machine", "section", "domain", "split", "label")
+    columns = ("machine", "section", "domain", "split", "label", "attributes")
     rows = [(clips.shown_path(clip), *(getattr(clip, c) for c in columns)) for clip in clips]
     return csv_text([("path", *columns), *rows])

@@ -36,6 +36,7 @@ EncoderName = Literal[
 BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
+MOST_NETWORKS = 32
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -99,7 +100,7 @@ class EncoderSettings(Settings):
         description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
-    ensemble: PositiveInt = Field(
+    ensemble: Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
         1, description="so many networks, each from a seed of its own, embed side by side"
     )
     weights: str = Field(

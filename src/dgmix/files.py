@@ -5,20 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgmix.errors import DgmixError, InputError
 
+LEFT_BEHIND = 3600.0  # seconds
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `target`; move it onto `target` when the block ends well.
 
+    Without `replace` a target that is there by then, of another process say, stays as it is.
     Missing parent folders are made. When the block raises, the temporary file is removed and
     `target` stays as it was. Errors of the operating system leave as one sentence: a place that
     cannot be written is an `InputError`, a full disk or broken medium a `DgmixError`.
@@ -37,7 +40,8 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.chmod(0o666 & ~UMASK)
-            temporary.replace(target)
+            if replace or not _linked(temporary, target):
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -46,7 +50,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 def token(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a file in a folder for as long as the block lasts: who sees it sees that very folder.
 
-    Where its process is killed, `remove_unfinished` removes it.
+    Where its process is killed it stays, until `remove_unfinished` removes it.
     """
     with explained(folder):
         handle, name = tempfile.mkstemp(dir=folder, prefix=".token.", suffix=".part")
@@ -57,16 +61,35 @@ def token(folder: str | os.PathLike[str]) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write `text` (UTF-8, newlines as they are) to `target`, whole or not at all."""
-    with atomic_path(target) as temporary:
+def _linked(temporary: Path, target: Path) -> bool:
+    """Give a file its second name, unless there is such a file; False without hard links."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return True
+    except OSError:
+        return target.exists()
+    return True
+
+
+def write_text(target: str | os.PathLike[str], text: str, replace: bool = True) -> None:
+    """Write `text` (UTF-8, newlines as they are) to `target`, whole or not at all.
+
+    Without `replace` a file that is there stays as it is.
+    """
+    with atomic_path(target, replace) as temporary:
         temporary.write_bytes(text.encode())
 
 
 def remove_unfinished(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that a killed process left in a folder."""
-    for path in Path(folder).glob(".*.part"):
-        path.unlink(missing_ok=True)
+    """Remove the temporary files that killed processes left in a folder and below.
+
+    One that was written to within the last hour may be of a process that lives, and stays.
+    """
+    for path in Path(folder).rglob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > LEFT_BEHIND:
+                path.unlink()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -83,8 +106,8 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 def explained(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` raised inside the block into a sentence that names `path`.
 
-    Raises `DgmixError` for a full disk or a failing medium, `InputError` for everything that
-    another path or another permission would mend.
+    Raises `DgmixError` for a full disk, a failing medium or too many open files, `InputError` for
+    everything that another path or another permission would mend.
     """
     try:
         yield
@@ -92,6 +115,10 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DgmixError(
                 f"{path}: the disk is full; free some space or choose another folder"
+            ) from error
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise DgmixError(
+                f"{path}: too many files are open; allow more of them (ulimit -n)"
             ) from error
         if error.errno == errno.EIO:
             raise DgmixError(f"{path}: the disk reports a read or write error") from error

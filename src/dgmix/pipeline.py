@@ -17,7 +17,7 @@ from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.errors import DgmixError, InputError
-from dgmix.files import make_folder, token, write_text
+from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
@@ -245,8 +245,9 @@ def _refuse_other_fan_out(jobs: int | None) -> None:
 
 
 def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -> None:
-    """Decode the clips of `units` and write what the run is made of."""
+    """Decode the clips of `units`, write what the run is made of, and clear away leftovers."""
     unit = units[0]
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
     unit.store.add(paths, os.cpu_count() or 1)
     claim(output, claimed)
+    remove_unfinished(output)

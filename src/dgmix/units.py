@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dgmix.audio.cache import FeatureStore
 from dgmix.config import DetectSettings, Recipe
 from dgmix.data.clip import Manifest
-from dgmix.files import remove_unfinished
+from dgmix.errors import InputError
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -67,19 +67,28 @@ def plan(
     cache: Path,
     device: str,
 ) -> list[Unit]:
-    """Return the units of a run, in a fixed order."""
+    """Return the units of a run, in a fixed order.
 
-    def unit(machine: str, repeat: int, seed: int, teacher: Unit | None = None) -> Unit:
-        part = f"{machine}/repeat{repeat}" if len(clips.repeats) > 1 else machine
-        name = f"{part}/seed{seed}"
-        chosen = clips.select(repeat=repeat)
-        mine = chosen if machine == TOGETHER else chosen.select(machine=machine)
-        return Unit(recipe, mine, seed, output / name, cache, device, name, teacher)
+    Raises `InputError` where a machine type has the name of the folder of what all share.
+    """
+    if recipe.together and TOGETHER in clips.values("machine"):
+        raise InputError(
+            f"{clips.root}: a machine type is called '{TOGETHER}', as the folder of the network "
+            "that all types share; give it another name"
+        )
+
+    def unit(
+        name: str, mine: Manifest, repeat: int, seed: int, teacher: Unit | None = None
+    ) -> Unit:
+        part = f"{name}/repeat{repeat}" if len(clips.repeats) > 1 else name
+        label = f"{part}/seed{seed}"
+        chosen = mine.select(repeat=repeat)
+        return Unit(recipe, chosen, seed, output / label, cache, device, label, teacher)
 
     places = [(repeat, seed) for repeat in clips.repeats for seed in seeds]
-    teachers = {place: unit(TOGETHER, *place) for place in places if recipe.together}
+    teachers = {place: unit(TOGETHER, clips, *place) for place in places if recipe.together}
     return [
-        unit(machine, repeat, seed, teachers.get((repeat, seed)))
+        unit(machine, clips.select(machine=machine), repeat, seed, teachers.get((repeat, seed)))
         for machine in clips.values("machine")
         for repeat in clips.select(machine=machine).repeats
         for seed in seeds
@@ -94,7 +103,6 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     from dgmix.model.distributed import ALONE
 
     ranks = ranks or ALONE
-    ranks.first_does(partial(remove_unfinished, unit.folder))
     known = Known.healthy(unit)
     crops = (Known.healthy(unit.teacher) if unit.teacher else known).crops(unit.recipe)
     network = _trained(unit.teacher or unit, crops, ranks)
@@ -127,7 +135,7 @@ def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network
 
     recipe = unit.recipe
     asked = Known(unit.store, unit.clips.select(split="test"))
-    detector = known.learned(recipe, network)
+    detector = known.learned(recipe, network, unit.seed)
     save_detector(detector, unit.folder / "detector.dgmix")
     for name in recipe.evaluate.baselines:
         scores = _baseline_scores(name, unit, detector, crops, known, asked)
@@ -161,11 +169,12 @@ class Known:
         attributes = [clip.attributes for clip in self.clips]
         return TrainingCrops.of(self.bank, sections, attributes, recipe.finetune.classes)
 
-    def learned(self, recipe: Recipe, network: Network) -> Detector:
-        """Return the detector that remembers these clips."""
+    def learned(self, recipe: Recipe, network: Network, seed: int) -> Detector:
+        """Return the detector that remembers these clips, with a network of this seed."""
         from dgmix.detect.detector import Detector
 
-        return Detector(recipe).learn(recipe, network, self.bank, self.sections, self.domains)
+        detector = Detector(recipe, seed=seed)
+        return detector.learn(recipe, network, self.bank, self.sections, self.domains)
 
     def scored(self, scores: NDArray[np.float64]) -> DataFrame:
         """Return the table of these clips with their scores (clip,)."""
@@ -194,7 +203,8 @@ def _baseline_scores(
     if name == "untrained":
         detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
         recipe = unit.recipe.model_copy(update={"detect": detect})
-        detector = known.learned(recipe, untrained(recipe, crops, unit.seed, unit.device))
+        network = untrained(recipe, crops, unit.seed, unit.device)
+        detector = known.learned(recipe, network, unit.seed)
     else:
         learned = name == "learned"
         detector = detector.seeing(

@@ -227,6 +227,9 @@ def test_how_long_a_recipe_takes_is_measured(
     assert seconds > 0
     raw = tiny.model_copy(update={"detect": DetectSettings(views=["logmel-mean"])})
     assert systems.seconds_left("detector", dataset, raw) == (4, 0.0)
+    stages = {name: getattr(tiny, name).model_copy(update={"epochs": 0}) for name in systems.STAGES}
+    frozen = tiny.model_copy(update=stages)
+    assert systems.seconds_left("finetuned", dataset, frozen) == (4, 0.0)
     for unit in dataset.units("finetuned", tiny):
         unit.folder.mkdir(parents=True)
         (unit.folder / "scores.csv").touch()

@@ -332,6 +332,14 @@ def test_domains_may_be_an_array(fitted: Detector, folder: Path) -> None:
     assert len(fitted.predict(folder, domains=np.array(domains))) == 6
 
 
+def test_domains_are_one_for_each_recording(fitted: Detector, folder: Path) -> None:
+    for ask in (fitted.p_values, fitted.predict):
+        with pytest.raises(InputError, match="domains: 1 for 6 recordings; give one each"):
+            ask(folder, domains=["source"])
+        with pytest.raises(InputError, match="domains: the text 'source'; give a list"):
+            ask(folder, domains="source")
+
+
 def test_a_domain_is_judged_alone_where_it_is_told(make_detector: Make) -> None:
     detector = make_detector()
     scores = np.linspace(0, 2 * detector.decision_scores_.max(), 20)

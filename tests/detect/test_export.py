@@ -210,6 +210,17 @@ def test_names_nothing_of_the_machine_it_was_made_on(plain: Exported) -> None:
     assert b"waveform.py" not in content
 
 
+def test_names_no_place_of_weights(tiny: Recipe, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    torch.save(build_network(tiny, 5).encoder.state_dict(), weights)
+    encoder = tiny.encoder.model_copy(update={"weights": str(weights)})
+    detector = learned(tiny.model_copy(update={"encoder": encoder}))
+    path = exported(detector, tmp_path / "out", embedding=True).path
+    for file in (path, path.with_suffix(".json")):
+        assert str(tmp_path).encode() not in file.read_bytes()
+        assert b"weights.pt" in file.read_bytes()
+
+
 def test_describes_itself(plain: Exported) -> None:
     about = json.loads(plain.path.with_suffix(".json").read_text())
     assert about["sha256"] == hashlib.sha256(plain.path.read_bytes()).hexdigest()

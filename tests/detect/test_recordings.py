@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from dgmix.audio.bank import Half, MelBank, bank_of_signals
 from dgmix.audio.io import load, write_wav
 from dgmix.config import Recipe
+from dgmix.data import load_manifest
 from dgmix.data.clip import Clip
 from dgmix.detect import recordings
 from dgmix.detect.recordings import healthy_sounds, named_sounds, sounds
@@ -162,6 +163,23 @@ def test_listed_files_and_arrays_are_of_one_section_and_domain(data: Path, tiny:
     assert healthy_sounds(data / "a.wav", tiny).sections == ["00"]
 
 
+def test_clips_of_a_data_set_are_chosen_as_in_its_folder(data: Path, tiny: Recipe) -> None:
+    found = healthy_sounds(load_manifest(data), tiny)
+    assert found.names == healthy_sounds(data, tiny).names
+    nothing = load_manifest(data).select(label="anomaly")
+    with pytest.raises(InputError, match="pump: no healthy recordings to learn from"):
+        healthy_sounds(nothing, tiny)
+
+
+def test_a_listed_file_that_is_called_an_anomaly_is_refused(data: Path, tiny: Recipe) -> None:
+    paths = [data / f"section_00_source_test_{label}_0001.wav" for label in ("normal", "anomaly")]
+    for path in paths:
+        path.hardlink_to(data / "a.wav")
+    assert len(healthy_sounds(paths[:1], tiny)) == 1
+    with pytest.raises(InputError, match=r"test_anomaly_0001.wav: an anomaly, by its name; give"):
+        healthy_sounds(paths, tiny)
+
+
 def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:
     with pytest.raises(InputError, match="anomaly: no healthy recordings to learn from"):
         healthy_sounds(_only_tests(data), tiny)
@@ -187,6 +205,8 @@ def test_other_labels_take_the_place_of_those_of_the_folder(data: Path, tiny: Re
     for sections, domains in ((["a"], None), (None, ["a"] * 4)):
         with pytest.raises(InputError, match=r"for 3 recordings; give one each"):
             found.relabelled(sections, domains)
+    with pytest.raises(InputError, match=r"domains: the text 'source'; give a list"):
+        found.relabelled(None, "source")
 
 
 # Arrays

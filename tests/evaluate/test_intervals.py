@@ -134,6 +134,20 @@ def test_different_clips_are_not_compared(make_scores):
         fewer.difference("dgmix", "other")
 
 
+def test_seeds_and_splits_that_one_system_lacks_do_not_count_for_a_lead(make_scores):
+    good, bad = make_scores(clips=40, gap=3.0), make_scores(clips=40, gap=0.0)
+    for change in ({"seed": 1}, {"repeat": 1}):
+        both = pl.concat(
+            [good, bad.with_columns(**{k: pl.lit(v, pl.Int64) for k, v in change.items()})]
+        )
+        other = with_system(good, "other", pl.col("score"))
+        judged = resample(pl.concat([both, other]), bootstrap=5)
+        assert judged.difference("dgmix", "other").value == 0
+        assert judged.difference("other", "dgmix").value == 0
+        assert judged.trainings("other") == [(0, 0)]
+        assert len(judged.trainings("dgmix")) == 2
+
+
 def test_seeds_that_disagree_widen_the_interval(make_scores):
     good, bad = make_scores(clips=40, gap=3.0), make_scores(clips=40, gap=0.0)
     seeds = pl.concat([good, bad.with_columns(seed=pl.lit(1, pl.Int64))])
@@ -150,7 +164,7 @@ def test_a_seed_that_lacks_sections_is_left_out(make_scores):
     partial = scores.filter((pl.col("seed") == 0) | (pl.col("machine") == "fan"))
     judged = resample(partial, bootstrap=0)
     whole = resample(scores.filter(seed=0), bootstrap=0)
-    assert judged.partial_seeds("dgmix") == [1]
+    assert judged.partial_trainings("dgmix") == [(0, 1)]
     assert judged.estimate("dgmix").value == whole.estimate("dgmix").value
     fan = [each.estimate("dgmix", machine="fan").value for each in (judged, whole)]
     assert fan[0] != fan[1]

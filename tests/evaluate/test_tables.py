@@ -205,6 +205,13 @@ def test_notes_say_how_the_interval_was_made(make_scores):
     assert "no interval was asked for" in none
     partial = make_scores(("fan", "valve"), seeds=(0, 7)).head(-40)
     assert "dgmix: seed 7 has not scored every section" in results_markdown(partial, SETTINGS)
+    splits = make_scores(("fan", "valve"), repeats=(0, 1)).head(-40)
+    assert "dgmix: split 1 (seed 0) has not scored" in results_markdown(splits, SETTINGS)
+    two = make_scores(seeds=(0, 1), systems=("dgmix", "untrained")).filter(
+        (pl.col("system") == "dgmix") | (pl.col("seed") == 0)
+    )
+    assert "not all of the same seeds and splits" in results_markdown(two, SETTINGS)
+    assert "not all of the same" not in three
 
 
 def test_the_summary_is_the_overview_in_short(make_scores):

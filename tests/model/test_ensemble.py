@@ -114,6 +114,39 @@ def test_each_network_starts_from_given_weights(tiny: Recipe, tmp_path: Path) ->
     assert torch.equal(first, second)
 
 
-def test_no_network_is_refused() -> None:
+def test_each_network_starts_from_its_own_of_an_ensemble(
+    crops: TrainingCrops, tiny: Recipe, tmp_path: Path
+) -> None:
+    path = tmp_path / "pair.pt"
+    torch.save(untrained(of(tiny, 2), crops, 5).state_dict(), path)
+
+    def started(count: int) -> dict[str, torch.Tensor]:
+        encoder = tiny.encoder.model_copy(update={"weights": str(path), "ensemble": count})
+        recipe = tiny.model_copy(update={"encoder": encoder, "recalibrate": False})
+        return dict(untrained(recipe, crops, 0).encoder.named_parameters())
+
+    expected = dict(untrained(of(tiny, 2), crops, 5).encoder.named_parameters())
+    for name, weights in started(2).items():
+        assert torch.equal(weights, expected[name])
+    for name, weights in started(1).items():
+        assert torch.equal(weights, expected[f"members.0.{name}"])
+    with pytest.raises(InputError, match=r"pair\.pt: 2 networks; set encoder\.ensemble to no more"):
+        started(3)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_untrained_is_where_training_starts(
+    epochs: int, crops: TrainingCrops, tiny: Recipe, tmp_path: Path
+) -> None:
+    pretrain = tiny.pretrain.model_copy(update={"epochs": epochs, "min_steps": 0})
+    finetune = tiny.finetune.model_copy(update={"epochs": 0})
+    recipe = of(tiny, 2).model_copy(update={"pretrain": pretrain, "finetune": finetune})
+    start = untrained(recipe, crops, 0).state_dict()
+    end = train(recipe, crops, 0, Run(tmp_path)).state_dict()
+    assert all(torch.equal(end[name], start[name]) for name in start) == (epochs == 0)
+
+
+@pytest.mark.parametrize("count", [0, 1000])
+def test_no_network_and_too_many_are_refused(count: int) -> None:
     with pytest.raises(InputError, match=r"encoder\.ensemble"):
-        load_recipe("default", ["encoder.ensemble=0"])
+        load_recipe("default", [f"encoder.ensemble={count}"])

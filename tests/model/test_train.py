@@ -232,6 +232,18 @@ def test_a_training_goes_on_in_the_precision_it_began_with(
     assert same(whole, weights(train(exact, crops, 0, run)))
 
 
+def test_the_next_stage_has_the_precision_of_the_first(
+    crops: TrainingCrops, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = tiny.model_copy(update={"precision": "bfloat16"})
+    whole = weights(train(half, crops, 0, Run(tmp_path / "whole")))
+    run = Run(tmp_path / "stopped")
+    stage = training.total_steps(tiny.pretrain, crops.steps_per_epoch(tiny.pretrain))
+    first = -(-stage // crops.steps_per_epoch(tiny.pretrain))
+    interrupt(half, crops, run, first, monkeypatch)
+    assert same(whole, weights(train(tiny, crops, 0, run)))
+
+
 def test_divergence_is_one_sentence(crops: TrainingCrops, tiny: Recipe, tmp_path: Path) -> None:
     wild = tiny.pretrain.optimizer.model_copy(update={"lr": 1e30})
     stage = tiny.pretrain.model_copy(update={"optimizer": wild})

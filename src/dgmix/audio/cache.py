@@ -27,7 +27,7 @@ from dgmix.audio.bank import Half, MelBank, half_mel
 from dgmix.audio.io import load
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
-from dgmix.files import explained, make_folder, write_text
+from dgmix.files import explained, make_folder, remove_unfinished, write_text
 from dgmix.progress import progress
 from dgmix.workers import results_in_order, single_threaded_torch
 
@@ -84,7 +84,7 @@ class FeatureStore:
         missing = [p for p in dict.fromkeys(map(_absolute, paths)) if not self._index.find(p)]
         if not missing:
             return
-        make_folder(self.folder)
+        remove_unfinished(make_folder(self.folder))
         write_text(self.folder / "settings.json", settings_text(self.audio, self.features))
         with (
             progress("decoding", len(missing)) as advance,
@@ -148,14 +148,15 @@ class Index:
     def refresh(self) -> None:
         """Read what was added since; lines that are unfinished, damaged or without data are not."""
         with explained(self._folder):
+            shards = sorted(self._folder.glob("shard-*.jsonl"))
+            lines = [line for path in shards for line in self._new_lines(path)]
             sizes = {path.name: path.stat().st_size for path in self._folder.glob("shard-*.f16")}
-            for path in sorted(self._folder.glob("shard-*.jsonl")):
-                for line in self._new_lines(path):
-                    with suppress(ValueError, TypeError):
-                        entry = Entry(**json.loads(line))
-                        end = (entry.first + entry.frames) * self._bytes_per_frame
-                        if entry.frames > 0 <= entry.first and end <= sizes.get(entry.shard, 0):
-                            self.put(entry)
+        for line in lines:  # the sizes are of later: the frames of a line are there before it
+            with suppress(ValueError, TypeError):
+                entry = Entry(**json.loads(line))
+                end = (entry.first + entry.frames) * self._bytes_per_frame
+                if entry.frames > 0 <= entry.first and end <= sizes.get(entry.shard, 0):
+                    self.put(entry)
 
     def find(self, path: str) -> Entry | None:
         """Return where the frames of a file are, or None when it is new or changed.

@@ -4,12 +4,14 @@ Columns: `path` (from the folder of the table), and, where wanted, `machine` (el
 table), `section` ("00"), `domain` ("source"), `split` ("train"; "test" where the label is not
 normal), `label` ("normal"; "unknown" where the split is test), `attributes`, and `repeat` (0),
 which numbers several train/test splits of the same clips. An empty cell counts as left out.
+Machines and sections give files and folders their names, so that a slash in them is refused.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dgmix.errors import InputError
 from dgmix.files import explained
 
 COLUMNS = ("path", "machine", "section", "domain", "split", "label", "attributes", "repeat")
+UNFIT = re.compile(r"\.{1,2}|.*[/\\\x00-\x1f\x7f].*", re.DOTALL)
 CHOICES = {"domain": (*DOMAINS, "unknown"), "split": SPLITS, "label": LABELS}
 
 
@@ -87,6 +90,9 @@ def _clip(row: dict[str, str], table: Path) -> Clip:
     for column, choices in CHOICES.items():
         if row.get(column) and row[column] not in choices:
             raise ValueError(f"{column} '{row[column]}' is none of {', '.join(choices)}")
+    for column in ("machine", "section"):
+        if UNFIT.fullmatch(row.get(column, "")):
+            raise ValueError(f"{column} {row[column]!r} cannot be part of a file name")
     if not row["path"]:
         raise ValueError("the path is empty")
     repeat = row.get("repeat") or "0"

@@ -71,18 +71,18 @@ def save_detector(detector: Detector, path: Path) -> None:
     about = {
         "format": FORMAT,
         "version": __version__,
-        "recipe": _recipe_of(detector),
+        "recipe": recipe_of(detector),
         "sections": memory.sections,
         "domains": memory.domains,
         "trained": healthy.trained,
-        "seed": detector.seed,
+        "seed": int(detector.seed),
         "false_alarm_rate": float(detector.false_alarm_rate),
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"dgmix": json.dumps(about)})
 
 
-def _recipe_of(detector: Detector) -> dict[str, Any]:
+def recipe_of(detector: Detector) -> dict[str, Any]:
     """Return the recipe as plain values; of the file of weights that it began with, the name."""
     recipe = detector.recipe_.model_dump(mode="json")
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"]).name

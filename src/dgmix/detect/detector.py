@@ -18,7 +18,7 @@ from dgmix.config import Recipe, load_recipe
 from dgmix.detect.healthy import Healthy
 from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Comparison, Memory, by_section
-from dgmix.detect.recordings import Sounds, Source, healthy_sounds, readable, sounds
+from dgmix.detect.recordings import Sounds, Source, healthy_sounds, one_each, readable, sounds
 from dgmix.detect.threshold import Calibration, each_domain, smallest_rate
 from dgmix.detect.verdicts import Judgement
 from dgmix.detect.views import network_for, represent
@@ -43,8 +43,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     Recordings are given as a folder, a CSV, a list of files, or arrays (sample,) with their
     `sample_rate`. What `fit` finds is in `recipe_`, `network_`, `memory_`, `bands_`, `healthy_`
-    and `decision_scores_` (recording,): each healthy recording's score against the others, up to
-    which it excuses another recording.
+    and `decision_scores_` (recording,): what each healthy one scores against the others.
     """
 
     def __init__(
@@ -172,11 +171,11 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     ) -> NDArray[np.float64]:
         """Return the conformal p-value (recording,) of each recording: small is anomalous.
 
-        Of healthy recordings made like the training ones, at most a part α has p ≤ α. Where
-        `domains` does not name a recording's operating condition, the largest p-value over the
-        conditions learned from is given, which holds for any of them.
+        Of healthy recordings made like the training ones, at most a part α has p ≤ α. Where no
+        operating condition is named (`domains`), it is the largest over those learned from.
         """
         found = self._sounds(X, sample_rate, sections)
+        one_each("domains", domains, len(found))
         return self.judge(self._views(found), found.sections, domains)
 
     def predict(
@@ -193,6 +192,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         Raises `InputError` when the rate is given and smaller than the healthy recordings support.
         """
         found = self._sounds(X, sample_rate, sections)
+        one_each("domains", domains, len(found))
         rate = self.rate(false_alarm_rate, found.sections, domains)
         p_values = self.judge(self._views(found), found.sections, domains)
         return (p_values <= rate).astype(np.int64)

@@ -21,9 +21,11 @@ from torch import nn
 from dgmix.audio.bank import bank_of_signals
 from dgmix.audio.io import to_signal
 from dgmix.config import DetectSettings, Recipe
+from dgmix.detect.bundle import recipe_of
 from dgmix.detect.detector import Detector
 from dgmix.detect.embed import embed_clips, hop_frames
 from dgmix.detect.memory import Comparison
+from dgmix.detect.summary import plain
 from dgmix.detect.threshold import smallest_rate
 from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.errors import DgmixError, InputError
@@ -70,7 +72,7 @@ def export_onnx(
         rate = detector.rate(false_alarm_rate, [section])
         description |= _calibration(detector, section, rate)
         module = _verdict(detector, section, rate)
-    description["recipe"] = detector.recipe_.model_dump(mode="json")
+    description["recipe"] = recipe_of(detector)
     stem = f"{name}-embedding" if embedding else name
     model = _to_onnx(module, outputs, description)
     with (
@@ -159,18 +161,13 @@ def _calibration(detector: Detector, section: str, rate: float) -> dict[str, Any
         "domains": {name: calibration.count(name) for name in calibration.names},
         "false_alarm_rate": rate,
         "smallest_false_alarm_rate": smallest_rate(calibration.count()),
-        "threshold": _plain(calibration.threshold(rate)),
+        "threshold": plain(calibration.threshold(rate)),
         "healthy_scores": {
-            "least": _plain(scores.min()),
-            "median": _plain(np.median(scores)),
-            "greatest": _plain(scores.max()),
+            "least": plain(scores.min()),
+            "median": plain(np.median(scores)),
+            "greatest": plain(scores.max()),
         },
     }
-
-
-def _plain(value: float) -> float | None:
-    """Return a number that JSON has, or None for infinity."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _to_onnx(module: nn.Module, outputs: tuple[str, ...], about: dict[str, Any]) -> ModelProto:

@@ -17,7 +17,8 @@ class Healthy:
     """The healthy recordings by their content.
 
     `digests` int64 (clip,): tells recordings apart by their features; `seconds` float64 (clip,):
-    their durations; `trained`: on how many of them, the first ones, the network was trained.
+    their durations, in whole frames; `trained`: on how many of them, the first ones, the network
+    was trained.
     """
 
     digests: NDArray[np.int64]

@@ -75,9 +75,8 @@ class Sounds:
 
     def relabelled(self, sections: Sequence[str] | None, domains: Sequence[str] | None) -> Sounds:
         """Return these recordings with other sections and domains (recording,), where given."""
-        for what, given in {"sections": sections, "domains": domains}.items():
-            if given is not None and len(given) != len(self):
-                raise InputError(f"{what}: {len(given)} for {len(self)} recordings; give one each")
+        one_each("sections", sections, len(self))
+        one_each("domains", domains, len(self))
         return replace(
             self,
             sections=self.sections if sections is None else [str(s) for s in sections],
@@ -132,13 +131,27 @@ class Sounds:
 def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
     """Return the normal training recordings of `source`; see `sounds`.
 
-    Files and arrays that do not say otherwise are of section "00" and domain "source".
-    Raises `InputError` when there are none, or when they are of several machine types.
+    Files and arrays that do not say otherwise are of section "00" and domain "source"; files that
+    are listed are training recordings, whatever split their names tell.
+    Raises `InputError` when there are none, when they are of several machine types, or where the
+    name of a listed file says that it is an anomaly.
     """
-    if not _is_path(source) or _is_recording(Path(source)):  # type: ignore[arg-type]
-        return sounds(source, recipe, sample_rate, "00", "source")
-    found = load_manifest(source)  # type: ignore[arg-type]
-    healthy = found.select(split="train", label="normal", repeat=found.repeats[0])
+    if isinstance(source, Manifest):
+        return _healthy_clips(source, f"{source.root}")
+    if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
+        return _healthy_clips(load_manifest(source), f"{source}")  # type: ignore[arg-type]
+    found = sounds(source, recipe, sample_rate, "00", "source")
+    for item in found.items:
+        if isinstance(item, Clip) and item.label == "anomaly":
+            raise InputError(
+                f"{item.path}: an anomaly, by its name; give healthy recordings to learn from"
+            )
+    return found
+
+
+def _healthy_clips(clips: Manifest, source: str) -> Sounds:
+    """Return the normal training clips of the first train/test split; see `healthy_sounds`."""
+    healthy = clips.select(split="train", label="normal", repeat=min(clips.repeats, default=0))
     if not healthy:
         raise InputError(f"{source}: no healthy recordings to learn from; see `dgmix inspect`")
     machines = healthy.values("machine")
@@ -178,6 +191,14 @@ def sounds(
     if all(_is_path(item) or _is_file(item) for item in items):
         return _of_files(items, section, domain)
     return _of_arrays(items, recipe, sample_rate, section, domain)
+
+
+def one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
+    """Raise `InputError` unless there is one of `given` for each of `count` recordings, or none."""
+    if isinstance(given, str):
+        raise InputError(f"{what}: the text '{given}'; give a list, one for each recording")
+    if given is not None and len(given) != count:
+        raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")
 
 
 def named_sounds(arguments: Iterable[str]) -> Sounds:

@@ -34,11 +34,11 @@ def summary(detector: Detector) -> dict[str, Any]:
         "smallest false-alarm rate": detector.smallest_rate(),
         "false-alarm rate": rate,
         "false-alarm rate in truth": list(rate_interval(fewest(detector.smallest_rate()), rate)),
-        "threshold": {name or "all": _plain(c.threshold(rate)) for name, c in calibrations.items()},
+        "threshold": {name or "all": plain(c.threshold(rate)) for name, c in calibrations.items()},
         "healthy scores": {
-            "least": _plain(scores[0]),
-            "median": _plain(scores[len(scores) // 2]),
-            "greatest": _plain(scores[-1]),
+            "least": plain(scores[0]),
+            "median": plain(scores[len(scores) // 2]),
+            "greatest": plain(scores[-1]),
         },
         "views": {name: list(view.values.shape) for name, view in memory.views.items()},
         "weights": sum(p.numel() for p in detector.network_.parameters()),
@@ -150,7 +150,8 @@ def percent(rate: float) -> str:
     return f"{100 * rounded_up(rate):.3g} %"
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Return a number that JSON has, or None for infinity."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -43,6 +43,13 @@ class Unit(NamedTuple):
     section: str
 
 
+class Training(NamedTuple):
+    """What a seed learned of a train/test split, all machines and sections of it."""
+
+    repeat: int
+    seed: int
+
+
 class Estimate(NamedTuple):
     """A number with its interval (one split) or its standard error (several); NaN where none."""
 
@@ -84,30 +91,37 @@ class Resampled:
     ) -> Estimate:
         """Return the harmonic mean of a system's `metrics` over machines and sections.
 
-        With all three metrics that is Ω. It is the mean over seeds of each seed's harmonic mean;
-        a seed that lacks a section which another seed has is left out (see `partial_seeds`).
+        With all three metrics that is Ω. It is the mean over seeds of each seed's harmonic mean; a
+        training that lacks a section which another one has is left out (see `partial_trainings`).
         """
-        return self._estimate(self._series(system, metrics, machine, sections))
+        return self._estimate(_by_repeat(self._whole(system, metrics, machine, sections)))
 
     def difference(
         self, system: str, other: str, metrics: Sequence[str] = METRICS, machine: str | None = None
     ) -> Estimate:
         """Return how much higher `system` is than `other`, paired by clips, seeds and repeats.
 
-        Raises `DgmixError` when the two did not score the same clips.
+        Seeds and repeats that one of them lacks are left out. Raises `DgmixError` when the two did
+        not score the same clips.
         """
-        if self._paths(system, machine) != self._paths(other, machine):
+        both = set(self.trainings(system)) & set(self.trainings(other))
+        if self._paths(system, machine, both) != self._paths(other, machine, both):
             raise DgmixError(
                 f"{system} and {other} did not score the same clips; compare them where they did"
             )
-        left, right = (self._series(name, metrics, machine, None) for name in (system, other))
-        return self._estimate({r: left[r] - right[r] for r in left if r in right})
+        left, right = (self._whole(name, metrics, machine, None) for name in (system, other))
+        pairs = {each: left[each] - right[each] for each in left if each in right}
+        return self._estimate(_by_repeat(pairs))
 
-    def partial_seeds(self, system: str) -> list[int]:
-        """Return the seeds of a system that lack sections which others of its seeds have."""
+    def trainings(self, system: str) -> list[Training]:
+        """Return the trainings of a system that have scored something, sorted."""
+        return sorted(self._trainings(system, None, None))
+
+    def partial_trainings(self, system: str) -> list[Training]:
+        """Return those of a system that lack sections which others of its trainings have."""
         trainings = self._trainings(system, None, None)
         whole = _places(trainings)
-        return sorted({seed for (_, seed), units in trainings.items() if _place(units) != whole})
+        return sorted(each for each, units in trainings.items() if _place(units) != whole)
 
     def places(self, system: str) -> set[tuple[str, str]]:
         """Return the machines and sections that a system has scored."""
@@ -125,37 +139,42 @@ class Resampled:
 
     def _trainings(
         self, system: str, machine: str | None, sections: Collection[str] | None
-    ) -> dict[tuple[int, int], list[Unit]]:
-        found: dict[tuple[int, int], list[Unit]] = {}
+    ) -> dict[Training, list[Unit]]:
+        found: dict[Training, list[Unit]] = {}
         for unit in self.cells:
             wanted = unit.system == system and (machine is None or unit.machine == machine)
             if wanted and (sections is None or unit.section in sections):
-                found.setdefault((unit.repeat, unit.seed), []).append(unit)
+                found.setdefault(Training(unit.repeat, unit.seed), []).append(unit)
         return found
 
-    def _series(
+    def _whole(
         self,
         system: str,
         metrics: Sequence[str],
         machine: str | None,
         sections: Collection[str] | None,
-    ) -> dict[int, Floats]:
-        """Return the harmonic mean (1 + resample,) by repeat, averaged over (resampled) seeds."""
+    ) -> dict[Training, Floats]:
+        """Return the harmonic mean (1 + resample,) of each training that lacks no section."""
         columns = [METRICS.index(metric) for metric in metrics]
         trainings = self._trainings(system, machine, sections)
         whole = _places(trainings)
-        by_repeat: dict[int, dict[int, Floats]] = {}
-        for (repeat, seed), units in trainings.items():
-            if _place(units) == whole:
-                cells = np.stack([self.cells[unit][:, columns] for unit in units])
-                by_repeat.setdefault(repeat, {})[seed] = harmonic_mean(cells, axis=(0, 2))
-        return {repeat: _over_seeds(seeds) for repeat, seeds in by_repeat.items()}
+        return {
+            each: harmonic_mean(
+                np.stack([self.cells[unit][:, columns] for unit in units]), axis=(0, 2)
+            )
+            for each, units in trainings.items()
+            if _place(units) == whole
+        }
 
-    def _paths(self, system: str, machine: str | None) -> set[tuple[object, ...]]:
+    def _paths(
+        self, system: str, machine: str | None, trainings: Collection[Training]
+    ) -> set[tuple[object, ...]]:
         return {
             (unit.repeat, unit.machine, unit.section, clips.paths)
             for unit, clips in self.clips.items()
-            if unit.system == system and machine in (None, unit.machine)
+            if unit.system == system
+            and machine in (None, unit.machine)
+            and Training(unit.repeat, unit.seed) in trainings
         }
 
     def _estimate(self, series: dict[int, Floats]) -> Estimate:
@@ -258,6 +277,14 @@ def _count(weights: Floats, clips: Clips) -> Floats:
     return counts
 
 
+def _by_repeat(series: dict[Training, Floats]) -> dict[int, Floats]:
+    """Return the mean (1 + resample,) over (resampled) seeds, by repeat."""
+    found: dict[int, dict[int, Floats]] = {}
+    for each in sorted(series):
+        found.setdefault(each.repeat, {})[each.seed] = series[each]
+    return {repeat: _over_seeds(seeds) for repeat, seeds in found.items()}
+
+
 def _over_seeds(series: dict[int, Floats]) -> Floats:
     """Return the mean (1 + resample,) over seeds; each resample draws its own seeds."""
     seeds = sorted(series)
@@ -281,5 +308,5 @@ def _place(units: Sequence[Unit]) -> set[tuple[str, str]]:
     return {(unit.machine, unit.section) for unit in units}
 
 
-def _places(trainings: dict[tuple[int, int], list[Unit]]) -> set[tuple[str, str]]:
+def _places(trainings: dict[Training, list[Unit]]) -> set[tuple[str, str]]:
     return _place([unit for units in trainings.values() for unit in units])

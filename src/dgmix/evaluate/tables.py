@@ -12,7 +12,7 @@ import polars as pl
 
 from dgmix.config import EvaluateSettings
 from dgmix.errors import DgmixError
-from dgmix.evaluate.intervals import GROUPS, Estimate, Resampled, resample
+from dgmix.evaluate.intervals import GROUPS, Estimate, Resampled, Training, resample
 from dgmix.evaluate.metrics import MAX_FPR, METRICS, Convention
 from dgmix.evaluate.scores import UNKNOWN, csv_text, shown_system, systems_of
 
@@ -123,11 +123,15 @@ def notes(judged: Resampled, scores: pl.DataFrame) -> list[str]:
         _interval_note(judged),
     ]
     found += [
-        f"{shown_system(system)}: seed {', '.join(map(str, seeds))} has not scored every section "
+        f"{shown_system(system)}: {_named(judged, partial)} has not scored every section "
         "and is left out of the means over machines."
         for system in systems_of(scores)
-        if (seeds := judged.partial_seeds(system))
+        if (partial := judged.partial_trainings(system))
     ]
+    if len({tuple(judged.trainings(system)) for system in systems_of(scores)}) > 1:
+        found.append(
+            "The systems are not all of the same seeds and splits; a lead is of those of both."
+        )
     if len({frozenset(judged.places(system)) for system in systems_of(scores)}) > 1:
         found.append("The systems did not score the same sections: their Ω are not comparable.")
     found += _undefined_notes(judged)
@@ -264,6 +268,13 @@ def _lead(judged: Resampled, system: str) -> str:
     if not math.isnan(found.low):
         return f"{text} [{percent(found.low, '+')}, {percent(found.high, '+')}]"
     return text
+
+
+def _named(judged: Resampled, trainings: Sequence[Training]) -> str:
+    """Return what trainings are called in a note: by seed, and by split where there are several."""
+    if not judged.several_repeats:
+        return f"seed {', '.join(str(each.seed) for each in trainings)}"
+    return f"split {', '.join(f'{each.repeat} (seed {each.seed})' for each in trainings)}"
 
 
 def _interval_note(judged: Resampled) -> str:

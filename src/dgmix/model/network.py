@@ -93,17 +93,18 @@ def crop_frames(recipe: Recipe) -> int:
     return 1 + samples // recipe.features.hop_length
 
 
-def build_network(recipe: Recipe, seed: int) -> Network:
+def build_network(recipe: Recipe, seed: int, number: int = 0) -> Network:
     """Return an untrained network; the same seed gives the same weights.
 
-    Its encoder has the weights of the file that the recipe names, if it does. Raises `InputError`
-    when that is no such file, or is needed and not named.
+    Its encoder has the weights of the file that the recipe names, if it does: where the file holds
+    an ensemble, those of the network of this number, from 0. Raises `InputError` when that is no
+    such file, or is needed and not named.
     """
     weights = recipe.encoder.weights_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(recipe)
     if weights:
-        for encoder in members_of(network.encoder):
-            load_weights(encoder, recipe.encoder.name, weights)
+        for index, encoder in enumerate(members_of(network.encoder), number):
+            load_weights(encoder, recipe.encoder.name, weights, index)
     return network

@@ -85,39 +85,56 @@ def train(
     call it alike and share each batch; each returns what one process would, up to rounding.
     The networks of an ensemble are trained one after the other.
     """
-    alone = without_ensemble(recipe)
-    members = [
-        _train_one(alone, crops, member_seed(seed, number), run.member(number), device)
-        for number in range(recipe.encoder.ensemble)
-    ]
-    return side_by_side(recipe, members)
 
-
-def _train_one(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
-    saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
-    network = _start(recipe, crops, seed, device, saved.get("network"))
-    dtype = training_dtype(recipe.precision, network.encoder, network.device)
-    run.ranks.agree(seed, saved["stage"], saved["lines"], str(dtype), crops.bank.frames.tobytes())
-    if run.ranks.first:
-        run.log.rewind(saved["lines"])
-    with joint_norms(network.encoder, run.ranks):
-        for number, stage in enumerate(STAGES):
-            settings: StageSettings = getattr(recipe, stage)
-            if number >= saved["stage"] and _wanted(stage, settings, crops, run):
-                resumed = saved if number == saved["stage"] and "optimizer" in saved else None
-                StageTraining(stage, settings, network, crops, seed, run, dtype).complete(resumed)
-        return _finish(network, recipe, crops, seed, run.ranks)
+    return _ensemble(
+        recipe, lambda alone, number: _train_one(alone, crops, seed, number, run, device)
+    )
 
 
 def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cpu") -> Network:
     """Return the network that `train` starts from, made ready in the same way."""
-    return _finish(_start(recipe, crops, seed, device), recipe, crops, seed)
+    return _ensemble(
+        recipe,
+        lambda alone, number: _finish(
+            _start(alone, crops, seed, number, device), alone, crops, member_seed(seed, number)
+        ),
+    )
+
+
+def _ensemble(recipe: Recipe, member: Callable[[Recipe, int], Network]) -> Network:
+    """Return the network of as many as the recipe wants, each made by itself."""
+    alone = without_ensemble(recipe)
+    members = [member(alone, number) for number in range(recipe.encoder.ensemble)]
+    return side_by_side(recipe, members)
+
+
+def _train_one(
+    recipe: Recipe, crops: TrainingCrops, seed: int, number: int, run: Run, device: str
+) -> Network:
+    """Return one network of an ensemble, by its number, or the only one, 0."""
+    run = run.member(number)
+    saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
+    network = _start(recipe, crops, seed, number, device, saved.get("network"))
+    seed = member_seed(seed, number)
+    dtype = training_dtype(recipe.precision, network.encoder, network.device)
+    dtype = DTYPES[saved["dtype"]] if "dtype" in saved else dtype
+    run.ranks.agree(seed, saved["stage"], saved["lines"], str(dtype), crops.bank.frames.tobytes())
+    if run.ranks.first:
+        run.log.rewind(saved["lines"])
+    with joint_norms(network.encoder, run.ranks):
+        for index, stage in enumerate(STAGES):
+            settings: StageSettings = getattr(recipe, stage)
+            if index >= saved["stage"] and _wanted(stage, settings, crops, run):
+                resumed = saved if index == saved["stage"] and "optimizer" in saved else None
+                StageTraining(stage, settings, network, crops, seed, run, dtype).complete(resumed)
+        return _finish(network, recipe, crops, seed, run.ranks)
 
 
 def _start(
     recipe: Recipe,
     crops: TrainingCrops,
     seed: int,
+    number: int,
     device: str,
     saved: Mapping[str, Tensor] | None = None,
 ) -> Network:
@@ -125,7 +142,7 @@ def _start(
 
     Or with those that are saved.
     """
-    network = build_network(recipe, seed)
+    network = build_network(recipe, member_seed(seed, number), number)
     if saved is not None:
         network.load_state_dict(saved)
     elif recipe.input.standardize:
@@ -259,17 +276,16 @@ class StageTraining:
             "stage": self.number + done,
             "lines": self.lines,
             "network": self.network.state_dict(),
+            "dtype": str(self.dtype).removeprefix("torch."),
         }
         if not done:
             state["epoch"] = self.epoch
-            state["dtype"] = str(self.dtype).removeprefix("torch.")
             state["objective"] = self.objective.state_dict()
             state["optimizer"] = self.optimizer.state_dict()
         save_checkpoint(self.run.checkpoint, state)
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.epoch, self.lines = saved["epoch"], saved["lines"]
-        self.dtype = DTYPES[saved.get("dtype", "float32")]
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
 

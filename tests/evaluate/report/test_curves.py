@@ -11,7 +11,7 @@ curves = st.lists(values, max_size=300).map(lambda ys: [(float(x), y) for x, y i
 
 
 def log(epochs, machine="fan", repeat=None, seed=0, stage="pretrain"):
-    return TrainingLog(machine, repeat, seed, {stage: epochs})
+    return TrainingLog(machine, repeat, seed, 1, {stage: epochs})
 
 
 def epochs(count, **series):

@@ -19,13 +19,20 @@ def epoch(number, stage="pretrain", **values):
 
 
 def test_logs_are_ordered_by_machine_repeat_and_seed(tmp_path):
-    for folder in ("valve/seed2", "valve/seed10", "fan/repeat1/seed0", "fan/repeat0/seed1"):
+    for folder in (
+        "valve/seed2/network3",
+        "valve/seed2",
+        "valve/seed10",
+        "fan/repeat1/seed0",
+        "fan/repeat0/seed1",
+    ):
         write_log(tmp_path, folder, epoch(1))
     logs = read_logs(tmp_path)
     assert [(log.machine, log.name) for log in logs] == [
         ("fan", "repeat 0, seed 1"),
         ("fan", "repeat 1, seed 0"),
         ("valve", "seed 2"),
+        ("valve", "seed 2, network 3"),
         ("valve", "seed 10"),
     ]
 

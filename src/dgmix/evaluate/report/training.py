@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,36 +18,41 @@ Epoch = dict[str, float]
 class TrainingLog:
     """One training: the `log.jsonl` of a machine, a seed and a repeat of the data's split.
 
-    `stages` holds, for each stage in the order it ran, its epochs, one mapping each.
+    `network` is its number among those of an ensemble, from 1; `stages` holds, for each stage in
+    the order it ran, its epochs, one mapping each.
     """
 
     machine: str
     repeat: int | None
     seed: int
+    network: int
     stages: dict[str, list[Epoch]]
 
     @property
     def name(self) -> str:
-        """The seed, and the repeat where the data has several."""
-        seed = f"seed {self.seed}"
-        return seed if self.repeat is None else f"repeat {self.repeat}, {seed}"
+        """The seed, the repeat where the data has several, and the network after the first."""
+        repeat = "" if self.repeat is None else f"repeat {self.repeat}, "
+        network = "" if self.network == 1 else f", network {self.network}"
+        return f"{repeat}seed {self.seed}{network}"
 
 
 def read_logs(run: Path) -> list[TrainingLog]:
-    """Return every `log.jsonl` of a run, ordered by machine, repeat and seed; none is no error.
+    """Return every `log.jsonl` of a run, by machine, repeat, seed, network; none is no error.
 
     Of an epoch that was written twice, because training was taken up again, the later one counts.
     A last line that breaks off is left out: the run was stopped while writing it.
 
     Raises `InputError` for any other line that is not a JSON object with a stage and an epoch.
     """
-    paths = [*run.glob("*/seed*/log.jsonl"), *run.glob("*/repeat*/seed*/log.jsonl")]
+    units = [*run.glob("*/seed*/"), *run.glob("*/repeat*/seed*/")]
+    paths = [path for unit in units for path in unit.glob("**/log.jsonl")]
     logs = [_read(path, run) for path in paths]
-    return sorted(logs, key=lambda log: (log.machine, log.repeat or 0, log.seed))
+    return sorted(logs, key=lambda log: (log.machine, log.repeat or 0, log.seed, log.network))
 
 
 def _read(path: Path, run: Path) -> TrainingLog:
-    machine, *repeat, seed = path.parent.relative_to(run).parts
+    machine, *folders = path.parent.relative_to(run).parts
+    numbers = dict(map(_number, folders))
     with explained(path):
         lines = path.read_text("utf-8", errors="replace").splitlines()
     rows: dict[tuple[str, int], Epoch] = {}
@@ -63,8 +69,9 @@ def _read(path: Path, run: Path) -> TrainingLog:
     stages: dict[str, list[Epoch]] = {}
     for (stage, _), row in sorted(rows.items(), key=lambda item: item[0][1]):
         stages.setdefault(stage, []).append(row)
-    numbers = [_trailing(name) for name in (*repeat, seed)]
-    return TrainingLog(machine, numbers[0] if repeat else None, numbers[-1], stages)
+    return TrainingLog(
+        machine, numbers.get("repeat"), numbers["seed"], numbers.get("network", 1), stages
+    )
 
 
 def _numbers(row: object) -> Epoch:
@@ -78,6 +85,7 @@ def _numbers(row: object) -> Epoch:
     return {name: float(v) for name, v in values.items() if isinstance(v, int | float)}
 
 
-def _trailing(name: str) -> int:
-    digits = name.lstrip("abcdefghijklmnopqrstuvwxyz")
-    return int(digits) if digits.isdigit() else 0
+def _number(folder: str) -> tuple[str, int]:
+    """Return what a folder numbers, and the number: "seed" and 3, of seed3; 0 where it has none."""
+    digits = folder.lstrip(string.ascii_lowercase)
+    return folder.removesuffix(digits), int(digits) if digits.isdigit() else 0

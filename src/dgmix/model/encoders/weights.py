@@ -22,16 +22,20 @@ NAMED = 3  # how many tensors a message names
 Contents = dict[str, Any]
 
 
-def load_weights(encoder: nn.Module, name: str, path: Path) -> None:
+def load_weights(encoder: nn.Module, name: str, path: Path, number: int = 0) -> None:
     """Give `encoder`, called `name`, the weights in the file `path`.
 
     Every weight must be there, of the encoder's shape. What else stands beside them must be in
     `encoder.unused`, a pattern of names; what `encoder.expected` says of other values that the
-    file has must hold. Raises `InputError` for a file that is no such thing.
+    file has must hold. Of a file with the networks of an ensemble it is the one of this number,
+    from 0. Raises `InputError` for a file that is no such thing.
     """
     contents = read_contents(path)
     wanted = encoder.state_dict()
-    prefix = find_prefix(contents, wanted)
+    prefixes = find_prefixes(contents, wanted)
+    if number >= len(prefixes) > 1:
+        raise InputError(f"{path}: {len(prefixes)} networks; set encoder.ensemble to no more")
+    prefix = prefixes[min(number, len(prefixes) - 1)]
     found = {
         key.removeprefix(prefix): value
         for key, value in contents.items()
@@ -82,11 +86,16 @@ def flattened(value: object, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from flattened(each, f"{name}.{key}" if name else key)
 
 
-def find_prefix(names: Mapping[str, object], wanted: Mapping[str, object]) -> str:
-    """Return what stands before most of the `wanted` names in `names`."""
+def find_prefixes(names: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
+    """Return what stands before most of the `wanted` names in `names`: "" where nothing does.
+
+    Several, numbered ones in order, where the same names stand in several places.
+    """
     first = next(iter(wanted))
-    prefixes = [name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")]
-    return max(prefixes, key=lambda each: sum(each + key in names for key in wanted), default="")
+    prefixes = {name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")}
+    held = {each: sum(each + key in names for key in wanted) for each in prefixes or {""}}
+    most = [each for each, count in held.items() if count == max(held.values())]
+    return sorted(most, key=lambda each: (len(each), each))
 
 
 def _read_checkpoint(path: Path) -> object:
