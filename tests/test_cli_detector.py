@@ -116,6 +116,57 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     assert (loaded.seed, loaded.recipe_.detect.neighbors) == (3, 2)
 
 
+def test_fit_says_what_each_recording_is_compared_with(dgmix: Command, tmp_path: Path) -> None:
+    for number, day in enumerate(("monday", "tuesday")):
+        write_noise(tmp_path / "pump" / day, 3, seed=number)
+    done = dgmix("fit", tmp_path / "pump", "-o", tmp_path / "pump.dgmix")
+    assert "sections: monday: 3, tuesday: 3; a recording is compared with those of its" in done.out
+
+
+def test_fit_names_what_is_unlike_all_others_and_counts_copies(
+    dgmix: Command, tmp_path: Path
+) -> None:
+    folder = write_noise(tmp_path / "pump", 30, seed=1)
+    write_wav(folder / "off.wav", 1e-4 * np.random.default_rng(2).standard_normal(RATE), RATE)
+    (folder / "copy.wav").write_bytes((folder / "0.wav").read_bytes())
+    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix")
+    assert "32 recordings, 0.4 minutes (1 of them copies of others" in done.out
+    (line,) = [line for line in done.out.splitlines() if line.startswith("unlike the rest: ")]
+    assert line.startswith("unlike the rest: off.wav (")
+    assert line.count(".wav") == 1
+
+
+@pytest.mark.parametrize("name", ["kept.wav", "kept.flac"])
+def test_no_recording_is_written_over(
+    name: str, dgmix: Command, fitted: Path, healthy: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / name
+    kept.write_text("a recording")
+    for arguments in (
+        ("fit", healthy, "-o", kept),
+        ("update", fitted, healthy, "-o", kept),
+        ("score", fitted, healthy, "--csv", kept),
+        ("score", fitted, healthy, "--csv", fitted),
+        ("report", fitted, healthy, "-o", kept),
+        ("report", fitted, healthy, "-o", fitted),
+    ):
+        done = dgmix(*arguments)
+        assert done.status == 2
+        assert "it would be lost; name another file, for example" in done.err
+    assert kept.read_text() == "a recording"
+    assert dgmix("info", fitted).status == 0
+
+
+def test_one_recording_finds_nothing_and_says_so(dgmix: Command, tmp_path: Path) -> None:
+    one = write_noise(tmp_path / "one", 1, seed=1)
+    others = write_noise(tmp_path / "others", 2, seed=2)
+    dgmix("fit", one, "-o", tmp_path / "one.dgmix")
+    done = dgmix("score", tmp_path / "one.dgmix", others)
+    assert "nothing is ever called an anomaly; add others with `dgmix update`" in done.out
+    dgmix("update", tmp_path / "one.dgmix", write_noise(tmp_path / "more", 2, seed=3))
+    assert "nothing is ever" not in dgmix("score", tmp_path / "one.dgmix", others).out
+
+
 def test_fit_refuses_before_it_learns(
     dgmix: Command, healthy: Path, recipe_file: Path, tmp_path: Path
 ) -> None:

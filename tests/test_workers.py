@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -46,6 +47,31 @@ def stuck(pool: object) -> None:
     assert pool.submit(divmod, 7, 3).result()  # type: ignore[attr-defined]
     pool.submit(signal.pause)  # type: ignore[attr-defined]
     raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_waiting_for_workers_after_polars_was_imported() -> None:
+    done = run_script("""
+        import os, signal, threading
+        import polars
+        with worker_pool(1) as pool:
+            pool.submit(divmod, 7, 3).result()
+            endless = pool.submit(signal.pause)
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            endless.result()
+    """)
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_a_program_without_its_guard_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from dgmix.workers import worker_pool\n"
+        "with worker_pool(1) as pool:\n    pool.submit(divmod, 7, 3).result()\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "put what calls dgmix under `if __name__ == '__main__':`" in done.stderr
 
 
 def test_workers_end_when_their_parent_is_killed() -> None:

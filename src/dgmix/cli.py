@@ -11,6 +11,7 @@ import typer
 
 from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
 from dgmix.errors import DgmixError
+from dgmix.files import check_output
 
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
 MISUSE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export
@@ -32,6 +33,9 @@ Jobs = Annotated[
 ]
 
 
+CONTINUES = ("run", "demo", "download")
+
+
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
     debug = "--debug" in sys.argv
@@ -47,7 +51,8 @@ def main() -> None:
         reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         _fail(error, f"{reason}; --debug shows where", 1, debug)
     if status == INTERRUPTED:
-        print("dgmix: stopped; the same command continues where it was", file=sys.stderr)
+        more = "; the same command continues where it was" if arguments[0] in CONTINUES else ""
+        print(f"dgmix: stopped{more}", file=sys.stderr)
     sys.exit(status)
 
 
@@ -242,6 +247,7 @@ def report(
     from dgmix.detect.recordings import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report
 
+    check_output(output, ".html")
     written = write_listening_report(
         Detector.load(of),
         named_sounds(recordings),

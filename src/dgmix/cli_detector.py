@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dgmix.errors import InputError
+from dgmix.files import check_output
 
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
 Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
@@ -49,15 +50,21 @@ def fit(
     """Learn one detector from healthy recordings of a machine."""
     from dgmix.config import load_recipe
     from dgmix.detect.detector import Detector
-    from dgmix.detect.summary import learned, promise, thresholds, uncertainty
+    from dgmix.detect.recordings import healthy_sounds
+    from dgmix.detect.summary import learned, promise, sections, thresholds, uncertainty, unlike
     from dgmix.pipeline import chosen_device
 
     settings = load_recipe(recipe, changes or ())
-    _check_place(output)
+    check_output(output, ".dgmix")
     detector = Detector(settings, seed=seed, cache=cache, device=chosen_device(device))
-    detector.fit(healthy).save(output)
+    found = healthy_sounds(healthy, settings)
+    detector.fit(found).save(output)
     told = detector.summary()
     print(f"{output}: {learned(told)}")
+    if len(told["sections"]) > 1:
+        print(f"sections: {sections(told)}")
+    if strange := unlike(detector, found.names):
+        print(f"unlike the rest: {strange}")
     print(f"false-alarm rate: {promise(told)}")
     print(f"uncertainty: {uncertainty(told)}")
     print(f"anomaly: a score {thresholds(told)}")
@@ -89,6 +96,8 @@ def score(
 
     if as_json and csv:
         raise InputError("--json and --csv: choose one of them")
+    if csv:
+        check_output(csv, ".csv")
     loaded = Detector.load(detector)
     found = named_sounds(recordings)
     form = json_lines() if as_json else csv_file(csv) if csv else table(recordings, found.names)
@@ -123,7 +132,7 @@ def update(
     from dgmix.detect.summary import conditions, counted, learned, promise, uncertainty
 
     output = output or detector
-    _check_place(output)
+    check_output(output, ".dgmix")
     loaded = Detector.load(detector)
     before = len(loaded.memory_.sections)
     more = healthy_sounds(healthy, loaded.recipe_)
@@ -150,12 +159,3 @@ def info(
 
     told = describe_detector(detector)
     print(json.dumps(told, indent=2) if as_json else described(str(detector), told))
-
-
-def _check_place(output: Path) -> None:
-    """Raise `InputError` if `output` cannot be a file, before time is spent on what goes there."""
-    from dgmix.files import make_folder
-
-    if output.is_dir():
-        raise InputError(f"{output}: a folder; name a file in it, for example {output}/pump.dgmix")
-    make_folder(output.parent)

@@ -13,6 +13,7 @@ from pathlib import Path
 from dgmix.errors import DgmixError, InputError
 
 LEFT_BEHIND = 3600.0  # seconds
+KEPT = (".dgmix", ".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".onnx")
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
 
@@ -90,6 +91,24 @@ def remove_unfinished(folder: str | os.PathLike[str]) -> None:
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > LEFT_BEHIND:
                 path.unlink()
+
+
+def check_output(path: str | os.PathLike[str], ending: str) -> None:
+    """See that a file can be written, before time is spent on what goes there; make its folder.
+
+    Raises `InputError` for a folder, and for a recording or detector that is there, unless it has
+    the ending of what is to be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        example = path / f"pump{ending}"
+        raise InputError(f"{path}: a folder; name a file in it, for example {example}")
+    kept = path.suffix.lower() in KEPT and path.suffix.lower() != ending
+    if kept and path.exists():
+        raise InputError(
+            f"{path}: it would be lost; name another file, for example {path.with_suffix(ending)}"
+        )
+    make_folder(path.parent)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from dgmix.errors import InputError
 from dgmix.progress import share_terminal
 
 S = TypeVar("S")
@@ -25,8 +26,15 @@ def worker_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of processes; when the block fails or is interrupted they end at once.
 
-    `prepare` is called once in each of them.
+    `prepare` is called once in each of them. Raises `InputError` where a program that does not
+    guard its main part would start itself again in every process.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError(
+            "this program is started anew in each process that works for it; put what calls dgmix "
+            "under `if __name__ == '__main__':`"
+        )
+    interruptible()
     before = set(multiprocessing.active_children())
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, spawn, _start, (count > 1, prepare)) as pool:
@@ -36,6 +44,18 @@ def worker_pool(
             for worker in set(multiprocessing.active_children()) - before:
                 worker.terminate()
             raise
+
+
+def interruptible() -> None:
+    """Let Ctrl-C end this process's waiting at once.
+
+    Polars, once imported, leaves a handler with which the system goes on waiting; Python's takes
+    its place again.
+    """
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def results_in_order(

@@ -85,6 +85,12 @@ def copied(fitted: Detector) -> Detector:
 # scikit-learn
 
 
+def test_a_fitted_detector_can_be_pickled(folder: Path, tmp_path: Path) -> None:
+    detector = Detector(cache=tmp_path).fit(folder)
+    copy = pickle.loads(pickle.dumps(detector))
+    assert np.array_equal(copy.score_samples(folder), detector.score_samples(folder))
+
+
 def test_scikit_learn_finds_nothing_that_is_not_listed(minute: Recipe) -> None:
     results = check_estimator(
         Detector(minute), expected_failed_checks=NOT_OURS, on_fail=None, on_skip=None

@@ -181,12 +181,39 @@ def test_a_listed_file_that_is_called_an_anomaly_is_refused(data: Path, tiny: Re
 
 
 def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:
-    with pytest.raises(InputError, match="anomaly: no healthy recordings to learn from"):
-        healthy_sounds(_only_tests(data), tiny)
+    folder = _only_tests(data)
+    with pytest.raises(InputError, match="clips: no healthy recordings to learn from"):
+        healthy_sounds(folder, tiny)
+    with pytest.raises(InputError, match="broken: anomalies, by the name of the folder"):
+        healthy_sounds(folder / "broken", tiny)
+
+
+def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
+    write_wav(data / "off.wav", np.zeros(8000), RATE)
+    found = healthy_sounds(data, tiny)
+    with pytest.raises(InputError, match=r"^off\.wav: silent; leave it out"):
+        found.bank(tiny, data / "cache")
+    (data / "off.wav").unlink()
+    assert len(healthy_sounds(data, tiny).bank(tiny, data / "cache")) == 3
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int32"])
+def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) -> None:
+    signal = 0.5 * np.sin(np.arange(4000) / 5)
+    steps, middle = recordings.STEPS[np.dtype(kind)]
+    (whole,) = sounds([(signal * steps + middle).astype(kind)], tiny).items
+    (exact,) = sounds([signal], tiny).items
+    np.testing.assert_allclose(whole, exact, atol=2 / steps + 1e-6)
+
+
+@pytest.mark.parametrize("rate", [0, -16_000])
+def test_a_sample_rate_is_a_positive_number(rate: int, tiny: Recipe) -> None:
+    with pytest.raises(ValueError, match=f"sample_rate: {rate}; give"):
+        sounds(np.ones((1, 90)), tiny, rate)
 
 
 def _only_tests(data: Path) -> Path:
-    folder = data.parent / "anomaly"
+    folder = data.parent / "clips"
     (folder / "broken").mkdir(parents=True)
     (data / "a.wav").rename(folder / "broken" / "a.wav")
     return folder

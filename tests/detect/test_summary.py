@@ -29,6 +29,8 @@ def told(**changes: Any) -> dict[str, Any]:
     return {
         "recordings": 8,
         "minutes": 7.13,
+        "copies": 0,
+        "sections": {"00": 8},
         "trained on": 8,
         "domains": {"source": 8},
         "smallest false-alarm rate": 1 / 9,
@@ -59,6 +61,7 @@ def test_how_much_was_learned_from() -> None:
     assert learned(told()) == "8 recordings, 7.1 minutes"
     more = told(recordings=10)
     assert learned(more) == "10 recordings, 7.1 minutes (2 of them added without training)"
+    assert learned(told(copies=3)).endswith("(3 of them copies of others, which count once)")
 
 
 def test_what_can_be_promised() -> None:
@@ -68,6 +71,8 @@ def test_what_can_be_promised() -> None:
     enough = told(**{"smallest false-alarm rate": 1 / 100})
     assert promise(enough).startswith("1 % is the smallest rate that 99 recordings support")
     assert "every p-value is 1" in promise(told(threshold={"00": None}))
+    apart = told(threshold={"a": None, "b": None}, sections={"a": 1, "b": 1})
+    assert "nothing else healthy in its section to compare" in promise(apart)
 
 
 def test_few_recordings_do_not_hide_how_little_is_certain() -> None:

@@ -6,7 +6,8 @@ of sub-folders, at any depth, tell more:
 | sub-folder                                                        | means             |
 |-------------------------------------------------------------------|-------------------|
 | normal, healthy, good                                             | label normal      |
-| anomaly, abnormal, anomalous, broken, faulty, defect              | label anomaly     |
+| anomaly, anomalies, abnormal, anomalous, broken, bad, damaged,    | label anomaly     |
+| defect, defects, defective, fault, faults, faulty                 |                   |
 | train, test                                                       | split             |
 | source, target                                                    | domain            |
 | any other name                                                    | section           |
@@ -27,7 +28,13 @@ from dgmix.files import explained
 
 LABEL_FOLDERS = {
     **dict.fromkeys(("normal", "healthy", "good"), "normal"),
-    **dict.fromkeys(("anomaly", "abnormal", "anomalous", "broken", "faulty", "defect"), "anomaly"),
+    **dict.fromkeys(
+        (
+            *("anomaly", "anomalies", "abnormal", "anomalous", "broken", "bad", "damaged"),
+            *("defect", "defects", "defective", "fault", "faults", "faulty"),
+        ),
+        "anomaly",
+    ),
 }
 
 

@@ -51,7 +51,7 @@ class DamageError(ValueError):
 
 def save_detector(detector: Detector, path: Path) -> None:
     """Write a detector to `path`, whole or not at all."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from dgmix import __version__
 
@@ -79,7 +79,7 @@ def save_detector(detector: Detector, path: Path) -> None:
         "false_alarm_rate": float(detector.false_alarm_rate),
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"dgmix": json.dumps(about)})
+        temporary.write_bytes(save(tensors, metadata={"dgmix": json.dumps(about)}))
 
 
 def recipe_of(detector: Detector) -> dict[str, Any]:

@@ -79,8 +79,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         recipe.encoder.weights_file()  # said before anything is decoded
         found = healthy_sounds(X, recipe, sample_rate).relabelled(sections, domains)
         bank = found.bank(recipe, self.cache, os.cpu_count() or 1)
-        classes = recipe.finetune.classes
-        crops = TrainingCrops.of(bank, found.sections, found.attributes, classes)
+        crops = TrainingCrops.of(bank, found.sections, found.attributes, recipe.finetune.classes)
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
             network = network_for(recipe, crops, self.seed, run, self.device)
@@ -319,10 +318,10 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
     def localize(self, X: Source, *, sample_rate: int | None = None) -> list[Localization]:
         """Return, for each recording, where in time and frequency it is unlike the healthy ones."""
-        found = self._sounds(X, sample_rate, None)
+        banks = self._sounds(X, sample_rate, None).banks(self.recipe_)
         return [
             self.localize_bank(bank, index)
-            for _, bank in readable(found.banks(self.recipe_))
+            for _, bank in readable(banks)
             for index in range(len(bank))
         ]
 
@@ -347,6 +346,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         more = healthy_sounds(X, self.recipe_, sample_rate).relabelled(sections, domains)
         memory, bands, healthy = self.memory_, self.bands_, self.healthy_
         for part, bank in readable(more.banks(self.recipe_)):
+            part.refuse_silent(bank)
             new = np.flatnonzero(~healthy.knows(bank)).tolist()
             if new:
                 bank = MelBank([bank[i].astype(np.float16) for i in new], bank.n_mels)

@@ -22,6 +22,7 @@ from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.dcase import parse_name
+from dgmix.data.folder import LABEL_FOLDERS
 from dgmix.errors import InputError
 from dgmix.workers import single_threaded_torch, torch_threads
 
@@ -31,6 +32,11 @@ Source: TypeAlias = (
 Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
 STANDARD_INPUT = "-"
+STEPS = {  # of full scale, and the value of silence, of the integers in sound files
+    np.dtype(np.uint8): (2.0**7, 2.0**7),
+    np.dtype(np.int16): (2.0**15, 0.0),
+    np.dtype(np.int32): (2.0**31, 0.0),
+}
 TOGETHER_FRAMES = 10_000
 SHARD = 60  # recordings; features of two shards are never computed with together
 
@@ -62,16 +68,31 @@ class Sounds:
         return [item.attributes if isinstance(item, Clip) else "" for item in self.items]
 
     def bank(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> MelBank:
-        """Return the features of all recordings.
+        """Return the features of all recordings, to learn from; `InputError` for a silent one.
 
         Those of files are kept in `cache`, or else in the user's cache folder; others in memory.
         """
         paths = self.paths
         if len(paths) < len(self.items):
-            return bank_of_signals(self.signals(recipe), recipe.audio, recipe.features)
-        store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
-        store.add(paths, jobs)
-        return store.open(paths)
+            bank = bank_of_signals(self.signals(recipe), recipe.audio, recipe.features)
+        else:
+            store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
+            store.add(paths, jobs)
+            bank = store.open(paths)
+        self.refuse_silent(bank)
+        return bank
+
+    def refuse_silent(self, bank: MelBank) -> None:
+        """Raise `InputError` for the first file in whose features nothing is heard.
+
+        Beside silence all other differences between healthy recordings would look small. (Arrays
+        are taken as they are: scikit-learn's own checks have some of a single sample.)
+        """
+        from dgmix.audio.features import FLOOR
+
+        for index, (name, item) in enumerate(zip(self.names, self.items, strict=True)):
+            if not (isinstance(item, np.ndarray) or (bank[index] > FLOOR).any()):
+                raise InputError(f"{name}: silent; leave it out of what is learned from")
 
     def relabelled(self, sections: Sequence[str] | None, domains: Sequence[str] | None) -> Sounds:
         """Return these recordings with other sections and domains (recording,), where given."""
@@ -134,11 +155,16 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = Non
     Files and arrays that do not say otherwise are of section "00" and domain "source"; files that
     are listed are training recordings, whatever split their names tell.
     Raises `InputError` when there are none, when they are of several machine types, or where the
-    name of a listed file says that it is an anomaly.
+    name of the folder or of a listed file says that they are anomalies.
     """
     if isinstance(source, Manifest):
         return _healthy_clips(source, f"{source.root}")
     if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
+        if LABEL_FOLDERS.get(Path(source).absolute().name.lower()) == "anomaly":  # type: ignore[arg-type]
+            raise InputError(
+                f"{source}: anomalies, by the name of the folder; give healthy recordings to learn "
+                "from"
+            )
         return _healthy_clips(load_manifest(source), f"{source}")  # type: ignore[arg-type]
     found = sounds(source, recipe, sample_rate, "00", "source")
     for item in found.items:
@@ -172,8 +198,9 @@ def sounds(
 ) -> Sounds:
     """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
 
-    Files are paths or open binary files. Arrays are signals (sample,) at `sample_rate`, or else
-    at the recipe's rate; a 2-d array is (recording, sample). `section` and `domain` are those of
+    Files are paths or open binary files. Arrays are signals (sample,), full scale ±1 or that of
+    uint8, int16 and int32 as in sound files, at `sample_rate`, or else at the recipe's rate; a 2-d
+    array is (recording, sample). `section` and `domain` are those of
     files and arrays whose name does not tell. Raises `InputError` for what is none of these.
     """
     if isinstance(source, Sounds):
@@ -325,6 +352,8 @@ def _rows(array: Any) -> list[Any]:
 def _of_arrays(
     items: Sequence[Any], recipe: Recipe, sample_rate: int | None, section: str, domain: str
 ) -> Sounds:
+    if sample_rate is not None and sample_rate <= 0:
+        raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
     rate = sample_rate or recipe.audio.sample_rate
     names = [f"recording {number}" for number in range(len(items))]
     signals: list[Item] = [
@@ -339,6 +368,9 @@ def _samples(item: Any, name: str) -> NDArray[np.float32]:
     values = np.asarray(item)
     if np.iscomplexobj(values):
         raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
+    if values.dtype in STEPS:
+        steps, middle = STEPS[values.dtype]
+        values = (values - middle) / steps
     try:
         samples = values.astype(np.float32)
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
+UNLIKE, NAMED = 20.0, 3
 
 
 def summary(detector: Detector) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def summary(detector: Detector) -> dict[str, Any]:
     scores = np.sort(detector.decision_scores_)
     return {
         "recordings": len(memory.sections),
+        "copies": len(memory.sections) - len(np.unique(healthy.recordings)),
         "minutes": round(float(healthy.seconds.sum()) / 60, 2),
         "trained on": healthy.trained,
         "sections": dict(sorted(Counter(memory.sections).items())),
@@ -37,7 +40,7 @@ def summary(detector: Detector) -> dict[str, Any]:
         "threshold": {name or "all": plain(c.threshold(rate)) for name, c in calibrations.items()},
         "healthy scores": {
             "least": plain(scores[0]),
-            "median": plain(scores[len(scores) // 2]),
+            "median": plain(np.median(scores)),
             "greatest": plain(scores[-1]),
         },
         "views": {name: list(view.values.shape) for name, view in memory.views.items()},
@@ -48,8 +51,32 @@ def summary(detector: Detector) -> dict[str, Any]:
 def learned(told: dict[str, Any]) -> str:
     """Return how much a detector learned from, of a `summary`."""
     text = f"{counted(told['recordings'], 'recording')}, {told['minutes']:.1f} minutes"
-    added = told["recordings"] - told["trained on"]
-    return f"{text} ({added} of them added without training)" if added else text
+    added, copies = told["recordings"] - told["trained on"], told["copies"]
+    notes = [f"{added} of them added without training"] if added else []
+    notes += [f"{copies} of them copies of others, which count once"] if copies else []
+    return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def sections(told: dict[str, Any]) -> str:
+    """Return the sections, which are compared each with itself, of a `summary`."""
+    return f"{_listed(told['sections'])}; a recording is compared with those of its own section"
+
+
+def unlike(detector: Detector, names: Sequence[str]) -> str:
+    """Return which healthy recordings, by name, lie far from all others, or nothing.
+
+    Their scores are `UNLIKE` standard deviations above the others' mean, in some view.
+    """
+    scores = detector.decision_scores_
+    far = [int(index) for index in np.argsort(-scores) if UNLIKE < scores[index] < np.inf]
+    if not far:
+        return ""
+    named = ", ".join(f"{names[index]} ({_shown(scores[index])})" for index in far[:NAMED])
+    more = f" and {len(far) - NAMED} more" if len(far) > NAMED else ""
+    return (
+        f"{named}{more}; anomalies must be as unusual as that to be found, so leave out what is "
+        "not a healthy machine"
+    )
 
 
 def promise(told: dict[str, Any]) -> str:
@@ -57,9 +84,10 @@ def promise(told: dict[str, Any]) -> str:
     smallest = told["smallest false-alarm rate"]
     here = fewest(smallest)
     if _says_nothing(told):
+        alone = " in its section" if len(told["sections"]) > 1 else ""
         return (
-            "none: nothing else healthy to compare a recording with, so every p-value is 1; "
-            "add other recordings with `dgmix update`"
+            f"none: nothing else healthy{alone} to compare a recording with, so every p-value is "
+            "1; add other recordings with `dgmix update`"
         )
     text = f"{percent(smallest)} is the smallest rate that {counted(here, 'recording')} support"
     next_ones = [rate for rate in EXAMPLES if recordings_needed(rate) > here][:2]

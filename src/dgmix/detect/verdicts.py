@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dgmix.cluster import Files, Shared
     from dgmix.detect.detector import Detector
 
+NEVER = 0.5  # the smallest rate that a single recording supports; its p-values are all 1
 NORMAL, ANOMALY, UNREADABLE = "normal", "ANOMALY", "unreadable"
 STYLES = {NORMAL: "", ANOMALY: "bold red", UNREADABLE: "yellow"}
 
@@ -141,6 +142,11 @@ def closing(tally: Counter[str], known: int, rate: float, smallest: bool) -> str
         f"{counted(tally.total(), 'recording')}: {anomalies}, {tally[NORMAL]} normal{unread}, "
         f"at a false-alarm rate of {percent(rate)}{why}."
     )
+    if rate >= NEVER:
+        text += (
+            "\nWith a single healthy recording to compare with, nothing is ever called an anomaly; "
+            "add others with `dgmix update`."
+        )
     if known:
         text += f"\nThe detector learned from {known} of them, which says nothing of their health."
     return text

@@ -7,6 +7,7 @@ to `DetectSettings`; the contract test over all scorers picks it up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -68,4 +69,4 @@ def build_scorer(
 
 
 def _white(settings: DetectSettings) -> Scorer:
-    return Whitened(lambda: SCORERS[settings.scorer](settings))
+    return Whitened(partial(SCORERS[settings.scorer], settings))
