@@ -17,7 +17,6 @@ from dgmix.config import DetectSettings
 from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.threshold import (
     Calibration,
-    binomial_interval,
     check_rate,
     conformal_p_values,
     rate_interval,
@@ -343,16 +342,6 @@ def test_interval_allows_for_neighbours_that_share_a_distance(n, rate):
 
     assert inside(*rate_interval(n, rate)) >= 0.92
     assert inside(*rate_interval(n, rate, design_effect=1)) < 0.88
-
-
-@steady
-@given(st.integers(1, 200), st.data())
-def test_binomial_interval_equals_scipy(recordings, data):
-    alarms = data.draw(st.integers(0, recordings))
-    expected = stats.binomtest(alarms, recordings).proportion_ci(0.9, method="exact")
-    np.testing.assert_allclose(
-        binomial_interval(alarms, recordings, 0.9), (expected.low, expected.high), atol=1e-9
-    )
 
 
 # What is refused

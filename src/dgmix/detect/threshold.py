@@ -114,22 +114,6 @@ def rate_interval(
     return float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail))
 
 
-def binomial_interval(
-    alarms: int, recordings: int, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the interval of a rate of which `alarms` among `recordings` were seen.
-
-    Clopper, Pearson 1934: covers with at least `confidence`, whatever the rate.
-    """
-    from scipy.special import betaincinv
-
-    tail = (1 - confidence) / 2
-    quiet = recordings - alarms
-    low = float(betaincinv(alarms, quiet + 1, tail)) if alarms else 0.0
-    high = float(betaincinv(alarms + 1, quiet, 1 - tail)) if quiet else 1.0
-    return low, high
-
-
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """The leave-one-recording-out scores of the healthy pieces that a clip is compared with.
