@@ -88,7 +88,7 @@ def test_paths_may_lead_out_of_the_folder_or_be_absolute(tmp_path: Path) -> None
     ("text", "line", "problem"),
     [
         ("", 1, "no column 'path'"),
-        ("path;section\na.wav;00\n", 1, "no column 'path'"),
+        ("path;section\na.wav;00\n", 1, "no column 'path'; separate with commas"),
         ("path,lable\na.wav,normal\n", 1, "unknown column 'lable'"),
         ("path,path\na.wav,a.wav\n", 1, "twice"),
         ("path,label\na.wav,normal\nb.wav,abnormal\n", 3, "label 'abnormal' is none of normal"),

@@ -75,7 +75,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _check_columns(path: Path, columns: list[str]) -> None:
     unknown = [name for name in columns if name not in COLUMNS]
     if "path" not in columns:
-        problem = "no column 'path'"
+        problem = "no column 'path'" + ("; separate with commas" if ";" in "".join(columns) else "")
     elif unknown:
         problem = f"unknown column '{unknown[0]}'"
     elif len(set(columns)) < len(columns):

@@ -2,11 +2,12 @@
 
 Tensors hold the weights, the memory and the calibration scores; the metadata holds one JSON text
 under the key "dgmix", with the format version, the recipe and what the detector was trained on.
-`_expected` and `ABOUT` list them all.
+`_expected` and `ABOUT` list them all; beside them, since format 3, their checksum, "sha256".
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.model.network import Network
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS = "network."
 ABOUT = {
     "format": int,
@@ -79,7 +80,8 @@ def save_detector(detector: Detector, path: Path) -> None:
         "false_alarm_rate": float(detector.false_alarm_rate),
     }
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"dgmix": json.dumps(about)}))
+        whole = {**about, "sha256": _checksum(about, tensors)}
+        temporary.write_bytes(save(tensors, metadata={"dgmix": json.dumps(whole)}))
 
 
 def recipe_of(detector: Detector) -> dict[str, Any]:
@@ -127,9 +129,20 @@ def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
             about = json.loads((file.metadata() or {})["dgmix"])
             _check_format(about, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            checksum = about.pop("sha256", None)
+            if checksum is not None and checksum != _checksum(about, tensors):
+                raise InputError(f"{path}: a damaged detector (its checksum); make it again")
             return (_of_format_1(tensors) if about["format"] == 1 else tensors), about
     except (SafetensorError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
+
+
+def _checksum(about: dict[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of a description and tensors, in hexadecimal."""
+    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        found.update(name.encode() + tensors[name].numpy().tobytes())
+    return found.hexdigest()
 
 
 def _check_format(about: dict[str, Any], path: Path) -> None:

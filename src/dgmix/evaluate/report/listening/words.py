@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from dgmix.detect.summary import counted, percent
+from dgmix.detect.verdicts import NEVER
 from dgmix.evaluate.report import svg
 from dgmix.evaluate.report.about import flat
 from dgmix.evaluate.report.listening.figures import standing
@@ -60,7 +61,9 @@ def verdict(scored: Sequence[Scored], rate: float) -> list[str]:
         f"{flagged or 'None'} of {counted(len(new), 'recording')} {are} anomalous at a "
         f"false-alarm rate of {percent(rate)}.",
         f"If all of them were healthy, about {svg.short(round(expected, 1))} would still be called "
-        f"anomalous{', which is no fewer' if 0 < flagged <= expected else ''}.",
+        f"anomalous{', which is no fewer' if 0 < flagged <= expected else ''}."
+        if rate < NEVER
+        else "With a single healthy recording to compare with, nothing is ever called an anomaly.",
         f"The least like a healthy one is {new[0].name}, most unusual {in_words(new[0].region)}.",
     ]
     if len(new) < len(scored):
