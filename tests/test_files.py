@@ -127,6 +127,8 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
             os.utime(left, (0, 0))
         (tmp_path / "my.part").write_text("somebody else's")
         remove_unfinished(tmp_path)
+        assert len(names(below)) == 1
+        remove_unfinished(tmp_path, below=True)
         assert temporary.exists()
     assert names(below) == []
     assert names(tmp_path) == ["below", "file", "my.part"]

@@ -82,12 +82,12 @@ def write_text(target: str | os.PathLike[str], text: str, replace: bool = True) 
         temporary.write_bytes(text.encode())
 
 
-def remove_unfinished(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that killed processes left in a folder and below.
+def remove_unfinished(folder: str | os.PathLike[str], below: bool = False) -> None:
+    """Remove the temporary files that killed processes left in a folder, and `below` it.
 
     One that was written to within the last hour may be of a process that lives, and stays.
     """
-    for path in Path(folder).rglob(".*.part"):
+    for path in Path(folder).glob("**/.*.part" if below else ".*.part"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > LEFT_BEHIND:
                 path.unlink()

@@ -251,3 +251,5 @@ def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -
     unit.store.add(paths, os.cpu_count() or 1)
     claim(output, claimed)
     remove_unfinished(output)
+    for folder in {path.parent for path in claimed} - {output}:
+        remove_unfinished(folder, below=True)

@@ -65,9 +65,12 @@ def sections(told: dict[str, Any]) -> str:
 def unlike(detector: Detector, names: Sequence[str]) -> str:
     """Return which healthy recordings, by name, lie far from all others, or nothing.
 
-    Their scores are `UNLIKE` standard deviations above the others' mean, in some view.
+    Their scores are `UNLIKE` standard deviations above the others' mean, in some view; those of a
+    single view have no such unit.
     """
     scores = detector.decision_scores_
+    if len(detector.memory_.views) == 1:
+        return ""
     far = [int(index) for index in np.argsort(-scores) if UNLIKE < scores[index] < np.inf]
     if not far:
         return ""

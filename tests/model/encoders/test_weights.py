@@ -18,7 +18,7 @@ from dgmix.config import PRETRAINED, EncoderSettings, Recipe, load_recipe, parse
 from dgmix.detect.detector import Detector
 from dgmix.errors import InputError
 from dgmix.model.encoders import build_encoder
-from dgmix.model.encoders.weights import find_prefixes, flattened, load_weights
+from dgmix.model.encoders.weights import find_prefix, flattened, load_weights, of_network
 from dgmix.model.network import build_network
 
 Layout = Callable[[dict[str, Tensor]], Any]
@@ -179,11 +179,11 @@ def test_flattens_what_is_nested() -> None:
 def test_the_prefix_is_that_of_most_names() -> None:
     wanted = {"a.weight": 0, "b.weight": 0}
     names = dict.fromkeys(["x.a.weight", "y.a.weight", "y.b.weight", "za.weight"], 0)
-    assert find_prefixes(names, wanted) == ["y."]
-    assert find_prefixes({"za.weight": 0}, wanted) == [""]
+    assert find_prefix(names, wanted) == "y."
+    assert find_prefix({"za.weight": 0}, wanted) == ""
 
 
-def test_the_networks_of_an_ensemble_are_found_in_order() -> None:
-    names = dict.fromkeys([f"members.{n}.{part}.weight" for n in range(12) for part in "ab"], 0)
-    found = find_prefixes(names, {"a.weight": 0, "b.weight": 0})
-    assert found == [f"members.{n}." for n in range(12)]
+def test_the_networks_of_an_ensemble_have_their_numbers() -> None:
+    assert of_network("network.encoder.members.0.", 12) == "network.encoder.members.12."
+    for alone in ("", "model.", "members.weight.", "ema.1."):
+        assert of_network(alone, 1) == alone

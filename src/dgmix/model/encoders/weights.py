@@ -32,10 +32,9 @@ def load_weights(encoder: nn.Module, name: str, path: Path, number: int = 0) -> 
     """
     contents = read_contents(path)
     wanted = encoder.state_dict()
-    prefixes = find_prefixes(contents, wanted)
-    if number >= len(prefixes) > 1:
-        raise InputError(f"{path}: {len(prefixes)} networks; set encoder.ensemble to no more")
-    prefix = prefixes[min(number, len(prefixes) - 1)]
+    prefix = of_network(find_prefix(contents, wanted), number)
+    if not any(key.startswith(prefix) for key in contents):
+        raise InputError(f"{path}: {number} networks; set encoder.ensemble to no more")
     found = {
         key.removeprefix(prefix): value
         for key, value in contents.items()
@@ -86,16 +85,16 @@ def flattened(value: object, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from flattened(each, f"{name}.{key}" if name else key)
 
 
-def find_prefixes(names: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
-    """Return what stands before most of the `wanted` names in `names`: "" where nothing does.
-
-    Several, numbered ones in order, where the same names stand in several places.
-    """
+def find_prefix(names: Mapping[str, object], wanted: Mapping[str, object]) -> str:
+    """Return what stands before most of the `wanted` names in `names`."""
     first = next(iter(wanted))
-    prefixes = {name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")}
-    held = {each: sum(each + key in names for key in wanted) for each in prefixes or {""}}
-    most = [each for each, count in held.items() if count == max(held.values())]
-    return sorted(most, key=lambda each: (len(each), each))
+    prefixes = [name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")]
+    return max(prefixes, key=lambda each: sum(each + key in names for key in wanted), default="")
+
+
+def of_network(prefix: str, number: int) -> str:
+    """Return the prefix of the network of this number, where `prefix` is one of an ensemble's."""
+    return re.sub(r"\bmembers\.\d+\.$", f"members.{number}.", prefix)
 
 
 def _read_checkpoint(path: Path) -> object:
