@@ -18,6 +18,7 @@ from dgmix.audio.io import write_wav
 from dgmix.cli import main
 from dgmix.config import Recipe, dump_recipe
 from dgmix.detect.detector import Detector
+from dgmix.files import AUDIO_SUFFIXES
 
 RATE = 16_000
 
@@ -136,7 +137,7 @@ def test_fit_names_what_is_unlike_all_others_and_counts_copies(
     assert line.count(".wav") == 1
 
 
-@pytest.mark.parametrize("name", ["kept.wav", "kept.flac"])
+@pytest.mark.parametrize("name", [f"kept{suffix}" for suffix in AUDIO_SUFFIXES])
 def test_no_recording_is_written_over(
     name: str, dgmix: Command, fitted: Path, healthy: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +156,22 @@ def test_no_recording_is_written_over(
         assert "it would be lost; name another file, for example" in done.err
     assert kept.read_text() == "a recording"
     assert dgmix("info", fitted).status == 0
+
+
+def test_the_table_that_is_scored_is_not_written_over(
+    dgmix: Command, fitted: Path, healthy: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "asked.csv"
+    table.write_text(f"path\n{healthy / '0.wav'}\n")
+    done = dgmix("score", fitted, table, "--csv", table)
+    assert "asked.csv: it would be lost; name another file" in done.err
+    assert dgmix("score", fitted, table, "--csv", tmp_path / "new.csv").status == 0
+
+
+def test_three_healthy_recordings_do_not_accuse_each_other(dgmix: Command, tmp_path: Path) -> None:
+    for seed in range(4):
+        folder = write_noise(tmp_path / f"three{seed}", 3, seed)
+        assert "unlike" not in dgmix("fit", folder, "-o", tmp_path / "three.dgmix").out
 
 
 def test_one_recording_finds_nothing_and_says_so(dgmix: Command, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def score(
     if as_json and csv:
         raise InputError("--json and --csv: choose one of them")
     if csv:
-        check_output(csv, ".csv")
+        check_output(csv, ".csv", list(map(Path, recordings)))
     loaded = Detector.load(detector)
     found = named_sounds(recordings)
     form = json_lines() if as_json else csv_file(csv) if csv else table(recordings, found.names)

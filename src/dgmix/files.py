@@ -6,14 +6,18 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgmix.errors import DgmixError, InputError
 
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    *(".aif", ".aiff", ".au", ".caf", ".rf64", ".w64"),
+)
+KEPT = (*AUDIO_SUFFIXES, ".dgmix", ".onnx")
 LEFT_BEHIND = 3600.0  # seconds
-KEPT = (".dgmix", ".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".onnx")
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
 
@@ -51,10 +55,10 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
 def token(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a file in a folder for as long as the block lasts: who sees it sees that very folder.
 
-    Where its process is killed it stays, until `remove_unfinished` removes it.
+    Where its process is killed it stays.
     """
     with explained(folder):
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".token.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".token.")
         os.close(handle)
     try:
         yield Path(name)
@@ -93,21 +97,19 @@ def remove_unfinished(folder: str | os.PathLike[str], below: bool = False) -> No
                 path.unlink()
 
 
-def check_output(path: str | os.PathLike[str], ending: str) -> None:
+def check_output(path: Path, ending: str, read: Collection[Path] = ()) -> None:
     """See that a file can be written, before time is spent on what goes there; make its folder.
 
-    Raises `InputError` for a folder, and for a recording or detector that is there, unless it has
-    the ending of what is to be written.
+    Raises `InputError` for a folder, for a recording or model that is there, unless it has the
+    ending of what is to be written, and for one of those that are `read`.
     """
-    path = Path(path)
     if path.is_dir():
         example = path / f"pump{ending}"
         raise InputError(f"{path}: a folder; name a file in it, for example {example}")
-    kept = path.suffix.lower() in KEPT and path.suffix.lower() != ending
-    if kept and path.exists():
-        raise InputError(
-            f"{path}: it would be lost; name another file, for example {path.with_suffix(ending)}"
-        )
+    other = path.suffix.lower() in KEPT and path.suffix.lower() != ending
+    if path.exists() and (other or any(each.exists() and path.samefile(each) for each in read)):
+        example = path.with_suffix(ending) if other else path.with_stem(f"{path.stem}-scores")
+        raise InputError(f"{path}: it would be lost; name another file, for example {example}")
     make_folder(path.parent)
 
 

@@ -213,6 +213,26 @@ def test_a_damaged_header_is_refused_or_read_never_worse(
         load_detector(path)
 
 
+class OnGpu(torch.Tensor):
+    """A tensor as on another device: numpy cannot have it before it is on the CPU."""
+
+    def cpu(self) -> torch.Tensor:  # type: ignore[override]
+        return self.as_subclass(torch.Tensor)
+
+    def numpy(self) -> Any:  # type: ignore[override]
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def test_a_network_on_a_gpu_is_saved(
+    saved: Path, make_detector: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = make_detector()
+    there = {k: v.as_subclass(OnGpu) for k, v in detector.network_.state_dict().items()}
+    monkeypatch.setattr(detector.network_, "state_dict", lambda: there)
+    save_detector(detector, tmp_path / "gpu.dgmix")
+    assert (tmp_path / "gpu.dgmix").read_bytes() == saved.read_bytes()
+
+
 def test_a_single_flipped_bit_is_noticed(saved: Path, tmp_path: Path) -> None:
     whole = saved.read_bytes()
     (header,) = struct.unpack("<Q", whole[:8])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals
-from dgmix.audio.io import load, write_wav
+from dgmix.audio.io import STEPS, load, write_wav
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip
@@ -184,8 +184,11 @@ def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe
     folder = _only_tests(data)
     with pytest.raises(InputError, match="clips: no healthy recordings to learn from"):
         healthy_sounds(folder, tiny)
-    with pytest.raises(InputError, match="broken: anomalies, by the name of the folder"):
+    with pytest.raises(InputError, match=r"a\.wav: an anomaly, by the name of the folder"):
         healthy_sounds(folder / "broken", tiny)
+    (folder / "broken" / "healthy").mkdir()
+    (folder / "broken" / "a.wav").rename(folder / "broken" / "healthy" / "a.wav")
+    assert len(healthy_sounds(folder / "broken", tiny)) == 1
 
 
 def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
@@ -197,10 +200,10 @@ def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -
     assert len(healthy_sounds(data, tiny).bank(tiny, data / "cache")) == 3
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int16", "int32"])
+@pytest.mark.parametrize("kind", ["uint8", "int16", ">i2", "<i2", "int32"])
 def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) -> None:
     signal = 0.5 * np.sin(np.arange(4000) / 5)
-    steps, middle = recordings.STEPS[np.dtype(kind)]
+    steps, middle = STEPS[np.dtype(kind).newbyteorder("=")]
     (whole,) = sounds([(signal * steps + middle).astype(kind)], tiny).items
     (exact,) = sounds([signal], tiny).items
     np.testing.assert_allclose(whole, exact, atol=2 / steps + 1e-6)

@@ -113,13 +113,19 @@ def test_a_csv_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_text() == "before"
 
 
+@pytest.mark.parametrize(("smallest", "said"), [(1 / 2, True), (1 / 13, False)])
+def test_the_end_says_where_nothing_can_be_found(smallest: float, said: bool) -> None:
+    text = closing(Counter({"normal": 3}), 0, 0.5, smallest)
+    assert ("nothing is ever called an anomaly" in text) == said
+
+
 def test_the_end_says_what_was_found() -> None:
     tally = Counter({"normal": 3, "ANOMALY": 1})
-    assert closing(tally, 0, 0.05, smallest=False) == (
+    assert closing(tally, 0, 0.05, smallest=0.04) == (
         "4 recordings: 1 anomaly, 3 normal, at a false-alarm rate of 5 %."
     )
     tally["unreadable"] = 2
-    text = closing(tally, 2, 1 / 9, smallest=True)
+    text = closing(tally, 2, 1 / 9, smallest=1 / 9)
     assert (
         "6 recordings: 1 anomaly, 3 normal, 2 unreadable, at a false-alarm rate of 11.2 %" in text
     )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dgmix.config import AudioSettings
 from dgmix.errors import InputError
-from dgmix.files import atomic_path, explained
+from dgmix.files import AUDIO_SUFFIXES, atomic_path, explained
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str] | BinaryIO
 Samples = NDArray[np.float32]
 
-AUDIO_SUFFIXES = (
-    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
-    *(".aif", ".aiff", ".au", ".caf", ".rf64", ".w64"),
-)
+STEPS = {  # of full scale, and the value of silence, of the integers in sound files
+    np.dtype(np.uint8): (2.0**7, 2.0**7),
+    np.dtype(np.int16): (2.0**15, 0.0),
+    np.dtype(np.int32): (2.0**31, 0.0),
+}
 BLOCK_FRAMES = 1 << 20
 UNKNOWN_FRAMES = 1 << 62
 UNKNOWN_BYTES = 0x7FFF_F000
@@ -119,6 +120,12 @@ def to_signal(
     if settings.remove_mean:
         signal = signal - signal.mean(dtype=np.float64).astype(np.float32)
     return signal
+
+
+def full_scale(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return samples of full scale ±1: uint8, int16 and int32 are divided by theirs, others not."""
+    steps, middle = STEPS.get(samples.dtype.newbyteorder("="), (0.0, 0.0))
+    return (samples - middle) / steps if steps else samples
 
 
 def write_wav(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:

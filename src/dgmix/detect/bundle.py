@@ -57,7 +57,8 @@ def save_detector(detector: Detector, path: Path) -> None:
     from dgmix import __version__
 
     memory, bands, healthy = detector.memory_, detector.bands_, detector.healthy_
-    tensors = {WEIGHTS + k: v.contiguous() for k, v in detector.network_.state_dict().items()}
+    weights = detector.network_.state_dict().items()
+    tensors = {WEIGHTS + name: tensor.cpu().contiguous() for name, tensor in weights}
     arrays = {
         **{f"memory.{name}.values": view.values for name, view in memory.views.items()},
         **{f"memory.{name}.clips": view.clips for name, view in memory.views.items()},

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
 from dgmix.audio.cache import FeatureStore, default_folder, in_order
-from dgmix.audio.io import load, to_signal
+from dgmix.audio.io import full_scale, load, to_signal
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
@@ -32,11 +32,6 @@ Source: TypeAlias = (
 Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
 STANDARD_INPUT = "-"
-STEPS = {  # of full scale, and the value of silence, of the integers in sound files
-    np.dtype(np.uint8): (2.0**7, 2.0**7),
-    np.dtype(np.int16): (2.0**15, 0.0),
-    np.dtype(np.int32): (2.0**31, 0.0),
-}
 TOGETHER_FRAMES = 10_000
 SHARD = 60  # recordings; features of two shards are never computed with together
 
@@ -160,18 +155,30 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = Non
     if isinstance(source, Manifest):
         return _healthy_clips(source, f"{source.root}")
     if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
-        if LABEL_FOLDERS.get(Path(source).absolute().name.lower()) == "anomaly":  # type: ignore[arg-type]
-            raise InputError(
-                f"{source}: anomalies, by the name of the folder; give healthy recordings to learn "
-                "from"
-            )
-        return _healthy_clips(load_manifest(source), f"{source}")  # type: ignore[arg-type]
+        return _healthy_folder(Path(source))  # type: ignore[arg-type]
     found = sounds(source, recipe, sample_rate, "00", "source")
     for item in found.items:
         if isinstance(item, Clip) and item.label == "anomaly":
             raise InputError(
                 f"{item.path}: an anomaly, by its name; give healthy recordings to learn from"
             )
+    return found
+
+
+def _healthy_folder(source: Path) -> Sounds:
+    """Return the normal training recordings of a folder or CSV.
+
+    What lies in a folder called "broken" is healthy only in a sub-folder that says so.
+    """
+    found = _healthy_clips(load_manifest(source), f"{source}")
+    if LABEL_FOLDERS.get(source.absolute().name.lower()) == "anomaly":
+        for path in found.paths:
+            folders = path.relative_to(source).parts[:-1]
+            if "normal" not in {LABEL_FOLDERS.get(name.lower()) for name in folders}:
+                raise InputError(
+                    f"{path}: an anomaly, by the name of the folder {source}; give healthy "
+                    "recordings to learn from"
+                )
     return found
 
 
@@ -368,11 +375,8 @@ def _samples(item: Any, name: str) -> NDArray[np.float32]:
     values = np.asarray(item)
     if np.iscomplexobj(values):
         raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
-    if values.dtype in STEPS:
-        steps, middle = STEPS[values.dtype]
-        values = (values - middle) / steps
     try:
-        samples = values.astype(np.float32)
+        samples = full_scale(values).astype(np.float32)
     except ValueError as error:
         raise ArrayError(f"{name}: its samples are not numbers") from error
     if samples.ndim != 1:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
-UNLIKE, NAMED = 20.0, 3
+UNLIKE, ENOUGH, NAMED = 20.0, 8, 3
 
 
 def summary(detector: Detector) -> dict[str, Any]:
@@ -24,12 +24,12 @@ def summary(detector: Detector) -> dict[str, Any]:
     A threshold or score that is infinite is None.
     """
     healthy, memory = detector.healthy_, detector.memory_
-    rate = detector.rate()
+    rate, of = detector.rate(), healthy.recordings.tolist()
     calibrations = {name: detector.calibration(name) for name in detector.sections}
     scores = np.sort(detector.decision_scores_)
     return {
         "recordings": len(memory.sections),
-        "copies": len(memory.sections) - len(np.unique(healthy.recordings)),
+        "copies": len(memory.sections) - len(set(zip(memory.sections, of, strict=True))),
         "minutes": round(float(healthy.seconds.sum()) / 60, 2),
         "trained on": healthy.trained,
         "sections": dict(sorted(Counter(memory.sections).items())),
@@ -65,11 +65,12 @@ def sections(told: dict[str, Any]) -> str:
 def unlike(detector: Detector, names: Sequence[str]) -> str:
     """Return which healthy recordings, by name, lie far from all others, or nothing.
 
-    Their scores are `UNLIKE` standard deviations above the others' mean, in some view; those of a
-    single view have no such unit.
+    Their scores are `UNLIKE` standard deviations above the others' mean, in some view. Those of a
+    single view have no such unit, and few recordings tell no deviation.
     """
     scores = detector.decision_scores_
-    if len(detector.memory_.views) == 1:
+    fewest_together = min(Counter(detector.memory_.sections).values())
+    if len(detector.memory_.views) == 1 or fewest_together < ENOUGH:
         return ""
     far = [int(index) for index in np.argsort(-scores) if UNLIKE < scores[index] < np.inf]
     if not far:

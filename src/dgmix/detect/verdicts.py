@@ -86,7 +86,7 @@ def score_and_tell(
             tally[verdict] += 1
             known += said.known
             advance()
-    smallest = rate == detector.smallest_rate(found.sections, domains)
+    smallest = detector.smallest_rate(found.sections, domains)
     print(closing(tally, known, rate, smallest), file=summary_on)
     if tally[UNREADABLE]:
         unread = counted(tally[UNREADABLE], "recording")
@@ -133,16 +133,16 @@ def verdict_of(said: Judgement, rate: float) -> str:
     return ANOMALY if said.p_value <= rate else NORMAL
 
 
-def closing(tally: Counter[str], known: int, rate: float, smallest: bool) -> str:
-    """Return what was found in a few sentences."""
+def closing(tally: Counter[str], known: int, rate: float, smallest: float) -> str:
+    """Return what was found in a few sentences; `smallest` is the smallest rate supported."""
     anomalies = "1 anomaly" if tally[ANOMALY] == 1 else f"{tally[ANOMALY]} anomalies"
     unread = f", {tally[UNREADABLE]} unreadable" if tally[UNREADABLE] else ""
-    why = ", the smallest that the healthy recordings support" if smallest else ""
+    why = ", the smallest that the healthy recordings support" if rate == smallest else ""
     text = (
         f"{counted(tally.total(), 'recording')}: {anomalies}, {tally[NORMAL]} normal{unread}, "
         f"at a false-alarm rate of {percent(rate)}{why}."
     )
-    if rate >= NEVER:
+    if smallest >= NEVER:
         text += (
             "\nWith a single healthy recording to compare with, nothing is ever called an anomaly; "
             "add others with `dgmix update`."

@@ -117,7 +117,8 @@ def _train_one(
     network = _start(recipe, crops, seed, number, device, saved.get("network"))
     seed = member_seed(seed, number)
     dtype = training_dtype(recipe.precision, network.encoder, network.device)
-    dtype = DTYPES[saved["dtype"]] if "dtype" in saved else dtype
+    if "dtype" in saved or "optimizer" in saved:  # of an older dgmix, in float32
+        dtype = DTYPES[saved.get("dtype", "float32")]
     run.ranks.agree(seed, saved["stage"], saved["lines"], str(dtype), crops.bank.frames.tobytes())
     if run.ranks.first:
         run.log.rewind(saved["lines"])

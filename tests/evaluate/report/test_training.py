@@ -27,6 +27,7 @@ def test_logs_are_ordered_by_machine_repeat_and_seed(tmp_path):
         "fan/repeat0/seed1",
     ):
         write_log(tmp_path, folder, epoch(1))
+    write_log(tmp_path, "fan/seedling", epoch(1))
     logs = read_logs(tmp_path)
     assert [(log.machine, log.name) for log in logs] == [
         ("fan", "repeat 0, seed 1"),

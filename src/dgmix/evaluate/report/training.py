@@ -44,7 +44,7 @@ def read_logs(run: Path) -> list[TrainingLog]:
 
     Raises `InputError` for any other line that is not a JSON object with a stage and an epoch.
     """
-    units = [*run.glob("*/seed*/"), *run.glob("*/repeat*/seed*/")]
+    units = [*run.glob("*/seed[0-9]*/"), *run.glob("*/repeat[0-9]*/seed[0-9]*/")]
     paths = [path for unit in units for path in unit.glob("**/log.jsonl")]
     logs = [_read(path, run) for path in paths]
     return sorted(logs, key=lambda log: (log.machine, log.repeat or 0, log.seed, log.network))

@@ -33,7 +33,7 @@ def load_weights(encoder: nn.Module, name: str, path: Path, number: int = 0) -> 
     contents = read_contents(path)
     wanted = encoder.state_dict()
     prefix = of_network(find_prefix(contents, wanted), number)
-    if not any(key.startswith(prefix) for key in contents):
+    if number and not any(key.startswith(prefix) for key in contents):
         raise InputError(f"{path}: {number} networks; set encoder.ensemble to no more")
     found = {
         key.removeprefix(prefix): value

@@ -150,7 +150,7 @@ def test_a_page_of_thousands_stays_small(workshop, scored):
     shown = {
         "title": "many",
         "facts": [],
-        "verdict": words.verdict(many, RATE),
+        "verdict": words.verdict(many, RATE, RATE),
         "standings": words.standings(workshop.detector, many, RATE),
         "cards": [],
         "rate": RATE,

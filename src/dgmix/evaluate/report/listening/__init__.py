@@ -76,7 +76,7 @@ def contents(
     made = list(cards(detector, found, scored[:top], healthy))
     return {
         "facts": words.facts(detector, scored, unread, rate),
-        "verdict": words.verdict(scored, rate),
+        "verdict": words.verdict(scored, rate, detector.smallest_rate(found.sections, [domain])),
         "standings": words.standings(detector, scored, rate, domain),
         "cards": made,
         "rate": rate,

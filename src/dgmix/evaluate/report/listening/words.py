@@ -48,8 +48,8 @@ def facts(
     ]
 
 
-def verdict(scored: Sequence[Scored], rate: float) -> list[str]:
-    """Return what was found, in plain sentences."""
+def verdict(scored: Sequence[Scored], rate: float, smallest: float) -> list[str]:
+    """Return what was found, in plain sentences; `smallest` is the smallest rate supported."""
     new = [each for each in scored if not each.known]
     known = counted(len(scored) - len(new), "recording")
     if not new:
@@ -62,7 +62,7 @@ def verdict(scored: Sequence[Scored], rate: float) -> list[str]:
         f"false-alarm rate of {percent(rate)}.",
         f"If all of them were healthy, about {svg.short(round(expected, 1))} would still be called "
         f"anomalous{', which is no fewer' if 0 < flagged <= expected else ''}."
-        if rate < NEVER
+        if smallest < NEVER
         else "With a single healthy recording to compare with, nothing is ever called an anomaly.",
         f"The least like a healthy one is {new[0].name}, most unusual {in_words(new[0].region)}.",
     ]
