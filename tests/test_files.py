@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -117,7 +118,15 @@ def test_other_errors_are_left_alone() -> None:
         1 / 0  # noqa: B018
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_a_killed_process_left_is_removed(
+    locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", refused)
     write_text(tmp_path / "file", "text")
     below = make_folder(tmp_path / "below")
     with atomic_path(tmp_path / "file") as temporary:

@@ -38,17 +38,34 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
         handle, name = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name}.", suffix=".part"
         )
-        os.close(handle)
         temporary = Path(name)
         try:
-            yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.chmod(0o666 & ~UMASK)
-            if replace or not _linked(temporary, target):
-                temporary.replace(target)
+            with _held(handle):
+                yield temporary
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+                temporary.chmod(0o666 & ~UMASK)
+                if replace or not _linked(temporary, target):
+                    temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(handle: int) -> Iterator[None]:
+    """Lock an open file for as long as the block lasts, where there are such locks; close it."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    except (ImportError, OSError):
+        os.close(handle)
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -89,12 +106,25 @@ def write_text(target: str | os.PathLike[str], text: str, replace: bool = True) 
 def remove_unfinished(folder: str | os.PathLike[str], below: bool = False) -> None:
     """Remove the temporary files that killed processes left in a folder, and `below` it.
 
-    One that was written to within the last hour may be of a process that lives, and stays.
+    Those of a process that lives stay. Where files cannot be locked, so do those of the last hour.
     """
     for path in Path(folder).glob("**/.*.part" if below else ".*.part"):
         with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > LEFT_BEHIND:
+            if _abandoned(path):
                 path.unlink()
+
+
+def _abandoned(path: Path) -> bool:
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return time.time() - path.stat().st_mtime > LEFT_BEHIND
+    return True
 
 
 def check_output(path: Path, ending: str, read: Collection[Path] = ()) -> None:
