@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,10 +105,7 @@ def test_errors_of_the_system_are_one_sentence(
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", failing(errno.ENOSPC))
     with pytest.raises(DgmixError, match="file: the disk is full"):
         write_text(tmp_path / "file", "text")
     assert names(tmp_path) == []
@@ -118,15 +116,21 @@ def test_other_errors_are_left_alone() -> None:
         1 / 0  # noqa: B018
 
 
+def failing(number: int) -> Callable[..., None]:
+    """Return what fails as the system does."""
+
+    def fail(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
 @pytest.mark.parametrize("locks", [True, False])
 def test_what_a_killed_process_left_is_removed(
     locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*arguments: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
     if not locks:
-        monkeypatch.setattr(fcntl, "flock", refused)
+        monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
     write_text(tmp_path / "file", "text")
     below = make_folder(tmp_path / "below")
     with atomic_path(tmp_path / "file") as temporary:
@@ -147,11 +151,8 @@ def test_what_a_killed_process_left_is_removed(
 def test_of_two_writers_the_first_stays(
     links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*names: Path) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
     if not links:
-        monkeypatch.setattr(os, "link", refused)
+        monkeypatch.setattr(os, "link", failing(errno.EPERM))
     target = tmp_path / "file"
     for text in ("first", "second"):
         write_text(target, text, replace=False)

@@ -52,9 +52,9 @@ def _same(path: Path, text: str) -> bool:
 
     A recipe may leave out what has its default; a table of an older dgmix has no attributes.
     """
-    there = path.read_text("utf-8")
     if path.name == "recipe.yaml":
         return dump_recipe(load_recipe(path)) == text
+    there = path.read_text("utf-8")
     if path.name == "clips.csv":
         first, *_ = theirs = list(csv.reader(io.StringIO(there))) or [[]]
         return theirs == [row[: len(first)] for row in csv.reader(io.StringIO(text))]
@@ -67,7 +67,8 @@ def claim(output: Path, claimed: Mapping[Path, str]) -> None:
     Raises `InputError` if another run, started at the same time, has claimed the folder meanwhile.
     """
     for path, text in claimed.items():
-        write_text(path, text, replace=False)
+        if not path.exists():
+            write_text(path, text, replace=False)
         refuse_another({path: text})
     write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
     (output / "report.html").unlink(missing_ok=True)

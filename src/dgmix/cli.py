@@ -13,6 +13,7 @@ from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
 
+CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
 MISUSE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export
 
@@ -31,9 +32,6 @@ Machines = Annotated[
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")
 ]
-
-
-CONTINUES = ("run", "demo", "download")
 
 
 def main() -> None:

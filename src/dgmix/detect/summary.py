@@ -10,12 +10,13 @@ import numpy as np
 
 from dgmix.detect.threshold import rate_interval, recordings_needed, rounded_up
 from dgmix.detect.views import LEARNED
+from dgmix.errors import first_few
 
 if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
-UNLIKE, ENOUGH, NAMED = 20.0, 8, 3
+UNLIKE, ENOUGH = 20.0, 8
 
 
 def summary(detector: Detector) -> dict[str, Any]:
@@ -24,12 +25,13 @@ def summary(detector: Detector) -> dict[str, Any]:
     A threshold or score that is infinite is None.
     """
     healthy, memory = detector.healthy_, detector.memory_
-    rate, of = detector.rate(), healthy.recordings.tolist()
+    rate = detector.rate()
+    distinct = set(zip(memory.sections, healthy.recordings.tolist(), strict=True))
     calibrations = {name: detector.calibration(name) for name in detector.sections}
     scores = np.sort(detector.decision_scores_)
     return {
         "recordings": len(memory.sections),
-        "copies": len(memory.sections) - len(set(zip(memory.sections, of, strict=True))),
+        "copies": len(memory.sections) - len(distinct),
         "minutes": round(float(healthy.seconds.sum()) / 60, 2),
         "trained on": healthy.trained,
         "sections": dict(sorted(Counter(memory.sections).items())),
@@ -75,11 +77,10 @@ def unlike(detector: Detector, names: Sequence[str]) -> str:
     far = [int(index) for index in np.argsort(-scores) if UNLIKE < scores[index] < np.inf]
     if not far:
         return ""
-    named = ", ".join(f"{names[index]} ({_shown(scores[index])})" for index in far[:NAMED])
-    more = f" and {len(far) - NAMED} more" if len(far) > NAMED else ""
+    named = first_few([f"{names[index]} ({_shown(scores[index])})" for index in far])
     return (
-        f"{named}{more}; anomalies must be as unusual as that to be found, so leave out what is "
-        "not a healthy machine"
+        f"{named}; anomalies must be as unusual as that to be found, so leave out what is not a "
+        "healthy machine"
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from dgmix.config import EvaluateSettings
-from dgmix.errors import DgmixError
+from dgmix.errors import DgmixError, first_few
 from dgmix.evaluate.intervals import GROUPS, Estimate, Resampled, Training, resample
 from dgmix.evaluate.metrics import MAX_FPR, METRICS, Convention
 from dgmix.evaluate.scores import UNKNOWN, csv_text, shown_system, systems_of
@@ -303,8 +303,7 @@ def _undefined_notes(judged: Resampled) -> list[str]:
             }
         )
         if places:
-            more = len(places) - NAMED_SECTIONS
-            named = ", ".join(places[:NAMED_SECTIONS]) + (f" and {more} more" if more > 0 else "")
+            named = first_few(places, NAMED_SECTIONS)
             found.append(
                 f"{METRIC_NAMES[metric]} is undefined, and left out of the means, in {named}: "
                 "clips of one class are missing there."

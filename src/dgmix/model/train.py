@@ -86,25 +86,28 @@ def train(
     The networks of an ensemble are trained one after the other.
     """
 
-    return _ensemble(
-        recipe, lambda alone, number: _train_one(alone, crops, seed, number, run, device)
-    )
+    def member(alone: Recipe, number: int, own: int) -> Network:
+        return _train_one(alone, crops, own, number, run.member(number), device)
+
+    return _ensemble(recipe, seed, member)
 
 
 def untrained(recipe: Recipe, crops: TrainingCrops, seed: int, device: str = "cpu") -> Network:
     """Return the network that `train` starts from, made ready in the same way."""
-    return _ensemble(
-        recipe,
-        lambda alone, number: _finish(
-            _start(alone, crops, seed, number, device), alone, crops, member_seed(seed, number)
-        ),
-    )
+
+    def member(alone: Recipe, number: int, own: int) -> Network:
+        return _finish(_start(alone, crops, own, number, device), alone, crops, own)
+
+    return _ensemble(recipe, seed, member)
 
 
-def _ensemble(recipe: Recipe, member: Callable[[Recipe, int], Network]) -> Network:
-    """Return the network of as many as the recipe wants, each made by itself."""
-    alone = without_ensemble(recipe)
-    members = [member(alone, number) for number in range(recipe.encoder.ensemble)]
+def _ensemble(recipe: Recipe, seed: int, member: Callable[[Recipe, int, int], Network]) -> Network:
+    """Return the network of as many as the recipe wants.
+
+    `member` makes one by itself, from the recipe of one, its number, and the seed of its own.
+    """
+    alone, numbers = without_ensemble(recipe), range(recipe.encoder.ensemble)
+    members = [member(alone, number, member_seed(seed, number)) for number in numbers]
     return side_by_side(recipe, members)
 
 
@@ -112,10 +115,8 @@ def _train_one(
     recipe: Recipe, crops: TrainingCrops, seed: int, number: int, run: Run, device: str
 ) -> Network:
     """Return one network of an ensemble, by its number, or the only one, 0."""
-    run = run.member(number)
     saved = load_checkpoint(run.checkpoint) or {"stage": 0, "lines": 0}
     network = _start(recipe, crops, seed, number, device, saved.get("network"))
-    seed = member_seed(seed, number)
     dtype = training_dtype(recipe.precision, network.encoder, network.device)
     if "dtype" in saved or "optimizer" in saved:  # of an older dgmix, in float32
         dtype = DTYPES[saved.get("dtype", "float32")]
@@ -143,7 +144,7 @@ def _start(
 
     Or with those that are saved.
     """
-    network = build_network(recipe, member_seed(seed, number), number)
+    network = build_network(recipe, seed, number)
     if saved is not None:
         network.load_state_dict(saved)
     elif recipe.input.standardize:

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgmix.errors import InputError
+from dgmix.errors import InputError, first_few
 
-NAMED = 3  # how many tensors a message names
 Contents = dict[str, Any]
 
 
@@ -124,8 +123,8 @@ def _other_names(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], unus
     missing = [key for key in wanted if key not in found]
     strange = [key for key in found if key not in wanted and not re.fullmatch(unused, key)]
     if missing:
-        return f"{_listed(missing)} of {len(wanted)} tensors missing"
-    return f"{_listed(strange)} not known there" if strange else ""
+        return f"{first_few(missing)} of {len(wanted)} tensors missing"
+    return f"{first_few(strange)} not known there" if strange else ""
 
 
 def _other_values(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
@@ -136,8 +135,3 @@ def _other_values(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> 
         if not found[key].isfinite().all():
             return f"{key} holds a value that is not a number"
     return ""
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
