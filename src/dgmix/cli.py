@@ -9,7 +9,17 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
+from dgmix.cli_detector import (
+    Cache,
+    Changes,
+    Condition,
+    Device,
+    Domain,
+    PromiseName,
+    Ray,
+    commands,
+    condition_named,
+)
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
 
@@ -230,10 +240,10 @@ def report(
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Of the verdicts; the detector's by default.")
     ] = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Operating condition of the recordings, where known.")
-    ] = None,
+    promise: PromiseName = None,
+    condition: Condition = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
+    domain: Domain = None,
 ) -> None:
     """Write the HTML report of a run again, or one of scored recordings to listen to."""
     if not recordings:
@@ -242,17 +252,19 @@ def report(
         print(write_report(of))
         return
     from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import named_sounds
+    from dgmix.detect.sources import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report
 
     check_output(output, ".html")
+    loaded = Detector.load(of)
     written = write_listening_report(
-        Detector.load(of),
-        named_sounds(recordings),
+        loaded,
+        named_sounds(recordings, loaded.fitted_.sections),
         output,
         healthy=healthy,
         false_alarm_rate=false_alarm_rate,
-        domain=domain,
+        promise=promise,
+        condition=condition_named(condition, domain),
         top=top,
         title=of.name,
     )
@@ -274,11 +286,11 @@ def export(
     ] = False,
 ) -> None:
     """Write a detector as an ONNX file, from waveform to verdict."""
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.bundle import load_detector
     from dgmix.detect.export import export_onnx
 
     written = export_onnx(
-        Detector.load(detector),
+        load_detector(detector),
         onnx,
         name=detector.stem,
         section=section,

@@ -234,6 +234,12 @@ class DetectSettings(Settings):
     components: PositiveInt = Field(
         2, description="`gmm`: Gaussians, fewer where there are not two references for each"
     )
+    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5,
+        description="part of the recordings that calibrates where a scorer estimates something "
+        "from the healthy ones (all but `knn` without `whiten`, `per_domain`, `balance`), which it "
+        "does from the others",
+    )
     per_section: bool = Field(True, description="search the clip's own section only")
     per_domain: bool = Field(
         False, description="score against each domain, standardised, and take the least"
@@ -244,6 +250,17 @@ class DetectSettings(Settings):
     balance_size: Annotated[int, Field(ge=0)] = Field(
         0, description="references of a domain after balancing; 0: of the rarest or commonest"
     )
+
+    @property
+    def learns(self) -> bool:
+        """Whether a view is the embedding of a network."""
+        return "dgmix" in self.views
+
+    @property
+    def estimates(self) -> bool:
+        """Whether more than the distance of two clips decides a score."""
+        settings = self.whiten, self.per_domain, self.scorer != "knn", self.balance != "none"
+        return any(settings)
 
 
 class EvaluateSettings(Settings):

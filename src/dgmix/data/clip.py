@@ -17,6 +17,8 @@ class Clip:
     where the name of a DCASE evaluation clip does not tell;
     `label` is "normal", "anomaly" or "unknown"; `attributes` is the free text of a DCASE name;
     `repeat` numbers the train/test split that this row belongs to where a table holds several.
+    `recording` names what was recorded together, cut into several files (empty: each file by
+    itself); `condition` names the operating condition (empty: see `operating_condition`).
     """
 
     path: Path
@@ -27,6 +29,13 @@ class Clip:
     label: str = "normal"
     attributes: str = ""
     repeat: int = 0
+    recording: str = ""
+    condition: str = ""
+
+    @property
+    def operating_condition(self) -> str:
+        """The condition by name, or else the attributes of a DCASE name, or else the domain."""
+        return self.condition or self.attributes or self.domain
 
 
 SPLITS = ("train", "test")

@@ -1,115 +1,87 @@
-"""One score, and one verdict, from the scores of several views, without labels.
+"""One score from the distances of several views, without labels.
 
-Each view's score is told in units of the healthy clips: how many standard deviations its logarithm
-lies above their mean, where a healthy clip's own score is that against the others. A clip's score
-is the largest over the views. A fault shows in some view, and which one is not known beforehand:
-the mean over views would drown it in those that do not hear it. Distances are positive and skewed,
-their logarithms are less so.
+A view's distance, as a logarithm, is expressed in standard deviations from the mean of the healthy
+ones. The score is the largest of these over the views: a fault shows in some view, and which one is
+not known beforehand; the mean over views would drown it (docs/decisions/0012-views.md).
 
-For a verdict the clip itself joins those that the units are made of: then it and the healthy clips
-are treated alike, which is what a conformal p-value rests on (docs/decisions/0012-views.md).
-`weights` (reference,) are one over the number of pieces of a healthy clip's recording.
+For a p-value the recording in question joins those that mean and deviation are made of, so that it
+and the healthy ones are treated alike (docs/decisions/0019-exact-verdicts.md). The variance is
+drawn to a fixed one, which decides where there are few recordings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_SPREAD = 0.02
 TINY = 1e-12
+PRIOR_DEVIATION = 0.3  # of the logarithm of a distance
+PRIOR_COUNT = 3.0
 Floats = NDArray[np.float64]
 
 
-def fused(scores: Floats, healthy: Floats, weights: Floats) -> Floats:
-    """Return the scores (clip,) of clips with `scores` (view, clip).
+def logarithms(distances: Floats) -> Floats:
+    """Return the natural logarithm of distances, of the same shape; of infinity, infinity."""
+    return np.asarray(np.log(np.maximum(distances, TINY)), np.float64)
 
-    `healthy` (view, reference) are the scores of the healthy clips, each against the others.
-    The scores of a single view are left as they are.
+
+def joint_scores(own: Floats, healthy: Floats, votes: Floats) -> tuple[Floats, Floats]:
+    """Return the scores of queries (query,) and of the healthy pieces beside each (query, piece).
+
+    `own` (view, query) are the distances of queries; `healthy` (view, query, piece) those of the
+    healthy pieces, each measured as if the query were one of the healthy; `votes` (piece,). Mean
+    and deviation are of the query, with one vote, and the healthy pieces.
     """
-    found = scores if len(scores) == 1 else deviations(scores, healthy, weights)
-    return np.asarray(found.max(0))
+    mine, others = logarithms(own), logarithms(healthy)
+    total = votes.sum() + 1
+    mean = (others @ votes + mine) / total
+    squares = ((others - mean[..., None]) ** 2) @ votes + (mine - mean) ** 2
+    deviation = _deviation(squares, total)
+    scores = ((mine - mean) / deviation).max(0)
+    return scores, ((others - mean[..., None]) / deviation[..., None]).max(0)
 
 
-def most_unusual(scores: Floats, healthy: Floats, weights: Floats) -> NDArray[np.int64]:
-    """Return the view (clip,), by its number, that gives each clip its fused score."""
-    return np.asarray(deviations(scores, healthy, weights).argmax(0))
+class Units:
+    """Mean and deviation (view,) of the logarithms of healthy distances (view, piece).
 
-
-def left_out(healthy: Floats, weights: Floats) -> Floats:
-    """Return the score (reference,) of each healthy clip, if it were not among the healthy.
-
-    The moments of n values without one that lies a deviations above their mean give it the score
-    a · √(n / (n − 1)) / √(1 − a² / (n − 1)).
+    Distances that are infinite, of a piece that there is no other for, do not count.
     """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0])
-    total = weights.sum()
-    own = deviations(healthy, healthy, weights).max(0)
-    return _unbounded(own * np.sqrt(total / max(total - 1, TINY)), total)
+
+    def __init__(self, healthy: Floats, votes: Floats) -> None:
+        self._logs = logarithms(healthy)
+        self._finite = np.isfinite(self._logs)
+        self._votes = self._finite * votes
+        self._logs = np.where(self._finite, self._logs, 0)
+        self.mean, self.deviation = self._moments(self._votes.sum(1), self._sums(self._votes))
+
+    def deviations(self, distances: Floats) -> Floats:
+        """Return distances (view, query) in these units, (view, query)."""
+        return (logarithms(distances) - self.mean[:, None]) / self.deviation[:, None]
+
+    def left_out(self, groups: Sequence[str]) -> Floats:
+        """Return the score (piece,) of each healthy piece in units made without its group."""
+        scores = np.empty(self._logs.shape[1])
+        of = np.unique(np.array(groups, str), return_inverse=True)[1]
+        for group in range(of.max(initial=-1) + 1):
+            own = of == group
+            kept = self._votes * ~own
+            mean, deviation = self._moments(kept.sum(1), self._sums(kept))
+            found = (self._logs[:, own] - mean[:, None]) / deviation[:, None]
+            scores[own] = np.where(self._finite[:, own], found, np.inf).max(0)
+        return scores
+
+    def _sums(self, votes: Floats) -> tuple[Floats, Floats]:
+        return (self._logs * votes).sum(1), (self._logs**2 * votes).sum(1)
+
+    @staticmethod
+    def _moments(total: Floats, sums: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        mean = sums[0] / np.maximum(total, TINY)
+        return mean, _deviation(np.maximum(sums[1] - total * mean**2, 0), total)
 
 
-def excused(healthy: Floats, weights: Floats) -> Floats:
-    """Return the score (reference,) up to which each healthy clip may excuse another clip.
-
-    A clip of a higher score is less usual than this one, whatever its views. (One that differs in
-    several views, or in the same as the healthy clip, may be less usual with a lower score.)
-    `as_unusual` compares u, the healthy clip, and s, the other one's score, in different views as
-    √((n + 1) / n) · (u − d / (n + 1)) / √(1 + d² / (n + 1)) and √(n / (n + 1)) · s /
-    √(1 + s² / (n + 1)); the former is largest for d = −1 / u.
-    """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0])
-    total = weights.sum()
-    own = np.maximum(deviations(healthy, healthy, weights).max(0), 0)
-    return _unbounded((total + 1) / total * np.sqrt(own**2 + 1 / (total + 1)), total + 1)
-
-
-def _unbounded(values: Floats, limit: float) -> Floats:
-    """Return s for values s / √(1 + s² / limit): infinity for what no s reaches."""
-    rest = 1 - values**2 / max(limit, TINY)
-    return np.where(rest > 0, values / np.sqrt(np.where(rest > 0, rest, 1)), np.inf)
-
-
-def as_unusual(scores: Floats, healthy: Floats, weights: Floats) -> NDArray[np.bool_]:
-    """Return which healthy clips (clip, reference) are at least as unusual as each clip.
-
-    `scores` (view, clip) and `healthy` (view, reference). The units are made of the healthy clips
-    and the one clip: of the n + 1 values in a view, the mean in units of the n others' deviation
-    is d / (n + 1) and the variance n / (n + 1) · (1 + d² / (n + 1)), for a clip d above their mean.
-    """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0] >= scores[0][:, None])
-    total = weights.sum()
-    theirs = deviations(healthy, healthy, weights)
-    asked = deviations(scores, healthy, weights)
-    mean = asked / (total + 1)
-    spread = np.sqrt(total / (total + 1) * (1 + asked * mean))
-    own = ((asked - mean) / spread).max(0)
-    reached = np.zeros((scores.shape[1], healthy.shape[1]), bool)
-    for view, middle, unit in zip(theirs, mean, spread, strict=True):
-        reached |= view >= (middle + unit * own)[:, None]
-    return reached
-
-
-def deviations(scores: Floats, healthy: Floats, weights: Floats) -> Floats:
-    """Return scores (view, clip) in units of the healthy ones, float64 (view, clip)."""
-    mean, spread = units(healthy, weights)
-    return np.asarray((_logarithms(scores) - mean[:, None]) / spread[:, None], np.float64)
-
-
-def units(healthy: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (view,) of the logarithms of scores (view, reference).
-
-    Infinite ones, of a clip that there is no other for, do not count.
-    """
-    finite = np.isfinite(healthy)
-    logs = np.where(finite, _logarithms(healthy), 0)
-    count = np.maximum((finite * weights).sum(1), TINY)
-    mean = (logs * weights).sum(1) / count
-    variance = (finite * weights * (logs - mean[:, None]) ** 2).sum(1) / count
-    return mean, np.sqrt(np.maximum(variance, LEAST_SPREAD**2))
-
-
-def _logarithms(scores: Floats) -> Floats:
-    return np.asarray(np.log(np.maximum(scores, TINY)), np.float64)
+def _deviation(squares: Floats, total: Floats | float) -> Floats:
+    """Return the deviation of `total` values with this sum of squares, drawn to the prior one."""
+    prior = PRIOR_COUNT * PRIOR_DEVIATION**2
+    return np.asarray(np.sqrt((squares + prior) / (total + PRIOR_COUNT)), np.float64)

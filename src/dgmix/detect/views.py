@@ -18,9 +18,7 @@ from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, window_starts, windows_of
-from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import Network
-from dgmix.model.train import Run, train, untrained
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
@@ -39,6 +37,11 @@ class Vectors:
 
     values: NDArray[np.float32]
     clips: NDArray[np.int64]
+
+    def select(self, chosen: NDArray[np.int64]) -> Vectors:
+        """Return the vectors of the clips of these ascending numbers (clip,), numbered anew."""
+        kept = np.isin(self.clips, chosen)
+        return Vectors(self.values[kept], np.searchsorted(chosen, self.clips[kept]))
 
 
 @dataclass(frozen=True)
@@ -169,25 +172,20 @@ def view_size(name: str, n_mels: int) -> int:
     return len(RAW_VIEWS[name].describe(np.zeros((1, n_mels), np.float32)))
 
 
-def network_for(recipe: Recipe, crops: TrainingCrops, seed: int, run: Run, device: str) -> Network:
-    """Return a network that is trained, or untrained where the recipe has no learned view."""
-    if LEARNED in recipe.detect.views:
-        return train(recipe, crops, seed, run, device)
-    return untrained(recipe, crops, seed, device)
-
-
 def represent(
-    recipe: Recipe, network: Network, bank: MelBank, advance: Advance = silent
+    recipe: Recipe, network: Network | None, bank: MelBank, advance: Advance = silent
 ) -> dict[str, Vectors]:
     """Return every view of the clips of a bank that the recipe compares, by name.
 
-    Calls `advance` with the number of clips that were described since.
+    The learned view needs a network. Calls `advance` with the number of clips that were described
+    since.
     """
     views = dict.fromkeys(recipe.detect.views)
     learned = LEARNED in views
     raw = _raw(bank, [name for name in views if name != LEARNED], silent if learned else advance)
-    found = {LEARNED: _learned(recipe, network, bank, advance), **raw} if learned else raw
-    return {name: found[name] for name in views}
+    if network is not None and learned:
+        raw[LEARNED] = _learned(recipe, network, bank, advance)
+    return {name: raw[name] for name in views}
 
 
 def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) -> Vectors:

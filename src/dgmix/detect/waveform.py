@@ -16,35 +16,34 @@ from torch import Tensor, nn
 from dgmix.audio.bank import FLOAT16_MAX
 from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
-from dgmix.detect.fusion import TINY, deviations, units
-from dgmix.detect.scorers.whitening import Whitening
-from dgmix.detect.threshold import Calibration
+from dgmix.detect.calibration import Promise
+from dgmix.detect.conformal import ROUNDING
+from dgmix.detect.fusion import PRIOR_COUNT, PRIOR_DEVIATION, TINY
 from dgmix.detect.views import (
     LEARNED,
     LEAST_CHANGE,
     RHYTHM_FRAMES,
+    Vectors,
     band_groups,
     hann,
     modulation_bands,
 )
 from dgmix.model.network import Network
 
-SPARE_CANDIDATES = 15
-ROUNDING = 1e-9
-
 
 class WaveformEmbedding(nn.Module):
-    """Signal (sample,) → the mean embedding (dim,) of its windows, float32.
+    """Signal (sample,) → the mean embedding (dim,) of its windows, float32; without a network,
+    none.
 
     Any length from one sample on: what is shorter than a window wraps around. `hop` is that of the
     windows, in frames.
     """
 
-    def __init__(self, recipe: Recipe, network: Network, hop: int) -> None:
+    def __init__(self, recipe: Recipe, network: Network | None, hop: int) -> None:
         super().__init__()
         self.remove_mean = recipe.audio.remove_mean
         self.mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
-        self.network = copy.deepcopy(network).cpu().eval()
+        self.network = copy.deepcopy(network).cpu().eval() if network else None
         self.hop = hop
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -64,136 +63,157 @@ class WaveformEmbedding(nn.Module):
 
     def embeddings(self, mels: Tensor) -> Tensor:
         """Return the embeddings (window, dim) of linear mel magnitudes (frame, mel)."""
+        assert self.network is not None
         embeddings: Tensor = self.network(windows(mels, self.network.crop_frames, self.hop))
         return embeddings
 
 
 class Verdict(nn.Module):
-    """Scores of the views of one clip → its score and p-value, as `Calibration` has them.
+    """Distances of one clip → its score and p-value, as `Promise` has them, of known conditions."""
 
-    The p-value is that of a clip of unknown domain.
-    """
-
-    healthy: Tensor
-    weights: Tensor
+    votes: Tensor
     mean: Tensor
-    spread: Tensor
+    deviation: Tensor
+    lower: Tensor
+    upper: Tensor
+    levels: Tensor
 
-    def __init__(self, calibration: Calibration) -> None:
+    def __init__(self, promise: Promise) -> None:
         super().__init__()
-        healthy, weights = np.atleast_2d(calibration.healthy), calibration.weights
-        mean, spread = units(healthy, weights)
-        if len(healthy) > 1:
-            healthy = deviations(healthy, healthy, weights)
-        else:
-            mean, spread = np.zeros(1), np.ones(1)
-        domains = [np.array(calibration.domains) == name for name in calibration.names]
-        arrays = {"healthy": healthy, "mean": mean, "spread": spread}
-        arrays["weights"] = np.array([of * weights for of in domains])
+        scale = promise.scale()
+        lower, upper = scale.bounds
+        arrays = {
+            "votes": promise.votes,
+            "mean": promise.units.mean,
+            "deviation": promise.units.deviation,
+            "lower": lower,
+            "upper": upper,
+            "levels": scale.levels,
+        }
         for name, array in arrays.items():
-            self.register_buffer(name, torch.from_numpy(array))
-        self.total = float(weights.sum())
+            self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
 
-    def forward(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and p-value, float64 (), of scores (view,)."""
+    def forward(self, own: Tensor, healthy: Tensor) -> tuple[Tensor, Tensor]:
+        """Return score and p-value, float64 (), of distances (view,).
+
+        `healthy` (view, clip) are those of the healthy clips beside the clip.
+        """
         if len(self.mean) == 1:
-            score, reached = scores[0].double(), self.healthy[0] >= scores[0].double()
-        else:
-            asked = (scores.double().clamp(min=TINY).log() - self.mean) / self.spread
-            mean = asked / (self.total + 1)
-            spread = (self.total / (self.total + 1) * (1 + asked * mean)).sqrt()
-            own = ((asked - mean) / spread).max()
-            score = asked.max()
-            reached = (self.healthy >= (mean + spread * own)[:, None]).any(0)
-        counts = (self.weights * reached.double()).sum(1)
-        return score, ((1 + counts) / (self.weights.sum(1) + 1)).max()
+            level = (self.upper < own[0]).sum()
+            return own[0], self.levels[level]
+        mine, others = own.clamp(min=TINY).log(), healthy.clamp(min=TINY).log()
+        level = (self.levels >= self._exact(mine, others) - ROUNDING).sum() - 1
+        score = ((mine - self.mean) / self.deviation).max()
+        score = torch.minimum(torch.maximum(score, self.lower[level]), self.upper[level])
+        return score, self.levels[level]
+
+    def _exact(self, mine: Tensor, others: Tensor) -> Tensor:
+        """Return the exact p-value, as `joint_scores` and `rank_p_values` do."""
+        total = self.votes.sum() + 1
+        mean = (others @ self.votes + mine) / total
+        squares = (others - mean[:, None]).square() @ self.votes + (mine - mean).square()
+        prior = PRIOR_COUNT * PRIOR_DEVIATION**2
+        deviation = ((squares + prior) / (total + PRIOR_COUNT)).sqrt()
+        score = ((mine - mean) / deviation).max()
+        reached = ((others - mean[:, None]) / deviation[:, None]).amax(0) >= score - ROUNDING
+        return (1 + (self.votes * reached.double()).sum()) / total
 
 
 class Nearest(nn.Module):
-    """Vectors (query, dim) → their mean distance (query,) to the nearest of some references.
+    """Vectors (query, dim) of a clip → its distance to the nearest references, and theirs.
 
-    What the scorer `knn` says, in the white space of the references (reference, dim) where the
-    settings ask for it.
+    What `dgmix.detect.compare.Direct` measures in one view; `nearest` (reference, k) are the
+    distances of each reference to its nearest ones.
     """
 
     centre: Tensor
     references: Tensor
-    scale: Tensor
-    unmix: Tensor
+    nearest: Tensor
+    clips: Tensor
 
-    def __init__(self, settings: DetectSettings, references: NDArray[np.float32]) -> None:
+    def __init__(self, view: Vectors, nearest: NDArray[np.float64], farthest: bool) -> None:
         super().__init__()
-        self.neighbors = min(settings.neighbors, len(references))
-        self.whitens = settings.whiten
-        known = references.astype(np.float64)
-        if settings.whiten:
-            whitening = Whitening(references)
-            self.register_buffer("scale", torch.from_numpy(whitening.scale))
-            self.register_buffer("unmix", torch.from_numpy(np.linalg.inv(whitening.factor)))
-            known, centre = whitening(references), whitening.centre
-        else:
-            centre = known.mean(0)
-            known = known - centre
+        self.neighbors, self.farthest = nearest.shape[1], farthest
+        self.count = int(view.clips[-1]) + 1
+        centre = view.values.mean(0, dtype=np.float64)
         self.register_buffer("centre", torch.from_numpy(centre))
-        self.register_buffer("references", torch.from_numpy(known).float())
+        self.register_buffer("references", torch.from_numpy(view.values - centre))
+        self.register_buffer("nearest", torch.from_numpy(nearest))
+        self.register_buffer("clips", torch.from_numpy(view.clips))
 
-    def forward(self, queries: Tensor) -> Tensor:
-        """Return the distances (query,), float32."""
-        queries = queries.double()
-        if self.whitens:
-            queries = (queries / self.scale - self.centre) @ self.unmix.T
-        else:
-            queries = queries - self.centre
-        return nearest(queries.float(), self.references, self.neighbors)
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the distance () of the clip and those (clip,) of the healthy ones, float64."""
+        differences = (queries.double() - self.centre)[:, None] - self.references
+        between = differences.square().sum(-1).sqrt()
+        few = min(self.neighbors, len(self.references))
+        own = between.topk(few, largest=False).values.mean(1)
+        joined = torch.cat([self.nearest, between.T], 1).topk(self.neighbors, largest=False).values
+        finite = joined.isfinite()
+        values = torch.where(finite, joined, 0).sum(1) / finite.sum(1)
+        return own.max() if self.farthest else own.mean(), self._pooled(values)
+
+    def _pooled(self, values: Tensor) -> Tensor:
+        if self.count == len(self.clips):
+            return values
+        zeros = torch.zeros(self.count, dtype=torch.float64)
+        how = "amax" if self.farthest else "mean"
+        return zeros.scatter_reduce(0, self.clips, values, how, include_self=False)
 
 
 class WaveformVerdict(nn.Module):
     """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
 
-    `references` float32 (reference, dim) are what each view of a signal is compared with; it is an
-    anomaly when its p-value is at most `rate`.
+    `views` are what each view of a signal is compared with; it is an anomaly when its p-value is at
+    most `rate`.
     """
 
     def __init__(
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
-        references: Mapping[str, NDArray[np.float32]],
-        calibration: Calibration,
+        views: Mapping[str, Nearest],
+        promise: Promise,
         rate: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.views = list(references)
+        self.views = list(views)
         self.pool = settings.pool
-        self.scorers = nn.ModuleList([Nearest(settings, each) for each in references.values()])
-        self.verdict = Verdict(calibration)
+        self.nearest = nn.ModuleList(views.values())
+        self.verdict = Verdict(promise)
         self.rate = rate
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return score float32 (), p-value float32 (), anomaly bool () and embedding (dim,).
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """Return score float64 (), p-value float32 (), anomaly bool ().
 
-        A signal that holds a value that is not a number has no number for score and p-value, and
-        is an anomaly.
+        And, where a view is learned, the embedding (dim,). A signal that holds a value that is not
+        a number has no number for score and p-value, and is an anomaly.
         """
         mels = self.embedding.spectrogram(waveform)
-        embeddings = self.embedding.embeddings(mels)
-        score, p_value = self.verdict(self.scores(mels, embeddings))
-        p_value = torch.where(score.isnan(), score, p_value)
-        return score.float(), p_value.float(), ~(p_value > self.rate + ROUNDING), mean(embeddings)
+        embeddings = self.embedding.embeddings(mels) if self.embedding.network else None
+        vectors = self.vectors(mels, embeddings)
+        measured = [nearest(each) for nearest, each in zip(self.nearest, vectors, strict=True)]
+        own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))
+        score, p_value = self.verdict(own, healthy)
+        no_number = own.isnan().any()
+        score, p_value = (torch.where(no_number, torch.nan, each) for each in (score, p_value))
+        verdict = score, p_value.float(), ~(p_value > self.rate + ROUNDING)
+        return verdict if embeddings is None else (*verdict, mean(embeddings))
 
-    def scores(self, mels: Tensor, embeddings: Tensor) -> Tensor:
-        """Return the scores (view,) of a signal of mels (frame, mel), embeddings (window, dim)."""
+    def vectors(self, mels: Tensor, embeddings: Tensor | None) -> list[Tensor]:
+        """Return the vectors (vector, dim) of each view of a signal.
+
+        `mels` (frame, mel) are its spectrogram, `embeddings` (window, dim) those of its windows.
+        """
         levels = decibels(mels).double()
-        found = []
-        for view, scorer in zip(self.views, self.scorers, strict=True):
-            if view == LEARNED:
+        vectors = []
+        for view in self.views:
+            if view != LEARNED:
+                vectors.append(STATISTICS[view](levels).float()[None])
+            elif embeddings is not None:
                 whole = self.pool == "mean-embedding"
-                distances = scorer(mean(embeddings)[None] if whole else embeddings)
-                found.append(distances.max() if self.pool == "max-distance" else mean(distances))
-            else:
-                found.append(scorer(STATISTICS[view](levels)[None])[0])
-        return torch.stack(found)
+                vectors.append(mean(embeddings)[None] if whole else embeddings)
+        return vectors
 
 
 def mean(values: Tensor) -> Tensor:
@@ -264,16 +284,3 @@ def windows(mels: Tensor, length: int, hop: int) -> Tensor:
 def wrapped(index: Tensor, size: int) -> Tensor:
     """Return `index` modulo `size`; torch cannot export `%` by a size that varies."""
     return index - index // size * size
-
-
-def nearest(queries: Tensor, references: Tensor, neighbors: int) -> Tensor:
-    """Return the mean Euclidean distance (query,) to the nearest references, in their dtype.
-
-    Expanded squares, which lose digits where distances are small, find a few candidates more than
-    needed; the distances are those of the differences themselves.
-    """
-    candidates = min(neighbors + SPARE_CANDIDATES, len(references))
-    squares = references.square().sum(1) - 2 * queries @ references.T
-    indices = squares.topk(candidates, largest=False).indices
-    distances = (queries[:, None] - references[indices]).square().sum(-1).sqrt()
-    return distances.topk(neighbors, largest=False).values.mean(1)

@@ -33,14 +33,6 @@ class Scorer(Protocol):
         """Return the anomaly scores (query,) of `queries` (query, dim)."""
         ...
 
-    def score_references(self, groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return each reference's score (reference,) against the references of other groups.
-
-        `groups` int64 (reference,) says which recording a reference is of. A reference that no
-        other group remains for has an infinite score.
-        """
-        ...
-
 
 SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {
     "knn": KNearest,
