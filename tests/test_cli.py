@@ -438,7 +438,16 @@ def test_download_asks_for_what_is_wanted(
 
     monkeypatch.setattr("dgmix.data.download.download", download)
     monkeypatch.setenv("DGMIX_ZENODO_URL", "http://mirror")
-    done = dgmix("download", "dcase2022", "-d", tmp_path, "--machine", "fan", "-j", 2)
+    options = ("--part", "dev", "--hidden-attributes", "--names", "list.csv", "-j", 2)
+    done = dgmix("download", "dcase2024", "-d", tmp_path, "--machine", "fan", *options)
     assert (done.status, done.out) == (0, f"{tmp_path}\n")
-    expected = {"dataset": "dcase2022", "folder": tmp_path, "machines": ["fan"]}
-    assert asked == {**expected, "base_url": "http://mirror", "jobs": 2}
+    assert asked == {
+        "dataset": "dcase2024",
+        "folder": tmp_path,
+        "machines": ["fan"],
+        "parts": ["dev"],
+        "hidden_attributes": True,
+        "names": Path("list.csv"),
+        "base_url": "http://mirror",
+        "jobs": 2,
+    }

@@ -92,11 +92,27 @@ def demo(
 
 @app.command()
 def download(
-    dataset: Annotated[str, typer.Argument(help="dcase2022")] = "dcase2022",
+    dataset: Annotated[str, typer.Argument(help="dcase2020 to dcase2026")] = "dcase2022",
     folder: Annotated[
         Path | None, typer.Option("--data", "-d", help="Where to; data/<dataset> by default.")
     ] = None,
     machine: Machines = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="dev: development set; train, eval: training and test clips of the evaluation "
+            "set; may be repeated, all by default."
+        ),
+    ] = None,
+    hidden_attributes: Annotated[
+        bool,
+        typer.Option(
+            "--hidden-attributes", help="Name clips of 2024 and 2025 with withheld attributes."
+        ),
+    ] = False,
+    names: Annotated[
+        Path | None, typer.Option(help="Organisers' list of evaluation clips; ours by default.")
+    ] = None,
     base_url: Annotated[
         str | None,
         typer.Option(
@@ -108,8 +124,17 @@ def download(
     """Download a data set, verified and resumable, and name its test clips."""
     from dgmix.data.download import download as fetch
 
-    folder = folder or Path("data") / dataset
-    print(fetch(dataset, folder, machine or (), base_url=base_url, jobs=jobs))
+    done = fetch(
+        dataset,
+        folder,
+        machine or (),
+        parts=part or (),
+        hidden_attributes=hidden_attributes,
+        names=names,
+        base_url=base_url,
+        jobs=jobs,
+    )
+    print(done)
 
 
 @app.command()

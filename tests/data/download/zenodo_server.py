@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from threading import Thread
@@ -191,7 +192,8 @@ def zip_of(files: Mapping[str, bytes], packed: bool = True) -> bytes:
     return buffer.getvalue()
 
 
-def archives(year: int) -> dict[str, bytes]:
+@cache
+def archives(year: int) -> Mapping[str, bytes]:
     """All archives of a year by name: few training clips, all evaluation test clips."""
     return {name: zip_of(contents(year, name, machine)) for _, name, machine in listed(year)}
 
