@@ -130,6 +130,7 @@ def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips
     from dgmix.detect.views import LEARNED
+    from dgmix.evaluate.decisions import decide, write_decisions
     from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
 
@@ -144,6 +145,7 @@ def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network
         write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
     scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
     write_submission(unit.folder, scored)
+    write_decisions(unit.folder, decide(scored, detector.decision_scores_, known.sections))
     write_scores(unit.folder / "scores.csv", scored)
 
 

@@ -39,6 +39,8 @@ NAME = re.compile(
 NAME_2020 = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<section>id_\d+)_\d+")
 SPLIT_FOLDERS = ("train", "test", "source_test", "target_test")
 SUPPLEMENTAL = "supplemental"
+HIDDEN = "hidden_"
+"""What attributes begin with that the challenge withheld: `download --hidden-attributes`."""
 KINDS = {"machine": "machine", "clean": "machine", "noise": "noise"}
 
 

@@ -28,6 +28,8 @@ import polars as pl
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS
 from dgmix.data.dcase import parse_name
+from dgmix.data.download.names import ClipNames, clip_names
+from dgmix.data.years import YEARS
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
 
@@ -67,12 +69,15 @@ _Line = tuple[int, list[str]]
 _LookUp = Callable[[Row], Row]
 
 
-def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.DataFrame:
+def read_scores(
+    path: PathLike, ground_truth: PathLike | None = None, year: int | None = None
+) -> pl.DataFrame:
     """Return the scores in a file, or in all score files of a folder and its sub-folders.
 
     The table has the columns of `SCHEMA`, one row a clip, in an order that depends on the content
     alone. Where a folder holds dgmix's own files, its submission files are left alone: they say
     the same. The system of a submission is the name of the file's folder; see `read_run` for ours.
+    Anonymous clips get domain and label from `ground_truth`, or those that dgmix knows of a `year`.
 
     Raises `InputError`, naming file and line, for a score that is not a finite number, a missing
     column, an unknown label, no row at all, a clip scored twice, a folder without score files,
@@ -80,9 +85,9 @@ def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.Data
     """
     path = Path(path)
     if not path.is_dir():
-        return _table([path], ground_truth)
+        return _table([path], ground_truth, year=year)
     own = _find(path, _OWN_FILE)
-    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path)
+    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path, year=year)
 
 
 def read_run(run: PathLike) -> pl.DataFrame:
@@ -158,14 +163,17 @@ def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def _table(
-    files: Sequence[Path], ground_truth: PathLike | None, folder: Path | None = None
+    files: Sequence[Path],
+    ground_truth: PathLike | None,
+    folder: Path | None = None,
+    year: int | None = None,
 ) -> pl.DataFrame:
     if not files:
         raise InputError(
             f"{folder}: no score file here; expected scores.csv or "
             "anomaly_score_<machine>_section_<nn>_test.csv"
         )
-    truth = _ground_truth_of(ground_truth)
+    truth = _ground_truth_of(ground_truth) if ground_truth or not year else _names_of(year)
     rows, seen = [], dict[tuple[Any, ...], Path]()
     for file in files:
         for row in _rows_of(file, truth):
@@ -277,8 +285,9 @@ def _submission_rows(
         row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)
         if UNKNOWN in (row["domain"], row["label"]):
             raise InputError(
-                f"{where}: the name '{name}' does not tell domain and label; give the organisers' "
-                "ground truth for it, or write the scores in dgmix's own form"
+                f"{where}: the name '{name}' does not tell domain and label; give its year "
+                "(--year) or the organisers' ground truth for it, or write the scores in dgmix's "
+                "own form"
             )
         yield row | {"score": _score(score, where)}
 
@@ -308,6 +317,18 @@ def _ground_truth_of(folder: PathLike | None) -> _LookUp:
         if label is None or domain is None:
             return {}
         return {"label": LABELS[int(label)], "domain": DOMAINS[int(domain)]}
+
+    return look_up
+
+
+def _names_of(year: int) -> _LookUp:
+    """Return what looks up the domain and label of a row in the names of a year's clips."""
+    known = clip_names(YEARS[year]) if year in YEARS else ClipNames({})
+
+    def look_up(row: Row) -> Row:
+        name, machine = Path(row["path"]).name, row["machine"]
+        clip = parse_name(Path("test", known.names.get((machine, name), name)), machine)
+        return {"label": clip.label, "domain": clip.domain} if clip else {}
 
     return look_up
 

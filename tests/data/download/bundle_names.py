@@ -92,7 +92,7 @@ def attribute_table(lists: Path, year: Year) -> str:
         lines += [
             f"{machine}/{split}/{published},{attributes_of(full)}"
             for full, published in rows
-            if names.HIDDEN in published
+            if names.WITHHELD in published
         ]
     return "\n".join(lines) + "\n"
 

@@ -122,11 +122,13 @@ def test_hidden_attributes(lists: Path, year: int) -> None:
             name = f"{machine}/{split}/{published}"
             if "noAttribute" not in published:  # 2025: in the list of evaluation clips already
                 assert clip_names(YEARS[year]).full(name) == f"{machine}/{split}/{full}"
+                marked = clip_names(YEARS[year], hidden=True).full(name)
+                assert marked == re.sub(r"(\d{4})_", r"\1_hidden_", f"{machine}/{split}/{full}")
                 continue
             mine, theirs = (parse_name(Path(n), machine) for n in (hidden_names(year)[name], full))
             assert mine is not None
             assert theirs is not None
-            assert mine.attributes == theirs.attributes.rstrip("_")
+            assert mine.attributes == "hidden_" + theirs.attributes.rstrip("_")
             assert (mine.domain, mine.label) == (theirs.domain, theirs.label)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,11 +24,12 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
+from dgmix.data.dcase import HIDDEN
 from dgmix.data.download.lists import Names, read_list
 from dgmix.data.years import YEARS, Year
 from dgmix.errors import InputError
 
-HIDDEN = "noAttribute"
+WITHHELD = "noAttribute"
 """What stands in a name in place of attributes that are withheld."""
 
 
@@ -49,7 +51,8 @@ class ClipNames:
 def clip_names(year: Year, hidden: bool = False, listed: Path | None = None) -> ClipNames:
     """Return the names of a year's clips.
 
-    With `hidden` they tell the attributes that the challenge withheld; `listed` is an organisers'
+    With `hidden` they tell the attributes that the challenge withheld, after the word "hidden", so
+    that every table of them can say so; `listed` is an organisers'
     list to take the evaluation clips from instead of the one that dgmix has.
 
     Raises `InputError` for a list that is damaged or of another year, and for `hidden` in a year
@@ -62,11 +65,12 @@ def clip_names(year: Year, hidden: bool = False, listed: Path | None = None) -> 
         )
     names = read_list(listed, year) if listed else _by_clip(full_names(year.number))
     if hidden:
-        attributes = _by_clip(hidden_names(year.number))
-        names = {
-            **{clip: attributes.get((clip[0], name), name) for clip, name in names.items()},
-            **attributes,
+        withheld = _by_clip(hidden_names(year.number))
+        named = {
+            (machine, clip): withheld.get((machine, name), _marked(machine, name, year))
+            for (machine, clip), name in names.items()
         }
+        names = {**named, **withheld}
     return ClipNames(names)
 
 
@@ -82,11 +86,22 @@ def full_names(year: int) -> Mapping[str, str]:
 
 @cache
 def hidden_names(year: int) -> Mapping[str, str]:
-    """Return the path with attributes of each clip that is published with `noAttribute`."""
+    """Return the path with attributes of each clip that is published with `noAttribute`.
+
+    For example, in 2024, `slider/train/section_00_source_train_normal_0001_noAttribute.wav` is
+    `slider/train/section_00_source_train_normal_0001_hidden_ac_0.03.wav`.
+    """
     packed = _packed(f"dcase{year}_attributes.csv.gz")
     return MappingProxyType(
-        {path: path.replace(HIDDEN, attributes) for path, attributes in packed.items()}
+        {path: path.replace(WITHHELD, HIDDEN + each) for path, each in packed.items()}
     )
+
+
+def _marked(machine: str, name: str, year: Year) -> str:
+    """Return a full name that is listed with attributes, with the mark if they were withheld."""
+    if machine not in year.hidden:
+        return name
+    return re.sub(r"(_test_(?:normal|anomaly)_\d+_)", rf"\1{HIDDEN}", name, count=1)
 
 
 def _packed(name: str) -> Mapping[str, str]:

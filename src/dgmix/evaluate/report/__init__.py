@@ -35,10 +35,12 @@ def write_report(run: Path) -> Path:
 
 def contents(run: Path) -> dict[str, Any]:
     """Return what the page of a run shows, by the names that its templates use."""
-    from dgmix.evaluate import tables
+    from dgmix.evaluate.formats import in_order
     from dgmix.evaluate.intervals import resample
+    from dgmix.evaluate.notes import notes
     from dgmix.evaluate.report import about, curves, embeddings, figures, machines, result
     from dgmix.evaluate.report.training import read_logs
+    from dgmix.evaluate.rules import convention_of
     from dgmix.evaluate.scores import read_run, systems_of
 
     if run.is_file():
@@ -51,7 +53,8 @@ def contents(run: Path) -> dict[str, Any]:
     logs = read_logs(run)
     settings = about.read_settings(run)
     evaluate = about.evaluation(settings)
-    official = resample(scores, "official", evaluate.bootstrap, evaluate.confidence)
+    convention = convention_of(scores)
+    official = resample(scores, convention, evaluate.bootstrap, evaluate.confidence)
     same_domain = resample(scores, "same-domain", bootstrap=0)
     systems = systems_of(scores)
     looks = figures.looks(systems)
@@ -62,12 +65,12 @@ def contents(run: Path) -> dict[str, Any]:
         "summary": result.summary(official, systems),
         "overall": result.overall_figure(official, looks),
         "by_machine": result.machine_figure(official, looks),
-        "notes": tables.notes(official, scores),
+        "notes": notes(official, scores),
         "tables": [
             result.official_table(official, systems),
             result.same_domain_table(same_domain, systems),
         ],
-        "machines": tables.in_order({*scores["machine"], *(log.machine for log in logs)}),
+        "machines": in_order({*scores["machine"], *(log.machine for log in logs)}),
         "systems": machines.legend(looks),
         "distributions": machines.score_distributions(scores, official),
         "unlabeled": "unknown" in scores["label"],

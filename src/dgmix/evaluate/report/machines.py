@@ -9,14 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dgmix.data.clip import DOMAINS
-from dgmix.evaluate.intervals import GROUPS, Clips, Resampled, Unit
+from dgmix.evaluate.draws import GROUPS, Clips
+from dgmix.evaluate.formats import in_order
+from dgmix.evaluate.intervals import Resampled, Unit
 from dgmix.evaluate.metrics import SectionMetrics
 from dgmix.evaluate.report import figures
 from dgmix.evaluate.report.figures import Group, Look
 from dgmix.evaluate.report.parts import Entry, Gallery, Panel, drawn
 from dgmix.evaluate.report.roc import Roc, average, roc
 from dgmix.evaluate.scores import shown_system, systems_of
-from dgmix.evaluate.tables import in_order
 
 
 def score_distributions(scores: pl.DataFrame, judged: Resampled) -> list[Gallery]:
