@@ -22,7 +22,7 @@ from dgmix.config import Recipe, dump_recipe
 
 RATE = 16_000
 COMMANDS = (
-    *("demo", "download", "simulate", "inspect", "run", "evaluate", "report"),
+    *("demo", "download", "simulate", "inspect", "run", "evaluate", "compare", "report"),
     *("fit", "score", "update", "info", "export"),
 )
 

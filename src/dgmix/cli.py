@@ -32,6 +32,16 @@ Machines = Annotated[
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")
 ]
+Convention = Annotated[str, typer.Option(help="official or same-domain")]
+GroundTruth = Annotated[
+    Path | None, typer.Option(help="Organisers' ground truth, for anonymous clip names.")
+]
+OfYear = Annotated[
+    int | None,
+    typer.Option("--year", help="Of DCASE, 2020 to 2026; the names tell it by default."),
+]
+System = Annotated[str | None, typer.Option(help="Which one of a run's systems; dgmix by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; fractions.")]
 
 
 def main() -> None:
@@ -225,30 +235,66 @@ def run(
 
 @app.command()
 def evaluate(
-    scores: Annotated[Path, typer.Argument(help="A score file, or a folder of them.")],
-    convention: Annotated[str, typer.Option(help="official or same-domain")] = "official",
-    ground_truth: Annotated[
-        Path | None, typer.Option(help="Organisers' ground truth, for anonymous clip names.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; fractions.")] = False,
+    scores: Annotated[
+        list[Path], typer.Argument(help="A score file, or a folder of them; of several: compare.")
+    ],
+    convention: Convention = "official",
+    ground_truth: GroundTruth = None,
+    year: OfYear = None,
+    system: System = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compute the DCASE metrics of score files, of dgmix or any other system."""
+    if len(scores) > 1:
+        compare(scores, convention, ground_truth, year, system, as_json)
+        return
     from dgmix.evaluate import evaluate_scores
 
-    result = evaluate_scores(scores, convention, ground_truth)
+    result = evaluate_scores(scores[0], convention, ground_truth, system=system, year=year)
+    print(result.to_json() if as_json else result.to_text())
+
+
+@app.command()
+def compare(
+    scores: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN|SCORES...",
+            help="Runs, or files or folders of scores; of one run alone all its systems.",
+        ),
+    ],
+    convention: Convention = "official",
+    ground_truth: GroundTruth = None,
+    year: OfYear = None,
+    system: System = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare systems that scored the same clips: paired differences to the first, by machine."""
+    from dgmix.evaluate.comparison import compare_scores
+
+    result = compare_scores(scores, convention, ground_truth, system=system, year=year)
     print(result.to_json() if as_json else result.to_text())
 
 
 @app.command()
 def report(
-    of: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="A run, or a .dgmix file.")],
+    of: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|SCORES|DETECTOR",
+            help="A run, a file or folder of scores, or a .dgmix file.",
+        ),
+    ],
     recordings: Annotated[
         list[str] | None,
         typer.Argument(help="With a detector: files, folders or patterns to score; - is a WAV."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="With a detector: the file to write.")
-    ] = Path("report.html"),
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write; report.html, in the run's folder for a run."
+        ),
+    ] = None,
     healthy: Annotated[
         Path | None, typer.Option(help="With a detector: healthy recordings to compare with.")
     ] = None,
@@ -260,12 +306,15 @@ def report(
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
 ) -> None:
-    """Write the HTML report of a run again, or one of scored recordings to listen to."""
+    """Write the HTML report of a run or of scores, or one of scored recordings to listen to."""
     if not recordings:
         from dgmix.evaluate.report import write_report
 
-        print(write_report(of))
+        if output:
+            check_output(output, ".html", read=[of])
+        print(write_report(of, output))
         return
+    output = output or Path("report.html")
     from dgmix.detect.detector import Detector
     from dgmix.detect.recordings import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report

@@ -16,23 +16,6 @@ from dgmix.evaluate.decisions import decide, healthy_threshold, read_decisions, 
 from dgmix.evaluate.scores import write_submission
 
 
-def named(scores):
-    """Scores whose paths are DCASE names."""
-    return scores.with_columns(
-        path=pl.concat_str(
-            "machine",
-            pl.lit("/test/section_"),
-            "section",
-            pl.lit("_"),
-            "domain",
-            pl.lit("_test_"),
-            "label",
-            pl.lit("_0"),
-            pl.col("path").str.extract(r"(\d{3}\.wav)$"),
-        )
-    )
-
-
 @given(st.lists(st.floats(-9, 9), min_size=1, max_size=60), st.floats(0.01, 0.9))
 def test_at_most_the_rate_of_healthy_clips_is_above_the_threshold(scores, rate):
     limit = healthy_threshold(np.array(scores), rate)
@@ -48,7 +31,7 @@ def test_a_threshold_needs_healthy_clips():
         healthy_threshold(np.array([]))
 
 
-def test_decisions_in_submission_form_and_their_rates(make_scores, tmp_path):
+def test_decisions_in_submission_form_and_their_rates(make_scores, named, tmp_path):
     scores = named(make_scores(("fan", "valve"), ("00", "01"), clips=20, gap=2.0))
     healthy = np.random.default_rng(1).normal(size=40)
     decided = decide(scores, healthy, ["00"] * 20 + ["01"] * 20)
@@ -74,7 +57,7 @@ def test_decisions_in_submission_form_and_their_rates(make_scores, tmp_path):
     assert len(json.loads(result.to_json())["decisions"]) == 8
 
 
-def test_a_section_without_healthy_clips_has_the_threshold_of_all(make_scores):
+def test_a_section_without_healthy_clips_has_the_threshold_of_all(make_scores, named):
     scores = make_scores(("fan",), ("00", "05"))
     decided = decide(scores, np.arange(20.0) / 20, ["00"] * 20)
     other = decided.filter(section="05")["score"].to_numpy()
@@ -84,7 +67,7 @@ def test_a_section_without_healthy_clips_has_the_threshold_of_all(make_scores):
     )
 
 
-def test_seeds_are_averaged_and_unlabelled_clips_left_out(make_scores, tmp_path):
+def test_seeds_are_averaged_and_unlabelled_clips_left_out(make_scores, named, tmp_path):
     scores = named(make_scores(clips=4))
     for seed, value in ((0, 1.0), (1, 0.0)):
         write_decisions(tmp_path / f"seed{seed}", scores.with_columns(score=pl.lit(value)))
@@ -100,7 +83,7 @@ def test_seeds_are_averaged_and_unlabelled_clips_left_out(make_scores, tmp_path)
         ("a.wav,1", r"'a\.wav' has no anomaly"),
     ],
 )
-def test_damaged_decisions_are_refused(make_scores, tmp_path, text, message):
+def test_damaged_decisions_are_refused(make_scores, named, tmp_path, text, message):
     (tmp_path / "decision_result_fan_section_00_test.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         read_decisions(tmp_path, named(make_scores()))

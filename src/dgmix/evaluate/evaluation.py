@@ -116,7 +116,7 @@ def evaluate_scores(
     if convention not in CHOICES:
         raise InputError(f"convention '{convention}': choose one of {', '.join(CHOICES)}")
     scores = read_scores(path, ground_truth, year)
-    system = _chosen(systems_of(scores), system, path)
+    system = chosen_system(systems_of(scores), system, path)
     scores = scores.filter(system=system)
     refuse_mixture(set(scores.select("machine", "section").unique().iter_rows()))
     known = year_of_scores(scores, year)
@@ -157,7 +157,11 @@ def _decision_row(decisions: Decisions) -> Row:
     return {name: v if isinstance(v, str) else _defined(v) for name, v in row.items()}
 
 
-def _chosen(systems: Sequence[str], wanted: str | None, path: str | os.PathLike[str]) -> str:
+def chosen_system(systems: Sequence[str], wanted: str | None, path: str | os.PathLike[str]) -> str:
+    """Return the system that is `wanted`, or the only one, or dgmix; `InputError` if there is none.
+
+    `systems` are those whose scores lie at `path`.
+    """
     if wanted is None and (len(systems) == 1 or "dgmix" in systems):
         return systems[0]
     if wanted in systems:

@@ -25,6 +25,16 @@ def percent(fraction: float, sign: str = "") -> str:
     return "undefined" if math.isnan(fraction) else f"{100 * fraction:{sign}.2f}"
 
 
+def signed(estimate: Estimate) -> str:
+    """Return a difference in % with its sign and its interval or standard error."""
+    text = percent(estimate.value, "+")
+    if not math.isnan(estimate.error):
+        return f"{text} ± {percent(estimate.error)}"
+    if not math.isnan(estimate.low):
+        return f"{text} [{percent(estimate.low, '+')}, {percent(estimate.high, '+')}]"
+    return text
+
+
 def in_order(machines: set[str]) -> list[str]:
     """Return machine names: those of DCASE 2022 as its tables have them, then the others."""
     return [m for m in MACHINES if m in machines] + sorted(machines - set(MACHINES))

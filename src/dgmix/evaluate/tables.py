@@ -5,7 +5,6 @@ Numbers are fractions in `results_frame` and results.csv, per cent in all that i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -13,7 +12,7 @@ import polars as pl
 from dgmix.config import EvaluateSettings
 from dgmix.errors import DgmixError
 from dgmix.evaluate.draws import GROUPS
-from dgmix.evaluate.formats import in_order, markdown_table, percent, shown, text_table
+from dgmix.evaluate.formats import in_order, markdown_table, percent, shown, signed, text_table
 from dgmix.evaluate.intervals import Place, Resampled, resample
 from dgmix.evaluate.metrics import METRICS
 from dgmix.evaluate.notes import (
@@ -255,12 +254,6 @@ def _lead(judged: Resampled, system: str) -> str:
     if system == "dgmix":
         return ""
     try:
-        found = judged.difference("dgmix", system)
+        return signed(judged.difference("dgmix", system))
     except DgmixError:
         return "other clips"
-    text = percent(found.value, "+")
-    if not math.isnan(found.error):
-        return f"{text} ± {percent(found.error)}"
-    if not math.isnan(found.low):
-        return f"{text} [{percent(found.low, '+')}, {percent(found.high, '+')}]"
-    return text
