@@ -150,8 +150,14 @@ def download(
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Option("--data", "-d", help="Where to write the set.")],
+    like: Annotated[
+        str, typer.Option(help="Data set whose layout it has, dcase2020 to dcase2026.")
+    ] = "dcase2022",
     machine: Machines = None,
-    sections: Annotated[int, typer.Option(min=1, max=100, help="Sections per machine.")] = 6,
+    sections: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Of a machine, like dcase2022 only; 6 by default."),
+    ] = None,
     clips: Annotated[int, typer.Option(min=2, help="Training clips per section.")] = 1000,
     test_clips: Annotated[
         int | None, typer.Option(min=1, help="Test clips per domain and label, in a section.")
@@ -160,15 +166,15 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another set.")] = 0,
     jobs: Jobs = None,
 ) -> None:
-    """Write a simulated set of machines in the form of DCASE 2022 Task 2."""
+    """Write a simulated set of machines in the form of a year of DCASE Task 2."""
     import os
 
-    from dgmix.data.simulate import MACHINES
     from dgmix.data.simulate import simulate as write_set
 
     write_set(
         folder,
-        machines=machine or MACHINES,
+        like=like,
+        machines=machine or None,
         sections=sections,
         clips=clips,
         test_clips=test_clips,

@@ -31,6 +31,7 @@ from dgmix.data.dcase import parse_name
 from dgmix.data.download.names import ClipNames, clip_names
 from dgmix.data.years import YEARS
 from dgmix.errors import InputError
+from dgmix.evaluate.rules import FOLDERS_2021
 from dgmix.files import explained, make_folder, write_text
 
 UNKNOWN = "unknown"
@@ -117,15 +118,18 @@ def submission_files(scores: pl.DataFrame) -> dict[str, str]:
 
     A line is the clip's file name and its score, as short as reads back to the same number. Where
     two clips of a section share a name, their paths stand instead. Only test clips are written.
+    Clips in the folders of DCASE 2021 have a file for each domain, as it asks for.
     """
     files = {}
+    by_domain = pl.when(pl.col("path").str.contains(FOLDERS_2021)).then("domain").otherwise(None)
     test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
-    for (machine, section), clips in test.group_by("machine", "section", maintain_order=True):
+    place = ["machine", "section", by_domain.alias("part")]
+    for (machine, section, part), clips in test.group_by(place, maintain_order=True):
         paths = clips["path"].to_list()
         names = [Path(path).name for path in paths]
         shown = names if len(set(names)) == len(names) else paths
         rows = zip(shown, map(repr, clips["score"].to_list()), strict=True)
-        files[_submission_name(str(machine), str(section))] = csv_text(rows)
+        files[_submission_name(str(machine), str(section), str(part or ""))] = csv_text(rows)
     return files
 
 
@@ -152,10 +156,11 @@ def csv_text(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _submission_name(machine: str, section: str) -> str:
+def _submission_name(machine: str, section: str, domain: str = "") -> str:
     if re.fullmatch(r"id_\d+", section):
         return f"anomaly_score_{machine}_{section}.csv"
-    return f"anomaly_score_{machine}_section_{section}_test.csv"
+    part = f"_{domain}" if domain else ""
+    return f"anomaly_score_{machine}_section_{section}{part}_test.csv"
 
 
 def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:

@@ -70,8 +70,9 @@ def contents(run: Path) -> dict[str, Any]:
         "notes": notes(official, scores),
         "tables": [
             result.official_table(official, systems),
-            result.same_domain_table(same_domain, systems),
+            *([result.same_domain_table(same_domain, systems)] if convention == "official" else []),
         ],
+        "both_domains": convention == "official",
         "machines": in_order({*scores["machine"], *(log.machine for log in logs)}),
         "systems": machines.legend(looks),
         "distributions": machines.score_distributions(scores, official),
