@@ -46,6 +46,7 @@ def test_simulate_run_evaluate(
     assert len(found.rows) == sum(map(len, sections.values()))
     results = (output / "results.md").read_text("utf-8")
     assert OFFICIAL.get(number, "DCASE 2022–2026") in results
+    assert ("First-shot rule kept: one recipe for all machines." in results) == year.first_shot
     assert "report.html" in {path.name for path in output.iterdir()}
     assert compare_scores([output], bootstrap=0).systems == ["dgmix", "log-mel max"]
 

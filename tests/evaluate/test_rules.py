@@ -201,6 +201,19 @@ def test_anonymous_clips_are_known_by_their_year(tmp_path):
     assert found.omega == pytest.approx(full.omega, abs=1e-12)
 
 
+def test_runs_of_different_recipes_break_the_first_shot_rule(tmp_path):
+    scores = random_scores(2023)
+    for half, places in (("a", YEARS[2023].dev), ("b", YEARS[2023].eval)):
+        part = scores.filter(pl.col("machine").is_in(list(places)))
+        write_scores(tmp_path / half / "scores.csv", part)
+        (tmp_path / half / "recipe.yaml").write_text("detect: {}")
+    notes = evaluate_scores(tmp_path, bootstrap=0).notes
+    assert "First-shot rule kept: one recipe for all machines." in notes
+    (tmp_path / "b" / "recipe.yaml").write_text("detect: {neighbors: 2}")
+    notes = evaluate_scores(tmp_path, bootstrap=0).notes
+    assert "First-shot rule broken: the runs a, b have different recipes." in notes
+
+
 def test_blocks_are_development_and_evaluation_set():
     assert blocks([("fan", "00"), ("slider", "00")]) == {"": None}
     assert blocks([("fan", "00"), ("bandsaw", "00")]) == {

@@ -15,7 +15,13 @@ from dgmix.evaluate.formats import in_order, percent, shown, text_table
 from dgmix.evaluate.intervals import Estimate, Resampled, resample
 from dgmix.evaluate.metrics import arithmetic_mean
 from dgmix.evaluate.notes import METRIC_NAMES, notes
-from dgmix.evaluate.rules import blocks, convention_of, refuse_mixture, year_of_scores
+from dgmix.evaluate.rules import (
+    blocks,
+    convention_of,
+    first_shot_notes,
+    refuse_mixture,
+    year_of_scores,
+)
 from dgmix.evaluate.scores import read_scores, shown_system, systems_of
 
 Numbers = Mapping[str, float | None]
@@ -138,7 +144,7 @@ def evaluate_scores(
         means=_means(judged, system, None),
         machines={machine: _means(judged, system, machine) for machine in machines},
         decisions=[_decision_row(each) for each in decisions],
-        notes=notes(judged, scores),
+        notes=[*notes(judged, scores), *first_shot_notes(folder, known)],
     )
 
 

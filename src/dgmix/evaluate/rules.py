@@ -16,6 +16,7 @@ other year has these machines, or when their clips lie in its folders `source_te
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import polars as pl
 
@@ -80,6 +81,23 @@ def blocks(places: Collection[Place]) -> dict[str, frozenset[Place] | None]:
         if all(parts.values()) and year.rule != "by-domain" and year.number != 2022:
             return {**parts, "all": None}
     return {"": None}
+
+
+def first_shot_notes(folder: Path, year: Year | None) -> list[str]:
+    """Return whether the scores in a folder keep the first-shot rule of a year that has one.
+
+    From 2023 on nothing may be set by machine type. A run of dgmix has one recipe for all; a folder
+    with several runs is seen to have the same one throughout. Without a recipe nothing is said.
+    """
+    if year is None or not year.first_shot or not folder.is_dir():
+        return []
+    recipes: dict[bytes, Path] = {}
+    for path in sorted(folder.rglob("recipe.yaml")):
+        recipes.setdefault(path.read_bytes(), path.parent)
+    if len(recipes) > 1:
+        named = first_few([str(each.relative_to(folder)) for each in recipes.values()])
+        return [f"First-shot rule broken: the runs {named} have different recipes."]
+    return ["First-shot rule kept: one recipe for all machines."] if recipes else []
 
 
 def refuse_mixture(places: Collection[Place]) -> None:
