@@ -80,7 +80,10 @@ def notes(judged: Resampled, scores: pl.DataFrame) -> list[str]:
         found.append("The systems did not score the same sections: their Ω are not comparable.")
     found += _undefined_notes(judged)
     if count := unlabeled(scores).select("machine", "section", "path").n_unique():
-        found.append(f"Test clips without domain or label, which are left out: {count}.")
+        found.append(
+            f"Test clips without domain or label, which are left out: {count}. Their scores are of "
+            "use for a submission only."
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from zenodo_server import Zenodo, archives, expected, listed, machines, serve, zip_of
@@ -179,6 +180,23 @@ def test_hidden_attributes_are_in_the_names_on_request(
         }
     with pytest.raises(InputError, match=r"no hidden attributes .* dcase2024, dcase2025"):
         download("dcase2023", tmp_path, hidden_attributes=True)
+
+
+def test_interrupted_renaming_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve(archives(2024), 2024) as record:
+        download("dcase2024", tmp_path, ["slider"], base_url=record.url)
+        with monkeypatch.context() as patch:
+            patch.setattr("dgmix.data.download.state.write_state", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                download("dcase2024", tmp_path, ["slider"], hidden_attributes=True)
+        record.asked.clear()
+        download("dcase2024", tmp_path, ["slider"], hidden_attributes=True, base_url=record.url)
+        assert record.asked == []
+    assert not [path for path in files_in(tmp_path) if "noAttribute" in path]
 
 
 def test_labels_of_2026_come_with_a_list(
