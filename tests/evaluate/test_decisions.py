@@ -43,7 +43,7 @@ def test_decisions_in_submission_form_and_their_rates(make_scores, named, tmp_pa
     written = write_decisions(tmp_path, decided)
     assert [path.name for path in written][:1] == ["decision_result_fan_section_00_test.csv"]
     assert {line[-2:] for path in written for line in path.read_text().split()} == {",0", ",1"}
-    found = read_decisions(tmp_path, scores)
+    found = read_decisions(tmp_path, scores, "dgmix")
     assert len(found) == 2 * 2 * 2
     for each in found:
         part = scores.filter(machine=each.machine, section=each.section, domain=each.domain)
@@ -71,9 +71,9 @@ def test_seeds_are_averaged_and_unlabelled_clips_left_out(make_scores, named, tm
     scores = named(make_scores(clips=4))
     for seed, value in ((0, 1.0), (1, 0.0)):
         write_decisions(tmp_path / f"seed{seed}", scores.with_columns(score=pl.lit(value)))
-    for each in read_decisions(tmp_path, scores):
+    for each in read_decisions(tmp_path, scores, "dgmix"):
         assert each[3:] == pytest.approx([0.25, 0.5, 1 / 3])
-    assert read_decisions(tmp_path, scores.with_columns(label=pl.lit("unknown"))) == []
+    assert read_decisions(tmp_path, scores.with_columns(label=pl.lit("unknown")), "dgmix") == []
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,14 @@ def test_seeds_are_averaged_and_unlabelled_clips_left_out(make_scores, named, tm
 def test_damaged_decisions_are_refused(make_scores, named, tmp_path, text, message):
     (tmp_path / "decision_result_fan_section_00_test.csv").write_text(text)
     with pytest.raises(InputError, match=message):
-        read_decisions(tmp_path, named(make_scores()))
+        read_decisions(tmp_path, named(make_scores()), "dgmix")
+
+
+def test_decisions_of_another_system_are_left_alone(make_scores, named, tmp_path):
+    scores = named(make_scores(clips=4))
+    for name in ("ours", "theirs"):
+        write_submission(tmp_path / name, scores)
+        write_decisions(tmp_path / name, scores.with_columns(score=pl.lit(float(name == "ours"))))
+    assert evaluate_scores(tmp_path, bootstrap=0, system="ours").decisions[0]["recall"] == 1
+    assert evaluate_scores(tmp_path, bootstrap=0, system="theirs").decisions[0]["recall"] == 0
+    assert read_decisions(tmp_path, scores, "others") == []

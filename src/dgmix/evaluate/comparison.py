@@ -21,7 +21,7 @@ from dgmix.evaluate.evaluation import CHOICES, chosen_system
 from dgmix.evaluate.formats import in_order, percent, signed, text_table
 from dgmix.evaluate.intervals import Estimate, Resampled, resample
 from dgmix.evaluate.notes import notes
-from dgmix.evaluate.rules import convention_of, refuse_mixture, year_of_scores
+from dgmix.evaluate.rules import official_convention, refuse_mixture, year_of_scores
 from dgmix.evaluate.scores import read_scores, shown_system, systems_of
 
 ALL = "all machines"
@@ -96,7 +96,7 @@ def compare_scores(
     scores, left_out = _common(scores, order)
     refuse_mixture(set(scores.select("machine", "section").unique().iter_rows()))
     known = year_of_scores(scores, year)
-    chosen = convention_of(scores, year) if convention == "official" else "same-domain"
+    chosen = official_convention(known) if convention == "official" else "same-domain"
     judged = resample(scores, chosen, bootstrap, confidence)
     machines = [*in_order(set(scores["machine"].unique())), None]
     return Comparison(

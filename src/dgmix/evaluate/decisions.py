@@ -82,9 +82,10 @@ def write_decisions(folder: Path, decided: pl.DataFrame) -> list[Path]:
     return written
 
 
-def read_decisions(folder: Path, scores: pl.DataFrame) -> list[Decisions]:
-    """Return how good the decisions below a folder are, sorted; nothing where there are none.
+def read_decisions(folder: Path, scores: pl.DataFrame, system: str) -> list[Decisions]:
+    """Return how good a system's decisions below a folder are, sorted; nothing without decisions.
 
+    They are all there are of "dgmix", and those in a folder with its name of another system.
     `scores` of the same clips tell domain and label. Of several seeds or splits it is the mean.
     Raises `InputError`, naming file and line, for what is no decision, and for a clip that has no
     score.
@@ -95,7 +96,8 @@ def read_decisions(folder: Path, scores: pl.DataFrame) -> list[Decisions]:
     }
     groups: dict[tuple[str, str, str], list[tuple[float, float, float]]] = {}
     for path in sorted(folder.rglob("decision_result_*.csv")):
-        if form := _FILE.fullmatch(path.name):
+        form = _FILE.fullmatch(path.name)
+        if form and system in ("dgmix", path.absolute().parent.name):
             machine, section = form["machine"], form["section"] or form["id"]
             for domain, counts in _counts(path, machine, section, labels).items():
                 groups.setdefault((machine, section, domain), []).append(_rates(*counts))

@@ -17,8 +17,8 @@ from dgmix.evaluate.metrics import arithmetic_mean
 from dgmix.evaluate.notes import METRIC_NAMES, notes
 from dgmix.evaluate.rules import (
     blocks,
-    convention_of,
     first_shot_notes,
+    official_convention,
     refuse_mixture,
     year_of_scores,
 )
@@ -84,8 +84,8 @@ class Evaluation:
         of_year = f" of DCASE {self.year}" if self.year and self.convention == "official" else ""
         head = f"{shown_system(self.system)}, {self.convention} metric{of_year}, in %"
         remarks = "\n".join(f"- {note}" for note in self.notes)
-        found = [head, table, *self._decisions_text(), f"Ω {shown(omega)}{parts}", remarks]
-        return "\n\n".join(found)
+        decisions = self._decisions_text()
+        return "\n\n".join([head, table, *decisions, f"Ω {shown(omega)}{parts}", remarks])
 
     def _decisions_text(self) -> list[str]:
         """Return the table of decisions, if there are any."""
@@ -126,12 +126,12 @@ def evaluate_scores(
     scores = scores.filter(system=system)
     refuse_mixture(set(scores.select("machine", "section").unique().iter_rows()))
     known = year_of_scores(scores, year)
-    chosen = convention_of(scores, year) if convention == "official" else "same-domain"
+    chosen = official_convention(known) if convention == "official" else "same-domain"
     judged = resample(scores, chosen, bootstrap, confidence)
     omega = judged.estimate(system)
     machines = in_order({machine for machine, _ in judged.places(system)})
     folder = Path(path)
-    decisions = read_decisions(folder, scores) if folder.is_dir() else []
+    decisions = read_decisions(folder, scores, system) if folder.is_dir() else []
     return Evaluation(
         system=system,
         convention=convention,

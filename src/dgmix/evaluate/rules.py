@@ -61,10 +61,14 @@ def year_of_scores(scores: pl.DataFrame, wanted: int | None = None) -> Year | No
     return years[0] if len(years) == 1 else None
 
 
-def convention_of(scores: pl.DataFrame, year: int | None = None) -> Convention:
-    """Return the official convention of the year that scores are of; that of 2022 on by default."""
-    known = year_of_scores(scores, year)
-    return CONVENTION_OF[known.rule] if known else "official"
+def official_convention(year: Year | None) -> Convention:
+    """Return the official convention of a year; where it is not certain, that of 2022 on."""
+    return CONVENTION_OF[year.rule] if year else "official"
+
+
+def convention_of(scores: pl.DataFrame) -> Convention:
+    """Return the official convention of the year that scores are of."""
+    return official_convention(year_of_scores(scores))
 
 
 def blocks(places: Collection[Place]) -> dict[str, frozenset[Place] | None]:

@@ -131,6 +131,21 @@ def test_every_year_has_its_own_folder_by_default(
     assert len(DATASETS) == 7
 
 
+def test_folder_of_another_year_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve(archives(2022), 2022) as record:
+        download("dcase2022", tmp_path, ["fan"], parts=["dev"], base_url=record.url)
+        with pytest.raises(
+            InputError, match=r"holds dev_fan\.zip of dcase2022; give each data set"
+        ):
+            download("dcase2023", tmp_path, ["fan"], base_url=record.url)
+        state = tmp_path / ".download" / "dev_fan.zip.json"  # of a record that was superseded
+        state.write_text(state.read_text().replace("6355122", "6355121"))
+        record.asked.clear()
+        download("dcase2022", tmp_path, ["fan"], parts=["dev"], base_url=record.url)
+        assert record.asked_for("dev_fan.zip") == [""]
+
+
 def test_archive_that_was_revised_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

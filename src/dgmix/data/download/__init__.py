@@ -2,7 +2,7 @@
 
 Each archive is fetched to `<folder>/.download/<name>.part`, verified, unpacked beside it and only
 then moved into `<folder>/<machine>/{train,test}`; a state file, written last, says that it is done.
-Whatever is interrupted continues there with the next call. Which archives there are is said by
+Whatever is interrupted continues there with the next call. Which archives there are stands in
 `dgmix.data.years`.
 """
 
@@ -67,27 +67,27 @@ def download(
     `<id>.json`, `<id>/<id>.json` or `api/records/<id>`.
 
     Raises `InputError` for an unknown data set, machine or part, a list of names that is of another
-    year, a folder that cannot be written, or a folder of zip files that lacks some; `DgmixError`
-    when the network, a checksum, an archive or the disk fails. The message is one sentence that
-    says what to do.
+    year, a folder that cannot be written or holds another year's data set, or a folder of zip files
+    that lacks some; `DgmixError` when the network, a checksum, an archive or the disk fails. The
+    message is one sentence that says what to do.
     """
     year = year_of(dataset)
     archives = _wanted(year, machines, parts)
-    called = clip_names(year, hidden_attributes, Path(names) if names else None)
+    full = clip_names(year, hidden_attributes, Path(names) if names else None)
     if jobs < 1:
         raise InputError(f"jobs: at least 1 archive has to be fetched at a time, not {jobs}")
     folder = Path(folder) if folder else Path("data") / dataset
-    missing = [archive for archive in archives if not is_complete(folder, archive, called)]
+    missing = [archive for archive in archives if not is_complete(folder, archive, full)]
     if missing:
         make_folder(folder)
         base = base_url or os.environ.get("DGMIX_ZENODO_URL") or ZENODO
-        _fetch_and_unpack(find_offers(missing, base), folder, called, jobs)
+        _fetch_and_unpack(find_offers(missing, base), folder, full, jobs)
     for archive in archives:
-        rename_clips(folder, archive, called)
+        rename_clips(folder, archive, full)
         with explained(folder):
             part_file(folder, archive).unlink(missing_ok=True)
     say(f"{folder}: complete, {len(archives)} archives, {len(missing)} of them new")
-    if not called.names and "eval" in {archive.part for archive in archives}:
+    if not full.names and "eval" in {archive.part for archive in archives}:
         say(
             f"{folder}: the labels of the evaluation clips of {year.number} are not known to this "
             "version of dgmix; scores of these clips are written for submission alone, until the "

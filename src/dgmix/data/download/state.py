@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dgmix.data.download.names import ClipNames
 from dgmix.data.download.records import Archive
+from dgmix.data.years import YEARS
+from dgmix.errors import InputError
 from dgmix.files import explained, write_text
 
 
@@ -35,12 +37,23 @@ def write_state(folder: Path, archive: Archive, md5: str, files: Mapping[str, in
 def is_complete(folder: Path, archive: Archive, names: ClipNames) -> bool:
     """Return whether an archive was unpacked and each of its files is still there, whole.
 
-    A file may be called as it was unpacked or as `names` have it.
+    A file may be called as it was unpacked or as `names` have it. Raises `InputError` where the
+    folder holds the archive of the same name of another year's data set.
     """
     try:
-        return all(_size_of(folder, path, names) == size for path, size in _files(folder, archive))
+        record = json.loads(state_file(folder, archive).read_bytes())["record"]
+        if record == archive.record:
+            files = _files(folder, archive)
+            return all(_size_of(folder, path, names) == size for path, size in files)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
+    for year in YEARS.values():
+        if record in (source.record for source in year.sources.values()):
+            raise InputError(
+                f"{folder}: holds {archive.name} of {year.dataset}; give each data set a folder of "
+                "its own"
+            )
+    return False
 
 
 def rename_clips(folder: Path, archive: Archive, names: ClipNames) -> int:
