@@ -27,9 +27,9 @@ from dgmix.detect.memory import score_view
 from dgmix.detect.scorers import SCORERS, build_scorer
 from dgmix.detect.threshold import conformal_p_values
 from dgmix.detect.views import RAW_VIEWS
+from dgmix.evaluate.formats import markdown_table, shown
 from dgmix.evaluate.intervals import resample
 from dgmix.evaluate.scores import SCHEMA
-from dgmix.evaluate.tables import markdown_table, shown
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     **{name: {"scorer": name} for name in SCORERS},

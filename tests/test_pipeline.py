@@ -105,7 +105,11 @@ def test_a_run_writes_the_files_that_the_design_lists(finished: Path) -> None:
         f"{machine}/seed0/{name}"
         for machine in ("fan", "valve")
         for name in UNIT_FILES
-        | {f"anomaly_score_{machine}_section_{section}_test.csv" for section in ("00", "01")}
+        | {
+            f"{kind}_{machine}_section_{section}_test.csv"
+            for kind in ("anomaly_score", "decision_result")
+            for section in ("00", "01")
+        }
     }
     assert set(state(finished)) == top | units
 

@@ -129,16 +129,21 @@ def full_scale(samples: NDArray[Any]) -> NDArray[Any]:
 
 
 def write_wav(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
-    """Write `samples` (sample,), full scale ±1, as a mono 16-bit WAV file, whole or not at all.
+    """Write `samples`, full scale ±1, as a 16-bit WAV file, whole or not at all.
 
-    Samples are rounded to the nearest step and clipped to full scale. The same samples give the
-    same bytes. Raises `InputError` when a sample is not finite or the place cannot be written.
+    They are (sample,) of one channel or (sample, channel) of several. They are rounded to the
+    nearest step and clipped to full scale. The same samples give the same bytes. Raises
+    `InputError` when a sample is not finite or the place cannot be written.
     """
     signal = np.asarray(samples)
     if not np.isfinite(signal).all():
         raise InputError(f"{path}: will not write samples that are not finite numbers")
     data = np.clip(np.rint(signal * 32768.0), -32768, 32767).astype("<i2").tobytes()
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    channels = signal.shape[1] if signal.ndim == 2 else 1
+    step = 2 * channels
+    form = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, 1, channels, sample_rate, step * sample_rate, step, 16
+    )
     body = b"WAVE" + form + struct.pack("<4sI", b"data", len(data)) + data
     with atomic_path(path) as temporary:
         temporary.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)

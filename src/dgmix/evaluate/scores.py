@@ -28,7 +28,10 @@ import polars as pl
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS
 from dgmix.data.dcase import parse_name
+from dgmix.data.download.names import ClipNames, clip_names
+from dgmix.data.years import YEARS
 from dgmix.errors import InputError
+from dgmix.evaluate.rules import FOLDERS_2021
 from dgmix.files import explained, make_folder, write_text
 
 UNKNOWN = "unknown"
@@ -67,12 +70,15 @@ _Line = tuple[int, list[str]]
 _LookUp = Callable[[Row], Row]
 
 
-def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.DataFrame:
+def read_scores(
+    path: PathLike, ground_truth: PathLike | None = None, year: int | None = None
+) -> pl.DataFrame:
     """Return the scores in a file, or in all score files of a folder and its sub-folders.
 
     The table has the columns of `SCHEMA`, one row a clip, in an order that depends on the content
     alone. Where a folder holds dgmix's own files, its submission files are left alone: they say
     the same. The system of a submission is the name of the file's folder; see `read_run` for ours.
+    Anonymous clips get domain and label from `ground_truth`, or those that dgmix knows of a `year`.
 
     Raises `InputError`, naming file and line, for a score that is not a finite number, a missing
     column, an unknown label, no row at all, a clip scored twice, a folder without score files,
@@ -80,9 +86,9 @@ def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.Data
     """
     path = Path(path)
     if not path.is_dir():
-        return _table([path], ground_truth)
+        return _table([path], ground_truth, year=year)
     own = _find(path, _OWN_FILE)
-    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path)
+    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path, year=year)
 
 
 def read_run(run: PathLike) -> pl.DataFrame:
@@ -112,15 +118,18 @@ def submission_files(scores: pl.DataFrame) -> dict[str, str]:
 
     A line is the clip's file name and its score, as short as reads back to the same number. Where
     two clips of a section share a name, their paths stand instead. Only test clips are written.
+    Clips in the folders of DCASE 2021 have a file for each domain, as it asks for.
     """
     files = {}
+    by_domain = pl.when(pl.col("path").str.contains(FOLDERS_2021)).then("domain").otherwise(None)
     test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
-    for (machine, section), clips in test.group_by("machine", "section", maintain_order=True):
+    place = ["machine", "section", by_domain.alias("part")]
+    for (machine, section, part), clips in test.group_by(place, maintain_order=True):
         paths = clips["path"].to_list()
         names = [Path(path).name for path in paths]
         shown = names if len(set(names)) == len(names) else paths
         rows = zip(shown, map(repr, clips["score"].to_list()), strict=True)
-        files[_submission_name(str(machine), str(section))] = csv_text(rows)
+        files[_submission_name(str(machine), str(section), str(part or ""))] = csv_text(rows)
     return files
 
 
@@ -147,10 +156,11 @@ def csv_text(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _submission_name(machine: str, section: str) -> str:
+def _submission_name(machine: str, section: str, domain: str = "") -> str:
     if re.fullmatch(r"id_\d+", section):
         return f"anomaly_score_{machine}_{section}.csv"
-    return f"anomaly_score_{machine}_section_{section}_test.csv"
+    part = f"_{domain}" if domain else ""
+    return f"anomaly_score_{machine}_section_{section}{part}_test.csv"
 
 
 def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -158,14 +168,17 @@ def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def _table(
-    files: Sequence[Path], ground_truth: PathLike | None, folder: Path | None = None
+    files: Sequence[Path],
+    ground_truth: PathLike | None,
+    folder: Path | None = None,
+    year: int | None = None,
 ) -> pl.DataFrame:
     if not files:
         raise InputError(
             f"{folder}: no score file here; expected scores.csv or "
             "anomaly_score_<machine>_section_<nn>_test.csv"
         )
-    truth = _ground_truth_of(ground_truth)
+    truth = _ground_truth_of(ground_truth) if ground_truth or not year else _names_of(year)
     rows, seen = [], dict[tuple[Any, ...], Path]()
     for file in files:
         for row in _rows_of(file, truth):
@@ -277,8 +290,9 @@ def _submission_rows(
         row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)
         if UNKNOWN in (row["domain"], row["label"]):
             raise InputError(
-                f"{where}: the name '{name}' does not tell domain and label; give the organisers' "
-                "ground truth for it, or write the scores in dgmix's own form"
+                f"{where}: the name '{name}' does not tell domain and label; give its year "
+                "(--year) or the organisers' ground truth for it, or write the scores in dgmix's "
+                "own form"
             )
         yield row | {"score": _score(score, where)}
 
@@ -308,6 +322,18 @@ def _ground_truth_of(folder: PathLike | None) -> _LookUp:
         if label is None or domain is None:
             return {}
         return {"label": LABELS[int(label)], "domain": DOMAINS[int(domain)]}
+
+    return look_up
+
+
+def _names_of(year: int) -> _LookUp:
+    """Return what looks up the domain and label of a row in the names of a year's clips."""
+    known = clip_names(YEARS[year]) if year in YEARS else ClipNames({})
+
+    def look_up(row: Row) -> Row:
+        name, machine = Path(row["path"]).name, row["machine"]
+        clip = parse_name(Path("test", known.names.get((machine, name), name)), machine)
+        return {"label": clip.label, "domain": clip.domain} if clip else {}
 
     return look_up
 

@@ -71,8 +71,7 @@ def test_a_detector_alone_asks_for_recordings(dgmix, pump):
     status, _, complaint = dgmix("report", pump)
     assert status == 2
     assert complaint == (
-        f"dgmix: {pump}: a file, not the folder of a run; "
-        "after a detector name what it is to score\n"
+        f"dgmix: {pump}: a detector; name the recordings that it is to score after it\n"
     )
 
 
