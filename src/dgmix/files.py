@@ -16,7 +16,11 @@ AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
     *(".aif", ".aiff", ".au", ".caf", ".rf64", ".w64"),
 )
-KEPT = (*AUDIO_SUFFIXES, ".dgmix", ".onnx")
+DECODER_SUFFIXES = (  # that only FFmpeg decodes
+    *(".m4a", ".m4b", ".aac", ".ac3", ".amr", ".ape", ".wma", ".wv", ".tta", ".mp2", ".mka"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".3gp", ".3g2", ".mts", ".flv"),
+)
+KEPT = (*AUDIO_SUFFIXES, *DECODER_SUFFIXES, ".dgmix", ".onnx")
 LEFT_BEHIND = 3600.0  # seconds
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
