@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dgmix.audio import stream
+from dgmix.audio import ffmpeg, sndfile
 from dgmix.audio.io import (
     Header,
     is_audio_name,
@@ -76,7 +76,7 @@ def test_reads_an_open_file_and_in_blocks_the_same(
     soundfile.write(path, noise(channels=2), 16000)
     whole = read_audio(path)
     for block in (1000, 1001, 4000):
-        monkeypatch.setattr(stream, "BLOCK_SAMPLES", 2 * block)
+        monkeypatch.setattr(sndfile, "BLOCK_SAMPLES", 2 * block)
         with path.open("rb") as file:
             np.testing.assert_array_equal(read_audio(file).samples, whole.samples)
 
@@ -229,7 +229,7 @@ def test_a_flac_file_of_unknown_length_is_read_where_ffmpeg_is(
     expected, _ = soundfile.read(io.BytesIO(sound_bytes(noise(), "FLAC")), dtype="float32")
     np.testing.assert_allclose(read_audio(path).samples, expected, atol=1e-6)
     assert read_header(path).frames == len(expected)
-    monkeypatch.setattr(stream, "available", lambda: False)
+    monkeypatch.setattr(ffmpeg, "available", lambda: False)
     assert "does not say how long" in refused(path)
 
 

@@ -12,7 +12,7 @@ import compressed as c
 import numpy as np
 import pytest
 
-from dgmix.audio import stream
+from dgmix.audio import ffmpeg
 from dgmix.audio.io import read_audio, read_header
 from dgmix.audio.packets import Contents, count
 from dgmix.errors import InputError
@@ -62,7 +62,7 @@ def test_all_that_a_file_holds_is_decoded(tmp_path: Path, name: str) -> None:
 def test_without_ffmpeg_what_is_missing_is_noted(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "available", lambda: False)
+    monkeypatch.setattr(ffmpeg, "available", lambda: False)
     content, seconds = MORE_THAN_LIBSNDFILE[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -85,7 +85,7 @@ def test_what_only_ffmpeg_decodes(
     half = len(recording.samples) // 2
     assert recording.samples[: half - rate // 4].std() == pytest.approx(0.002, rel=0.5)
     assert recording.samples[half + rate // 4 :].std() == pytest.approx(0.2, rel=0.3)
-    monkeypatch.setattr("dgmix.audio.ffmpeg.available", lambda: False)
+    monkeypatch.setattr(ffmpeg, "available", lambda: False)
     with pytest.raises(InputError, match=r"dgmix\[decoders\]"):
         read_audio(path)
 
@@ -124,7 +124,7 @@ def test_what_lies_behind_damage_is_decoded_and_the_rest_noted(tmp_path: Path) -
 def test_without_ffmpeg_all_before_damage_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "available", lambda: False)
+    monkeypatch.setattr(ffmpeg, "available", lambda: False)
     recording = read_audio(io.BytesIO(FLAC[: len(FLAC) // 2]))
     seconds = len(recording.samples) / recording.sample_rate
     assert seconds > 4
