@@ -157,6 +157,11 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a path as text that any program can read: bytes that are no text as \\xe9."""
+    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def explained(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` raised inside the block into a sentence that names `path`.

@@ -20,9 +20,9 @@ from dgmix.audio.cache import FeatureStore, default_folder, in_order
 from dgmix.audio.io import full_scale, load, to_signal
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
-from dgmix.data.clip import Clip, Manifest
+from dgmix.data.clip import Clip, Manifest, why_none
 from dgmix.data.dcase import parse_name
-from dgmix.data.folder import LABEL_FOLDERS
+from dgmix.data.labels import label_in
 from dgmix.errors import InputError
 from dgmix.workers import single_threaded_torch, torch_threads
 
@@ -48,6 +48,7 @@ class Sounds:
     items: list[Item]
     sections: list[str]
     domains: list[str]
+    notes: tuple[str, ...] = ()  # sentences on names, and on files that were left out
 
     def __len__(self) -> int:
         return len(self.items)
@@ -155,45 +156,33 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = Non
     if isinstance(source, Manifest):
         return _healthy_clips(source, f"{source.root}")
     if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
-        return _healthy_folder(Path(source))  # type: ignore[arg-type]
+        return _healthy_clips(load_manifest(source), f"{source}")  # type: ignore[arg-type]
     found = sounds(source, recipe, sample_rate, "00", "source")
     for item in found.items:
-        if isinstance(item, Clip) and item.label == "anomaly":
+        if isinstance(item, Clip) and _names_anomaly(item):
             raise InputError(
                 f"{item.path}: an anomaly, by its name; give healthy recordings to learn from"
             )
     return found
 
 
-def _healthy_folder(source: Path) -> Sounds:
-    """Return the normal training recordings of a folder or CSV.
-
-    What lies in a folder called "broken" is healthy only in a sub-folder that says so.
-    """
-    found = _healthy_clips(load_manifest(source), f"{source}")
-    if LABEL_FOLDERS.get(source.absolute().name.lower()) == "anomaly":
-        for path in found.paths:
-            folders = path.relative_to(source).parts[:-1]
-            if "normal" not in {LABEL_FOLDERS.get(name.lower()) for name in folders}:
-                raise InputError(
-                    f"{path}: an anomaly, by the name of the folder {source}; give healthy "
-                    "recordings to learn from"
-                )
-    return found
+def _names_anomaly(clip: Clip) -> bool:
+    found = label_in(clip.path.stem)
+    return clip.label == "anomaly" or (found is not None and found.label == "anomaly")
 
 
 def _healthy_clips(clips: Manifest, source: str) -> Sounds:
     """Return the normal training clips of the first train/test split; see `healthy_sounds`."""
     healthy = clips.select(split="train", label="normal", repeat=min(clips.repeats, default=0))
     if not healthy:
-        raise InputError(f"{source}: no healthy recordings to learn from; see `dgmix inspect`")
+        raise InputError(f"{source}: no healthy recordings to learn from; {why_none(clips)}")
     machines = healthy.values("machine")
     if len(machines) > 1:
         raise InputError(
             f"{source}: {len(machines)} machine types ({', '.join(machines)}); "
             "fit a detector for each, on its own folder"
         )
-    return _of_clips(healthy)
+    return replace(_of_clips(healthy), notes=clips.notes)
 
 
 def sounds(
