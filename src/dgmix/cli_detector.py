@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,8 @@ import typer
 
 from dgmix.errors import InputError
 from dgmix.files import check_output
+from dgmix.progress import say
+from dgmix.streams import is_stream
 
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
 Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
@@ -58,6 +61,9 @@ def fit(
     check_output(output, ".dgmix")
     detector = Detector(settings, seed=seed, cache=cache, device=chosen_device(device))
     found = healthy_sounds(healthy, settings)
+    found = found.usable(settings, cache, os.cpu_count() or 1)
+    for line in [*found.notes, *(f"left out: {each}" for each in found.left_out)]:
+        say(line)
     detector.fit(found).save(output)
     told = detector.summary()
     print(f"{output}: {learned(told)}")
@@ -86,7 +92,9 @@ def score(
         str | None, typer.Option(help="Operating condition of the recordings, where known.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a CSV file; - is standard output.")
+    ] = None,
     ray: Ray = None,
 ) -> None:
     """Tell how anomalous recordings are: score, p-value, verdict."""
@@ -100,6 +108,8 @@ def score(
         check_output(csv, ".csv", list(map(Path, recordings)))
     loaded = Detector.load(detector)
     found = named_sounds(recordings)
+    for line in found.left_out:
+        say(f"left out: {line}")
     form = json_lines() if as_json else csv_file(csv) if csv else table(recordings, found.names)
     score_and_tell(
         loaded,
@@ -107,7 +117,7 @@ def score(
         form,
         false_alarm_rate=false_alarm_rate,
         domain=domain,
-        summary_on=sys.stderr if as_json else sys.stdout,
+        summary_on=sys.stderr if as_json or (csv and is_stream(csv)) else sys.stdout,
         shown=csv is None and sys.stdout.isatty(),
         ray=ray,
     )

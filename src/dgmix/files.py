@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgmix.errors import DgmixError, InputError
+from dgmix.streams import is_stream, open_stream
 
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
@@ -32,10 +34,16 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
 
     Without `replace` a target that is there by then, of another process say, stays as it is.
     Missing parent folders are made. When the block raises, the temporary file is removed and
-    `target` stays as it was. Errors of the operating system leave as one sentence: a place that
-    cannot be written is an `InputError`, a full disk or broken medium a `DgmixError`.
+    `target` stays as it was. A link stays a link: what it leads to is replaced. What is no file (a
+    device, a pipe, "-" for standard output) is written to. Errors of the operating system leave as
+    one sentence: a place that cannot be written is an `InputError`, a full disk or broken medium a
+    `DgmixError`.
     """
-    target = Path(target)
+    if is_stream(target):
+        with _through(target) as path:
+            yield path
+        return
+    target = _real(Path(target))
     temporary = None
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +61,24 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
                     temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _through(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path; write its content to a stream when the block ends well."""
+    handle, name = tempfile.mkstemp(prefix="dgmix.", suffix=".part")
+    os.close(handle)
+    try:
+        yield Path(name)
+        with explained(target), Path(name).open("rb") as written, open_stream(target) as stream:
+            shutil.copyfileobj(written, stream)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _real(target: Path) -> Path:
+    """Return where a link leads to, at last; also where that is not there yet."""
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 @contextmanager
@@ -137,6 +163,10 @@ def check_output(path: Path, ending: str, read: Collection[Path] = ()) -> None:
     Raises `InputError` for a folder, for a recording or model that is there, unless it has the
     ending of what is to be written, and for one of those that are `read`.
     """
+    if is_stream(path):
+        if ending != ".csv":
+            raise InputError(f"{path}: {ending} files are not written to streams; name a file")
+        return
     if path.is_dir():
         example = path / f"pump{ending}"
         raise InputError(f"{path}: a folder; name a file in it, for example {example}")

@@ -138,10 +138,10 @@ def test_what_is_no_recording_is_counted_not_mixed_up(tmp_path: Path) -> None:
     manifest = load_manifest(tmp_path)
     shown = [manifest.shown_path(clip) for clip in manifest]
     assert shown == ["a.wav", "b.m4a", "bundle.wav/inside.wav"]
-    assert manifest.notes == (
-        f"left out: {tmp_path / 'link.wav'}: a link to nothing",
-        f"left out: {tmp_path / 'pipe.wav'}: a pipe, socket or device",
-        "left out: 3 files that are no recordings by the end of the name (.csv 2, .raw 1)",
+    assert manifest.left_out == (
+        f"{tmp_path / 'link.wav'}: a link to nothing",
+        f"{tmp_path / 'pipe.wav'}: a pipe, socket or device",
+        "3 files that are no recordings by the end of the name (.csv 2, .raw 1)",
     )
 
 
@@ -201,7 +201,7 @@ def test_an_unreadable_folder_is_left_out_and_named(
     monkeypatch.setattr(os, "scandir", guarded)
     manifest = load_manifest(tmp_path)
     assert len(manifest) == 1
-    assert manifest.notes[0].startswith(f"left out: {tmp_path / 'locked'}: permission denied")
+    assert manifest.left_out[0].startswith(f"{tmp_path / 'locked'}: permission denied")
     (tmp_path / "locked/b.wav").rename(tmp_path / "b.wav")
     (tmp_path / "locked").rename(tmp_path / "other")
     monkeypatch.setattr(os, "scandir", lambda _: guarded(Path("locked")))

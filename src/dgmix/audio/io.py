@@ -20,8 +20,10 @@ from dgmix.files import AUDIO_SUFFIXES, DECODER_SUFFIXES, atomic_path
 
 Samples = NDArray[np.float32]
 
-STEPS = {  # of full scale, and the value of silence, of the integers in sound files
+STEPS = {  # of full scale, and the value of silence, of the integers in sound files and recorders
     np.dtype(np.uint8): (2.0**7, 2.0**7),
+    np.dtype(np.uint16): (2.0**15, 2.0**15),
+    np.dtype(np.int8): (2.0**7, 0.0),
     np.dtype(np.int16): (2.0**15, 0.0),
     np.dtype(np.int32): (2.0**31, 0.0),
 }
@@ -205,7 +207,7 @@ def _nothing(name: str) -> InputError:
 
 
 def full_scale(samples: NDArray[Any]) -> NDArray[Any]:
-    """Return samples of full scale ±1: uint8, int16 and int32 are divided by theirs, others not."""
+    """Return samples of full scale ±1: integers of up to 32 bits are divided by theirs."""
     steps, middle = STEPS.get(samples.dtype.newbyteorder("="), (0.0, 0.0))
     return (samples - middle) / steps if steps else samples
 

@@ -30,7 +30,7 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
         raise InputError(f"{path}: neither a folder nor a CSV file; give the folder it lies in")
     contents = walk(path)
     if not contents.recordings:
-        why = "".join(f"; {note}" for note in contents.notes())
+        why = "".join(f"; left out: {line}" for line in contents.left_out())
         raise InputError(f"{path}: no recordings in this folder; put WAV or FLAC files there{why}")
     found = dcase_manifest(path, contents.recordings) or folder_manifest(path, contents.recordings)
-    return Manifest(found.clips, found.root, [*found.notes, *contents.notes()])
+    return Manifest(found.clips, found.root, found.notes, contents.left_out())

@@ -39,13 +39,20 @@ LABELS = ("normal", "anomaly", "unknown")
 class Manifest(Sequence[Clip]):
     """An ordered, immutable set of clips, with the folder that their shown paths start from.
 
-    `notes` are sentences on how names were understood and on files that were left out.
+    `notes` are sentences on how names were understood, `left_out` on files that are not in it.
     """
 
-    def __init__(self, clips: Sequence[Clip], root: Path, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        root: Path,
+        notes: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> None:
         self.clips = tuple(clips)
         self.root = root
         self.notes = tuple(notes)
+        self.left_out = tuple(left_out)
 
     def __len__(self) -> int:
         return len(self.clips)

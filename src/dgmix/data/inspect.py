@@ -84,7 +84,7 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         )
     return Inspection(
         os.fspath(path),
-        Manifest(list(headers), manifest.root, manifest.notes),
+        Manifest(list(headers), manifest.root, manifest.notes, manifest.left_out),
         len(manifest.repeats),
         _durations([header.seconds for header in headers.values()]),
         Counter(header.sample_rate for header in headers.values()),
@@ -145,6 +145,7 @@ def _complaints(found: Inspection) -> Iterator[str]:
     yield from _paired("unreadable", found.unreadable)
     yield from _paired("incomplete, or with a wrong header", found.incomplete)
     yield from found.clips.notes
+    yield from (f"left out: {line}" for line in found.clips.left_out)
 
 
 def _paired(what: str, files: Sequence[tuple[str, str]]) -> Iterator[str]:

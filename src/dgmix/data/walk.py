@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dgmix.audio.io import is_audio_name
 from dgmix.errors import InputError, first_few
-from dgmix.files import explained
+from dgmix.files import explained, printable
 
 CLUTTER = re.compile(  # what systems and editors leave beside recordings
     r"\..*|Thumbs\.db|desktop\.ini|.*\.(asd|reapeaks|pkf|pk|sfk|sfl|ovw|gpk|peak|tmp|part|dgmix)",
@@ -31,9 +31,9 @@ class Contents:
     unusable: list[tuple[Path, str]] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)
 
-    def notes(self) -> list[str]:
-        """Return a sentence for each kind of what was left out."""
-        notes = [f"left out: {path}: {reason}" for path, reason in sorted(self.unusable)]
+    def left_out(self) -> list[str]:
+        """Return a line for each file that cannot be read, and one for those that are none."""
+        notes = [f"{printable(path)}: {reason}" for path, reason in sorted(self.unusable)]
         if self.other:
             count = self.other.total()
             files = (
@@ -42,7 +42,7 @@ class Contents:
                 else f"{count} files that are no recordings"
             )
             ends = [f"{end} {number}" for end, number in self.other.most_common()]
-            notes.append(f"left out: {files} by the end of the name ({first_few(ends, 6)})")
+            notes.append(f"{files} by the end of the name ({first_few(ends, 6)})")
         return notes
 
 

@@ -15,15 +15,19 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.arrays import ArrayError, is_pair, mono, recordings_of
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
-from dgmix.audio.cache import FeatureStore, default_folder, in_order
-from dgmix.audio.io import full_scale, load, to_signal
+from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
+from dgmix.audio.io import load, to_signal
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest, why_none
 from dgmix.data.dcase import parse_name
 from dgmix.data.labels import label_in
+from dgmix.data.patterns import matching_files
 from dgmix.errors import InputError
+from dgmix.files import printable
+from dgmix.progress import say
 from dgmix.workers import single_threaded_torch, torch_threads
 
 Source: TypeAlias = (
@@ -36,10 +40,6 @@ TOGETHER_FRAMES = 10_000
 SHARD = 60  # recordings; features of two shards are never computed with together
 
 
-class ArrayError(InputError, ValueError):
-    """An array that holds no recordings; a `ValueError` too, as scikit-learn asks for."""
-
-
 @dataclass(frozen=True)
 class Sounds:
     """Recordings by name: clips of a data set, open files, or signals (sample,) in memory."""
@@ -48,7 +48,8 @@ class Sounds:
     items: list[Item]
     sections: list[str]
     domains: list[str]
-    notes: tuple[str, ...] = ()  # sentences on names, and on files that were left out
+    notes: tuple[str, ...] = ()  # sentences on how names were understood
+    left_out: tuple[str, ...] = ()  # lines on files that are not among them, with the reason
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,7 +77,59 @@ class Sounds:
             store.add(paths, jobs)
             bank = store.open(paths)
         self.refuse_silent(bank)
+        self.say_notes(bank)
         return bank
+
+    def usable(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> Sounds:
+        """Return those of these files that can be learned from; why others cannot is `left_out`.
+
+        Their features are then in `cache`, or else in the user's cache folder. Raises `InputError`
+        when none can be used.
+        """
+        store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
+        reasons: dict[str, InputError] = {}
+        try:
+            store.add(self.paths, jobs)
+        except UnreadableError as error:
+            reasons |= error.reasons
+        left = [i for i, path in enumerate(self.paths) if os.path.abspath(path) not in reasons]  # noqa: PTH100
+        if left:
+            chosen = self.chosen(left)
+            silent = chosen.silent(store.open(chosen.paths))
+            for place in silent:
+                reasons[chosen.names[place]] = _silent(chosen.names[place])
+            left = [i for place, i in enumerate(left) if place not in silent]
+        if not left:
+            raise next(iter(reasons.values()))
+        lines = [printable(str(reason)) for reason in reasons.values()]
+        return replace(self.chosen(left), left_out=(*self.left_out, *lines))
+
+    def silent(self, bank: MelBank) -> list[int]:
+        """Return which of these recordings have features in which nothing is heard."""
+        from dgmix.audio.features import FLOOR
+
+        return [
+            index
+            for index in range(len(self))
+            if not any((block > FLOOR).any() for block in bank.blocks(index))
+        ]
+
+    def say_notes(self, bank: MelBank) -> None:
+        """Print what is missing of recordings, or what their headers say wrongly."""
+        for name, note in zip(self.names, bank.notes, strict=True):
+            if note:
+                say(f"{name}: {note}")
+
+    def chosen(self, places: Sequence[int]) -> Sounds:
+        """Return the recordings at some places."""
+        return Sounds(
+            [self.names[place] for place in places],
+            [self.items[place] for place in places],
+            [self.sections[place] for place in places],
+            [self.domains[place] for place in places],
+            self.notes,
+            self.left_out,
+        )
 
     def refuse_silent(self, bank: MelBank) -> None:
         """Raise `InputError` for the first file in whose features nothing is heard.
@@ -84,11 +137,9 @@ class Sounds:
         Beside silence all other differences between healthy recordings would look small. (Arrays
         are taken as they are: scikit-learn's own checks have some of a single sample.)
         """
-        from dgmix.audio.features import FLOOR
-
-        for index, (name, item) in enumerate(zip(self.names, self.items, strict=True)):
-            if not (isinstance(item, np.ndarray) or (bank[index] > FLOOR).any()):
-                raise InputError(f"{name}: silent; leave it out of what is learned from")
+        for index in self.silent(bank):
+            if not isinstance(self.items[index], np.ndarray):
+                raise _silent(self.names[index])
 
     def relabelled(self, sections: Sequence[str] | None, domains: Sequence[str] | None) -> Sounds:
         """Return these recordings with other sections and domains (recording,), where given."""
@@ -126,23 +177,36 @@ class Sounds:
 
         mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
 
-        def decode(item: Item) -> Half | InputError:
+        notes = [""] * len(self)
+
+        def decode(index: int) -> Half | InputError:
+            item = self.items[index]
             try:
-                return half_mel(_signal(item, recipe), mel)
+                if isinstance(item, np.ndarray):
+                    return half_mel(item, mel)
+                source = item.path if isinstance(item, Clip) else item
+                notes[index], features = features_of(source, recipe.audio, mel)
             except InputError as error:
                 return error
+            return features
 
         first = 0
         bank: MelBank | InputError
-        decoded_ahead = in_order(decode, self.items, max(2, torch_threads()))
+        decoded_ahead = in_order(decode, range(len(self)), max(2, torch_threads()))
         with single_threaded_torch(), closing(decoded_ahead) as decoded:
             for found in _together(decoded):
                 if isinstance(found, InputError):
                     last, bank = first + 1, found
                 else:
-                    last, bank = first + len(found), MelBank(found, recipe.features.n_mels)
+                    last = first + len(found)
+                    bank = MelBank(found, recipe.features.n_mels, notes=notes[first:last])
+                    self.part(slice(first, last)).say_notes(bank)
                 yield self.part(slice(first, last)), bank
                 first = last
+
+
+def _silent(name: str) -> InputError:
+    return InputError(f"{name}: silent; leave it out of what is learned from")
 
 
 def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
@@ -182,7 +246,7 @@ def _healthy_clips(clips: Manifest, source: str) -> Sounds:
             f"{source}: {len(machines)} machine types ({', '.join(machines)}); "
             "fit a detector for each, on its own folder"
         )
-    return replace(_of_clips(healthy), notes=clips.notes)
+    return replace(_of_clips(healthy), notes=clips.notes, left_out=clips.left_out)
 
 
 def sounds(
@@ -194,10 +258,10 @@ def sounds(
 ) -> Sounds:
     """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
 
-    Files are paths or open binary files. Arrays are signals (sample,), full scale ±1 or that of
-    uint8, int16 and int32 as in sound files, at `sample_rate`, or else at the recipe's rate; a 2-d
-    array is (recording, sample). `section` and `domain` are those of
-    files and arrays whose name does not tell. Raises `InputError` for what is none of these.
+    Files are paths or open binary files. Arrays are as `dgmix.audio.arrays.mono` takes them, at
+    their own rate where it is given with each, or else at `sample_rate` or the recipe's; a 2-d
+    array is (recording, sample). `section` and `domain` are those of files and arrays whose name
+    does not tell. Raises `InputError` for what is none of these.
     """
     if isinstance(source, Sounds):
         return source
@@ -208,7 +272,9 @@ def sounds(
         if _is_recording(path):
             return _of_files([path], section, domain)
         return _of_clips(load_manifest(path))
-    items = _rows(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
+    if is_pair(source):
+        return _of_arrays([source], recipe, sample_rate, section, domain)
+    items = recordings_of(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
     if not items:
         raise ArrayError("no recordings: the sequence is empty")
     if all(_is_path(item) or _is_file(item) for item in items):
@@ -237,6 +303,7 @@ def named_sounds(arguments: Iterable[str]) -> Sounds:
         [item for part in parts for item in part.items],
         [section for part in parts for section in part.sections],
         [domain for part in parts for domain in part.domains],
+        left_out=tuple(dict.fromkeys(line for part in parts for line in part.left_out)),
     )
 
 
@@ -245,11 +312,12 @@ def _named(argument: str) -> Sounds:
     if argument == STANDARD_INPUT:
         return _of_files([_standard_input()], "", "unknown")
     if path.is_dir() or path.suffix.lower() == ".csv":
-        clips = list({clip.path: clip for clip in load_manifest(path)}.values())
-        return replace(_of_clips(Manifest(clips, path)), names=[str(clip.path) for clip in clips])
+        manifest = load_manifest(path)
+        clips = list({clip.path: clip for clip in manifest}.values())
+        names = [printable(clip.path) for clip in clips]
+        return replace(_of_clips(Manifest(clips, path)), names=names, left_out=manifest.left_out)
     if glob.has_magic(argument) and not path.exists():
-        files = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207
-        files = [file for file in files if file.is_file()]
+        files = matching_files(argument)
         if not files:
             raise InputError(f"{argument}: no file matches this pattern")
         return _of_files(files, "", "unknown")
@@ -258,6 +326,8 @@ def _named(argument: str) -> Sounds:
 
 def _standard_input() -> BinaryIO:
     """Return all of standard input: libsndfile has to go back and forth in it."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name a file, or pipe a recording in")
     file = io.BytesIO(sys.stdin.buffer.read())
     file.name = "standard input"
     return file
@@ -323,26 +393,12 @@ def _of_files(files: Sequence[Any], section: str, domain: str) -> Sounds:
             path = Path(file)
             clip = parse_name(path, path.parent.name)
             file = clip or Clip(path, path.parent.name, section=section, domain=domain)
-        names.append(str(file.path) if isinstance(file, Clip) else str(getattr(file, "name", "-")))
+        name = file.path if isinstance(file, Clip) else str(getattr(file, "name", "-"))
+        names.append(printable(name))
         items.append(file)
         sections.append(clip.section if clip else section)
         domains.append(clip.domain if clip else domain)
     return Sounds(names, items, sections, domains)
-
-
-def _rows(array: Any) -> list[Any]:
-    """Return the recordings of an array (recording, sample), or the paths of an array (path,)."""
-    from scipy.sparse import issparse  # type: ignore[import-untyped]
-
-    if issparse(array):
-        raise ArrayError("a sparse matrix holds no recordings; give its toarray()")
-    rows = np.asarray(array)
-    if rows.ndim != 2 and rows.dtype.kind not in "OU":
-        raise ArrayError(
-            f"an array with {rows.ndim} axes; recordings are its rows, so put a single one in a "
-            "list (Reshape your data)"
-        )
-    return list(rows)
 
 
 def _of_arrays(
@@ -350,31 +406,13 @@ def _of_arrays(
 ) -> Sounds:
     if sample_rate is not None and sample_rate <= 0:
         raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
-    rate = sample_rate or recipe.audio.sample_rate
     names = [f"recording {number}" for number in range(len(items))]
-    signals: list[Item] = [
-        to_signal(_samples(item, name), rate, recipe.audio, name)
-        for item, name in zip(items, names, strict=True)
-    ]
+    signals: list[Item] = []
+    for item, name in zip(items, names, strict=True):
+        samples, own_rate = mono(item, name)
+        rate = own_rate or sample_rate or recipe.audio.sample_rate
+        signals.append(to_signal(samples, rate, recipe.audio, name))
     return Sounds(names, signals, [section] * len(items), [domain] * len(items))
-
-
-def _samples(item: Any, name: str) -> NDArray[np.float32]:
-    """Return one recording of an array, float32 (sample,); raises `ArrayError` or `TypeError`."""
-    values = np.asarray(item)
-    if np.iscomplexobj(values):
-        raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
-    try:
-        samples = full_scale(values).astype(np.float32)
-    except ValueError as error:
-        raise ArrayError(f"{name}: its samples are not numbers") from error
-    if samples.ndim != 1:
-        raise ArrayError(f"{name}: expected samples on one axis, not {samples.ndim}")
-    if not len(samples):
-        raise ArrayError(f"{name}: 0 samples where at least one is required")
-    if not np.isfinite(samples).all():
-        raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
-    return samples
 
 
 def readable(
