@@ -118,10 +118,10 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
 
 
 def test_fit_says_what_each_recording_is_compared_with(dgmix: Command, tmp_path: Path) -> None:
-    for number, day in enumerate(("monday", "tuesday")):
+    for number, day in enumerate(("pump 1", "pump 2")):
         write_noise(tmp_path / "pump" / day, 3, seed=number)
     done = dgmix("fit", tmp_path / "pump", "-o", tmp_path / "pump.dgmix")
-    assert "sections: monday: 3, tuesday: 3; a recording is compared with those of its" in done.out
+    assert "sections: pump 1: 3, pump 2: 3; a recording is compared with those of its" in done.out
 
 
 def test_fit_names_what_is_unlike_all_others_and_counts_copies(

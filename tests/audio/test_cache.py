@@ -294,10 +294,12 @@ def test_all_bad_recordings_are_named_and_the_good_ones_kept(
 ) -> None:
     paths = clips(tmp_path)
     paths[1].write_bytes(b"no sound")
-    paths[3].write_bytes(b"no sound either")
+    paths[3].write_bytes(b"no sound")
     with pytest.raises(UnreadableError, match=r"clip1\.wav: not a sound.*; 1 more") as caught:
         store.add(paths, jobs)
     assert list(caught.value.reasons) == [str(paths[1]), str(paths[3])]
+    for path, reason in caught.value.reasons.items():
+        assert str(reason).startswith(f"{path}: not a sound file")
     forbid_decoding(monkeypatch)
     good = [paths[0], paths[2], paths[4]]
     store.add(good)

@@ -29,7 +29,7 @@ from dgmix.audio.shards import Entry, Index, ShardWriter
 from dgmix.audio.stream import Source
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
-from dgmix.files import explained, make_folder, remove_unfinished, write_text
+from dgmix.files import explained, make_folder, printable, remove_unfinished, write_text
 from dgmix.progress import progress
 from dgmix.workers import results_in_order, single_threaded_torch
 
@@ -74,10 +74,10 @@ class FeatureStore:
         self._index = Index(self.folder, features.n_mels)
         self._identities: dict[str, Identity] = {}
 
-    def add(self, paths: Paths, jobs: int = 1) -> None:
+    def add(self, paths: Paths, jobs: int = 1) -> dict[str, str]:
         """Decode, with `jobs` threads, what of `paths` the store does not hold yet.
 
-        Each clip is kept as soon as it is done. Raises `UnreadableError` at the end when some
+        Returns what is missing of recordings, or what their headers say wrongly, by path. Each clip is kept as soon as it is done. Raises `UnreadableError` at the end when some
         recordings cannot be read, `InputError` where the store cannot be written, `DgmixError`
         when its disk is full.
         """
@@ -94,9 +94,17 @@ class FeatureStore:
                 missing.setdefault(identity.digest, path)
         if missing:
             self._make_folder()
-            unreadable |= self._add(list(missing.values()), jobs)
+            failed = self._add(list(missing.values()), jobs)
+            for path in given:  # copies of a file fail as it does
+                first = missing.get(self._identities[path].digest) if path not in unreadable else ""
+                if first in failed:
+                    unreadable[path] = InputError(str(failed[first]).replace(first, path, 1))
         if unreadable:
             raise UnreadableError({path: unreadable[path] for path in given if path in unreadable})
+        entries = {path: self._index.find(self._identities[path].digest) for path in given}
+        return {
+            path: printable(entry.note) for path, entry in entries.items() if entry and entry.note
+        }
 
     def open(self, paths: Paths) -> MelBank:
         """Return the spectrograms of `paths`, in their order, mapped from disk.

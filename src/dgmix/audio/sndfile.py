@@ -165,10 +165,15 @@ def _sndfile(file: Any, name: str) -> SoundFile:
 
 
 def _refuse_unusable(name: str, sound: SoundFile) -> None:
-    """Raise when nothing can be decoded.
+    """Raise when nothing can be decoded, or at no rate that the file tells.
 
     A FLAC file from a pipe has no length, and libsndfile cannot play it.
     """
+    if sound.format in ("MAT4", "MAT5"):
+        raise InputError(
+            f"{name}: a MATLAB file, which tells no sample rate; export it as WAV, or give its "
+            "arrays to Detector with their sample_rate"
+        )
     if not sound.frames:
         raise InputError(f"{name}: holds no samples, nothing was recorded; leave it out")
     if sound.frames >= UNKNOWN_FRAMES:

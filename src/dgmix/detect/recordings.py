@@ -87,22 +87,23 @@ class Sounds:
         when none can be used.
         """
         store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
-        reasons: dict[str, InputError] = {}
+        unreadable: dict[str, InputError] = {}
         try:
             store.add(self.paths, jobs)
         except UnreadableError as error:
-            reasons |= error.reasons
-        left = [i for i, path in enumerate(self.paths) if os.path.abspath(path) not in reasons]  # noqa: PTH100
-        if left:
-            chosen = self.chosen(left)
-            silent = chosen.silent(store.open(chosen.paths))
-            for place in silent:
-                reasons[chosen.names[place]] = _silent(chosen.names[place])
-            left = [i for place, i in enumerate(left) if place not in silent]
+            unreadable = error.reasons
+        lines = []
+        left = []
+        for place, path in enumerate(map(os.path.abspath, self.paths)):
+            if reason := unreadable.get(path):
+                lines.append(str(reason).replace(path, self.names[place], 1))
+            elif self.chosen([place]).silent(store.open([path])):
+                lines.append(str(_silent(self.names[place])))
+            else:
+                left.append(place)
         if not left:
-            raise next(iter(reasons.values()))
-        lines = [printable(str(reason)) for reason in reasons.values()]
-        return replace(self.chosen(left), left_out=(*self.left_out, *lines))
+            raise InputError(f"{lines[0]}; none of {len(lines)} recordings can be learned from")
+        return replace(self.chosen(left), left_out=(*self.left_out, *map(printable, lines)))
 
     def silent(self, bank: MelBank) -> list[int]:
         """Return which of these recordings have features in which nothing is heard."""
@@ -297,6 +298,9 @@ def named_sounds(arguments: Iterable[str]) -> Sounds:
     there is among them, to be reported when it is its turn. Raises `InputError` for a folder
     without recordings and a pattern that nothing matches.
     """
+    arguments = list(arguments)
+    if arguments.count(STANDARD_INPUT) > 1:
+        raise InputError("-: standard input can be read once; name it once")
     parts = [_named(argument) for argument in arguments]
     return Sounds(
         [name for part in parts for name in part.names],
