@@ -77,9 +77,10 @@ class FeatureStore:
     def add(self, paths: Paths, jobs: int = 1) -> dict[str, str]:
         """Decode, with `jobs` threads, what of `paths` the store does not hold yet.
 
-        Returns what is missing of recordings, or what their headers say wrongly, by path. Each clip is kept as soon as it is done. Raises `UnreadableError` at the end when some
-        recordings cannot be read, `InputError` where the store cannot be written, `DgmixError`
-        when its disk is full.
+        Returns what is missing of recordings, or what their headers say wrongly, by path. Each clip
+        is kept as soon as it is done. Raises `UnreadableError` at the end when some recordings
+        cannot be read, `InputError` where the store cannot be written, `DgmixError` when its disk
+        is full.
         """
         self._index.refresh()
         given = list(dict.fromkeys(map(_absolute, paths)))

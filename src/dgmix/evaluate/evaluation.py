@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from dgmix.errors import InputError
+from dgmix.evaluate.completeness import missing_clips
 from dgmix.evaluate.intervals import Estimate, Resampled, resample
 from dgmix.evaluate.metrics import CONVENTIONS, METRICS, arithmetic_mean
 from dgmix.evaluate.scores import read_scores, shown_system, systems_of
@@ -43,7 +44,7 @@ class Evaluation:
 
     def to_json(self) -> str:
         """Return everything as JSON: fractions, undefined as null."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
 
     def to_text(self) -> str:
         """Return a table for the terminal, in per cent, with the notes below it."""
@@ -99,7 +100,7 @@ def evaluate_scores(
         rows=[row for machine in machines for row in _rows(judged, machine)],
         means=_means(judged, system, None),
         machines={machine: _means(judged, system, machine) for machine in machines},
-        notes=notes(judged, scores),
+        notes=[*notes(judged, scores), *missing_clips(scores)],
     )
 
 
