@@ -73,8 +73,9 @@ def mono(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
         raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
     if not values.size:
         raise ArrayError(f"{name}: 0 samples where at least one is required")
+    scaled = _scaled(values, name)
     try:
-        scaled = _scaled(values, name).astype(np.float32)
+        scaled = scaled.astype(np.float32)
     except ValueError as error:
         raise ArrayError(f"{name}: its samples are not numbers") from error
     signal = _averaged(scaled, name)
