@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +26,7 @@ from dgmix.cli_detector import (
 )
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
+from dgmix.streams import prepare_streams
 
 CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -42,15 +45,21 @@ app.add_typer(commands)
 
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
+    prepare_streams()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
         status = app(arguments, prog_name="dgmix", standalone_mode=False)
+        sys.stdout.flush()
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
     except MISUSE as error:
         what = error.format_message().rstrip(".")
         _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
+    except OSError as error:
+        _end_output()
+        reason = (error.strerror or str(error)).lower()
+        _fail(error, f"{error.filename or 'standard output'}: {reason}", 1, debug)
     except Exception as error:
         reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         _fail(error, f"{reason}; --debug shows where", 1, debug)
@@ -65,6 +74,14 @@ def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn
         traceback.print_exception(error)
     print(f"dgmix: {sentence}", file=sys.stderr)
     sys.exit(status)
+
+
+def _end_output() -> None:
+    """Let Python not try once more, at its end, to write what could not be written."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _show_version(wanted: bool) -> None:
@@ -128,8 +145,6 @@ def run(
     ray: Ray = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
-    import os
-
     from dgmix.model.distributed import launched
     from dgmix.pipeline import run as run_recipe
 

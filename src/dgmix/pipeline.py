@@ -58,7 +58,10 @@ def run(
     if ray is not None:
         _refuse_other_fan_out(jobs)
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    clips = chosen_machines(load_manifest(data), machines)
+    manifest = load_manifest(data)
+    for line in manifest.left_out:
+        say(f"left out: {line}")
+    clips = chosen_machines(manifest, machines)
     if settings.detect.per_section:
         check_sections(clips)
     settings.encoder.weights_file()  # said before anything is written
@@ -252,7 +255,8 @@ def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -
     """Decode the clips of `units`, write what the run is made of, and clear away leftovers."""
     unit = units[0]
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
-    unit.store.add(paths, os.cpu_count() or 1)
+    for path, note in unit.store.add(paths, os.cpu_count() or 1).items():
+        say(f"{path}: {note}")
     claim(output, claimed)
     remove_unfinished(output)
     for folder in {path.parent for path in claimed} - {output}:
