@@ -4,12 +4,13 @@
 
 Healthy clips of simulated machines are described once. A fit draws n of them at random and judges
 `--clips` others. Of two kinds, one half of the n is of either (the hardest case for an estimate);
-of three, and of those judged, each clip is of a kind at random. Prints, as Markdown, how many healthy clips are flagged at
-several α that n supports, with the standard error over fits and the 95 % interval of that many clips
-at α: the clips of one fit share its healthy ones, so that the binomial variance is multiplied by
-1 + (clips - 1) / (n + 2), the variance of Vovk's Beta distribution (arXiv 1209.2673). Then how many
-gross faults n = 1, 2 and 3 find at the smallest rate. Draws without replacement are exchangeable
-given the clips, so that a few hundred of them are enough. `--write` keeps the tables.
+of three, and of those judged, each clip is of a kind at random. Prints, as Markdown, how many
+healthy clips are flagged at several rates that n supports, with the standard error over fits and
+the 95 % interval of that many clips at α: the clips of one fit share its healthy ones, so that the
+binomial variance is multiplied by 1 + (clips - 1) / (n + 2), as follows from the Beta distribution
+of a fit's rate (Vovk 2012, arXiv 1209.2673). Then how many gross faults n = 1, 2 and 3 find at the
+smallest rate. Draws without replacement are exchangeable whatever the clips are, so that a few
+hundred of them are enough. `--write` keeps the tables.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def described_pool(recipe: Recipe, count: int) -> Pool:
     for i in numbers["pieces"].tolist():
         names[i] = f"recording {(i - numbers['pieces'][0]) // PIECES}"
     bank = bank_of_signals(signals, recipe.audio, recipe.features)
-    return describe(recipe, bank, names, [""] * len(bank)), numbers
+    return describe(recipe, bank, names), numbers
 
 
 def kinds(count: int) -> dict[str, list[Signal]]:
@@ -131,7 +132,7 @@ def kinds(count: int) -> dict[str, list[Signal]]:
     return {
         "running": running,
         "idle": [idle(rng) for _ in range(count)],
-        "soft": [simulated("fan", 0, count + i, SECONDS) / 10 for i in range(count)],
+        "soft": [simulated("fan", 0, count + i, SECONDS) * np.float32(0.1) for i in range(count)],
         "8 kHz": [simulated("fan", 0, 2 * count + i, SECONDS)[::2] for i in range(count)],
         "gearbox": [simulated("gearbox", 0, i, SECONDS) for i in range(count)],
         "pieces": [piece for each in recordings for piece in np.split(each, PIECES)],
@@ -190,7 +191,7 @@ def healthy_p_values(pool: Pool, name: str, n: int, clips: int, fit: int) -> NDA
     of = rng.choice(len(shares), clips, p=weights)
     judge = np.sort([rest[kind][i] for i, kind in enumerate(of)])
     fitted = detector_of(detector, np.sort(np.concatenate(known)))
-    return judged(fitted, detector.memory.select(judge)).p_known
+    return judged(fitted, detector.memory.select(judge).views).p_known
 
 
 def step(kind: str) -> int:
@@ -213,7 +214,7 @@ def found(pool: Pool, recipe: Recipe, n: int, fits: int) -> dict[str, float]:
             recipe.audio,
             recipe.features,
         )
-        judgements = fitted.judge(bank, list(faults), [""] * len(faults))
+        judgements = fitted.judge(bank, list(faults), ["00"] * len(faults))
         for judgement in judgements:
             alarm = judgement.p_known <= smallest_rate(n) + ROUNDING
             hits.setdefault(judgement.name, []).append(alarm)
