@@ -90,14 +90,13 @@ class Promise:
         chosen (clip,) have votes, all by default.
         """
         scale = self.scale(chosen)
-        if len(own) == 1:
-            return own[0], scale.p_values(own[0])
+        single = len(own) == 1
+        scores = own[0] if single else self.units.deviations(own).max(0)
         if not self.count:
-            return self.units.deviations(own).max(0), np.ones(own.shape[1])
+            return scores, np.ones(len(scores))
         mine, others = joint_scores(own, healthy, self.votes)
         voting = others if chosen is None else others[:, chosen]
-        exact = rank_p_values(mine, voting, scale.votes)
-        scores = scale.confined(self.units.deviations(own).max(0), exact)
+        scores = scale.confined(scores, rank_p_values(mine, voting, scale.votes))
         return scores, scale.p_values(scores)
 
 

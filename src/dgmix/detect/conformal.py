@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dgmix.errors import InputError
 
 ROUNDING = 1e-9
+EQUAL = 1e-7  # two scores in deviations that rounding may have told apart
 MARGIN = 0.01
 Floats = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def rank_p_values(own: Floats, others: Floats, weights: Floats) -> Floats:
     `own` (query,); `others` (query, piece), the healthy pieces' scores beside each query; `weights`
     (piece,). Scores that differ by rounding only count as equal.
     """
-    reached = (others >= own[:, None] - ROUNDING) @ weights
+    reached = (others >= own[:, None] - EQUAL) @ weights
     return np.asarray(np.round(1 + reached, 9) / np.round(1 + weights.sum(), 9))
 
 

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgmix.audio.bank import FLOAT16_MAX
 from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
-from dgmix.detect.conformal import ROUNDING
+from dgmix.detect.conformal import EQUAL, ROUNDING
 from dgmix.detect.fusion import PRIOR_COUNT, PRIOR_DEVIATION, TINY
+from dgmix.detect.scorers import JointScorer
+from dgmix.detect.scorers.kriging import LEAST, Kriging
+from dgmix.detect.scorers.nearest import Nearest
 from dgmix.detect.views import (
     LEARNED,
     LEAST_CHANGE,
     RHYTHM_FRAMES,
-    Vectors,
     band_groups,
     hann,
     modulation_bands,
@@ -98,12 +100,9 @@ class Verdict(nn.Module):
 
         `healthy` (view, clip) are those of the healthy clips beside the clip.
         """
-        if len(self.mean) == 1:
-            level = (self.upper < own[0]).sum()
-            return own[0], self.levels[level]
         mine, others = own.clamp(min=TINY).log(), healthy.clamp(min=TINY).log()
         level = (self.levels >= self._exact(mine, others) - ROUNDING).sum() - 1
-        score = ((mine - self.mean) / self.deviation).max()
+        score = own[0] if len(own) == 1 else ((mine - self.mean) / self.deviation).max()
         score = torch.minimum(torch.maximum(score, self.lower[level]), self.upper[level])
         return score, self.levels[level]
 
@@ -115,39 +114,39 @@ class Verdict(nn.Module):
         prior = PRIOR_COUNT * PRIOR_DEVIATION**2
         deviation = ((squares + prior) / (total + PRIOR_COUNT)).sqrt()
         score = ((mine - mean) / deviation).max()
-        reached = ((others - mean[:, None]) / deviation[:, None]).amax(0) >= score - ROUNDING
+        reached = ((others - mean[:, None]) / deviation[:, None]).amax(0) >= score - EQUAL
         return (1 + (self.votes * reached.double()).sum()) / total
 
 
-class Nearest(nn.Module):
-    """Vectors (query, dim) of a clip → its distance to the nearest references, and theirs.
+class NearestModule(nn.Module):
+    """Vectors (query, dim) of a clip → its score, and those of the healthy clips beside it.
 
-    What `dgmix.detect.compare.Direct` measures in one view; `nearest` (reference, k) are the
-    distances of each reference to its nearest ones.
+    What `dgmix.detect.scorers.nearest.Nearest` does of recordings.
     """
 
     centre: Tensor
     references: Tensor
-    nearest: Tensor
+    neighbours: Tensor
     clips: Tensor
 
-    def __init__(self, view: Vectors, nearest: NDArray[np.float64], farthest: bool) -> None:
+    def __init__(self, scorer: Nearest) -> None:
         super().__init__()
-        self.neighbors, self.farthest = nearest.shape[1], farthest
-        self.count = int(view.clips[-1]) + 1
+        view, neighbours = scorer.view, scorer.neighbours[0]
+        self.neighbors, self.count = neighbours.shape[1], scorer.count
+        self.farthest = scorer.settings.pool == "max-distance"
         centre = view.values.mean(0, dtype=np.float64)
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("references", torch.from_numpy(view.values - centre))
-        self.register_buffer("nearest", torch.from_numpy(nearest))
+        self.register_buffer("neighbours", torch.from_numpy(neighbours))
         self.register_buffer("clips", torch.from_numpy(view.clips))
 
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance () of the clip and those (clip,) of the healthy ones, float64."""
-        differences = (queries.double() - self.centre)[:, None] - self.references
-        between = differences.square().sum(-1).sqrt()
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        between = distances(queries.double() - self.centre, self.references)
         few = min(self.neighbors, len(self.references))
         own = between.topk(few, largest=False).values.mean(1)
-        joined = torch.cat([self.nearest, between.T], 1).topk(self.neighbors, largest=False).values
+        joined = torch.cat([self.neighbours, between.T], 1)
+        joined = joined.topk(self.neighbors, largest=False).values
         finite = joined.isfinite()
         values = torch.where(finite, joined, 0).sum(1) / finite.sum(1)
         return own.max() if self.farthest else own.mean(), self._pooled(values)
@@ -160,10 +159,57 @@ class Nearest(nn.Module):
         return zeros.scatter_reduce(0, self.clips, values, how, include_self=False)
 
 
+class KrigingModule(nn.Module):
+    """Vectors (1, dim) of a clip → its score, and those of the healthy clips beside it.
+
+    What `dgmix.detect.scorers.kriging.Kriging` does of recordings.
+    """
+
+    centre: Tensor
+    references: Tensor
+    inverse: Tensor
+    alone: Tensor
+    blocks: Tensor
+    together: Tensor
+
+    def __init__(self, scorer: Kriging) -> None:
+        super().__init__()
+        blocks = scorer.blocks[0]
+        self.exponent, self.nugget = scorer.exponent, scorer.nugget
+        centre = scorer.values.mean(0, dtype=np.float64)
+        arrays = {
+            "centre": centre,
+            "references": scorer.values - centre,
+            "inverse": scorer.inverse,
+            "alone": blocks.alone,
+            "blocks": blocks.inverses,
+            "together": blocks.together,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(array)))
+
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        between = distances(queries.double() - self.centre, self.references)[0]
+        column = torch.cat([-between.pow(self.exponent), torch.ones(1, dtype=torch.float64)])
+        solved = self.inverse @ column
+        variance = (self.nugget - column @ solved).clamp(min=LEAST)
+        moved = self.blocks @ solved[:-1]
+        sums = self.together @ (solved[:-1] * moved)
+        beside = self.alone - moved.square() / (variance + sums)
+        return self._as_distance(variance), self._as_distance(beside)
+
+    def _as_distance(self, variances: Tensor) -> Tensor:
+        return variances.clamp(min=LEAST).pow(1 / self.exponent)
+
+
+MODULES: dict[type, Callable[[Any], nn.Module]] = {Nearest: NearestModule, Kriging: KrigingModule}
+
+
 class WaveformVerdict(nn.Module):
     """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
 
-    `views` are what each view of a signal is compared with; it is an anomaly when its p-value is at
+    `scorers` compare each view of a signal; it is an anomaly when its p-value is at
     most `rate`.
     """
 
@@ -171,15 +217,15 @@ class WaveformVerdict(nn.Module):
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
-        views: Mapping[str, Nearest],
+        scorers: Mapping[str, JointScorer],
         promise: Promise,
         rate: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.views = list(views)
+        self.views = list(scorers)
         self.pool = settings.pool
-        self.nearest = nn.ModuleList(views.values())
+        self.scorers = nn.ModuleList([MODULES[type(each)](each) for each in scorers.values()])
         self.verdict = Verdict(promise)
         self.rate = rate
 
@@ -192,7 +238,7 @@ class WaveformVerdict(nn.Module):
         mels = self.embedding.spectrogram(waveform)
         embeddings = self.embedding.embeddings(mels) if self.embedding.network else None
         vectors = self.vectors(mels, embeddings)
-        measured = [nearest(each) for nearest, each in zip(self.nearest, vectors, strict=True)]
+        measured = [scorer(each) for scorer, each in zip(self.scorers, vectors, strict=True)]
         own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))
         score, p_value = self.verdict(own, healthy)
         no_number = own.isnan().any()
@@ -214,6 +260,11 @@ class WaveformVerdict(nn.Module):
                 whole = self.pool == "mean-embedding"
                 vectors.append(mean(embeddings)[None] if whole else embeddings)
         return vectors
+
+
+def distances(queries: Tensor, references: Tensor) -> Tensor:
+    """Return the Euclidean distance (query, reference), of the differences themselves."""
+    return (queries[:, None] - references).square().sum(-1).sqrt()
 
 
 def mean(values: Tensor) -> Tensor:
