@@ -27,7 +27,14 @@ from dgmix.errors import InputError
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 RECIPES = ("published", "default", "learned", "whole-clips", "attributes", "demo", *PRETRAINED)
 RawViewName = Literal[
-    "logmel-mean", "logmel-q90", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
+    "logmel-mean",
+    "logmel-q90",
+    "logmel-max",
+    "logmel-min",
+    "logmel-change",
+    "logmel-steadiness",
+    "logmel-rhythm",
+    "level-course",
 ]
 ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal[
@@ -226,12 +233,6 @@ class DetectSettings(Settings):
     )
     scorer: Literal["knn", "kriging", "mahalanobis", "density", "gmm"] = Field(
         "knn", description="how far a clip is from the healthy ones; see docs/scorers.md"
-    )
-    exponent: Annotated[float, Field(gt=0, le=2)] = Field(
-        1.5, description="`kriging`: of the variogram, a distance to this power"
-    )
-    nugget: PositiveFloat = Field(
-        0.1, description="`kriging`: a deviation of each number of a vector that tells nothing"
     )
     neighbors: PositiveInt = Field(1, description="`knn`: the score is the mean distance to k")
     local_neighbors: PositiveInt = Field(

@@ -20,7 +20,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.memory import Memory
 from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer
 from dgmix.detect.scorers.pooling import pool
-from dgmix.detect.views import Vectors
+from dgmix.detect.views import Vectors, kernel_of, parts_of
 
 TINY = 1e-12
 Floats = NDArray[np.float64]
@@ -44,11 +44,13 @@ class Distances:
 class Comparison(Protocol):
     """Healthy clips that others are compared with.
 
-    `known`, `new` float64 (view, clip): the distance of each healthy clip from the clips of other
-    recordings, and from those of other conditions; `calibrating` bool (clip,): which of them count
-    for p-values; `exact`: whether distances depend on nothing but the two clips.
+    `parts`: how many rows each view has; `known`, `new` float64 (row, clip): the distance of each
+    healthy clip from the clips of other recordings, and from those of other conditions;
+    `calibrating` bool (clip,): which of them count for p-values; `exact`: whether distances depend
+    on nothing but the two clips.
     """
 
+    parts: tuple[int, ...]
     known: Floats
     new: Floats
     calibrating: NDArray[np.bool_]
@@ -67,7 +69,7 @@ def compare_with(settings: DetectSettings, memory: Memory) -> Comparison:
 class Direct:
     """Scores that depend on nothing but the distances between clips.
 
-    `scorers`, by view, measure a clip and the healthy ones beside it.
+    `scorers`, by view, measure a clip and the healthy ones beside it, one for each part.
     """
 
     exact = True
@@ -75,21 +77,30 @@ class Direct:
     def __init__(self, settings: DetectSettings, memory: Memory) -> None:
         groupings = [_numbered(memory.clips.recordings), _numbered(memory.clips.conditions)]
         self.calibrating = np.ones(len(memory.clips), bool)
-        self.scorers: dict[str, JointScorer] = {
-            name: build_joint_scorer(settings, view, groupings)
+        self.scorers: dict[str, list[JointScorer]] = {
+            name: [
+                build_joint_scorer(settings, part, groupings, kernel_of(name))
+                for part in parts_of(name, view)
+            ]
             for name, view in memory.views.items()
         }
-        left_out = [scorer.left_out for scorer in self.scorers.values()]
+        self.parts = tuple(len(scorers) for scorers in self.scorers.values())
+        left_out = [each.left_out for scorers in self.scorers.values() for each in scorers]
         self.known, self.new = (np.array(values) for values in zip(*left_out, strict=True))
 
     def measure(self, queries: Mapping[str, Vectors], count: int) -> Distances:
         """Return how far `count` clips are, described by their vectors in each view."""
-        shape = len(self.scorers), count, len(self.calibrating)
+        shape = sum(self.parts), count, len(self.calibrating)
         own, known, new = np.empty(shape[:2]), np.empty(shape), np.empty(shape)
         closeness = np.zeros(shape[1:])
-        for number, (name, scorer) in enumerate(self.scorers.items()):
-            own[number], healthy, between = scorer.measure(queries[name], count)
-            known[number], new[number] = healthy
+        parts = [
+            each
+            for name, scorers in self.scorers.items()
+            for each in zip(scorers, parts_of(name, queries[name]), strict=True)
+        ]
+        for row, (scorer, vectors) in enumerate(parts):
+            own[row], healthy, between = scorer.measure(vectors, count)
+            known[row], new[row] = healthy
             closeness += np.log(np.maximum(between, TINY))
         return Distances(own, known, new, closeness.argmin(1))
 
@@ -112,6 +123,7 @@ class Estimated:
             name: build_scorer(settings, domains[view.clips], view.clips).fit(view.values)
             for name, view in estimating.views.items()
         }
+        self.parts = (1,) * len(memory.views)
         self.known = self._scores(memory.views, len(clips))
         self.known[:, ~self.calibrating] = np.inf
         self.new = np.full_like(self.known, np.inf)

@@ -10,7 +10,6 @@ pieces of one group (a recording, a condition) share one vote (Lee, Barber, Will
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,14 +22,6 @@ ROUNDING = 1e-9
 EQUAL = 1e-7  # two scores in deviations that rounding may have told apart
 MARGIN = 0.01
 Floats = NDArray[np.float64]
-
-
-def votes(groups: Sequence[str]) -> Floats:
-    """Return the vote of each piece, float64 (piece,): one over the pieces of its group."""
-    if not len(groups):
-        return np.zeros(0)
-    _, of, sizes = np.unique(np.array(groups, str), return_inverse=True, return_counts=True)
-    return np.asarray(1 / sizes[of], np.float64)
 
 
 @dataclass(frozen=True, eq=False)

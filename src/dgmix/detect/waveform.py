@@ -6,7 +6,7 @@ It gives what `Detector` gives for one signal (sample,) that has the detector's 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,18 +18,14 @@ from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import EQUAL, ROUNDING
-from dgmix.detect.fusion import PRIOR_COUNT, PRIOR_DEVIATION, TINY
+from dgmix.detect.fusion import PART_DEVIATION, POWER, PRIOR_COUNT, PRIOR_DEVIATION, TINY
 from dgmix.detect.scorers import JointScorer
 from dgmix.detect.scorers.kriging import LEAST, Kriging
 from dgmix.detect.scorers.nearest import Nearest
-from dgmix.detect.views import (
-    LEARNED,
-    LEAST_CHANGE,
-    RHYTHM_FRAMES,
-    band_groups,
-    hann,
-    modulation_bands,
-)
+from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
+from dgmix.detect.views.course import TENTHS
+from dgmix.detect.views.levels import LEAST_CHANGE
+from dgmix.detect.views.rhythm import RHYTHM_FRAMES, band_groups, hann, modulation_bands
 from dgmix.model.network import Network
 
 
@@ -74,48 +70,69 @@ class Verdict(nn.Module):
     """Distances of one clip → its score and p-value, as `Promise` has them, of known conditions."""
 
     votes: Tensor
-    mean: Tensor
-    deviation: Tensor
+    members: Tensor
     lower: Tensor
     upper: Tensor
     levels: Tensor
 
     def __init__(self, promise: Promise) -> None:
         super().__init__()
-        scale = promise.scale()
+        scale, groups = promise.scale(), promise.points.groups
         lower, upper = scale.bounds
+        members = np.eye(int(groups.max()) + 2)[np.append(groups, groups.max() + 1)]
         arrays = {
-            "votes": promise.votes,
-            "mean": promise.units.mean,
-            "deviation": promise.units.deviation,
+            "votes": np.append(promise.points.votes, 1.0),
+            "members": members,
             "lower": lower,
             "upper": upper,
             "levels": scale.levels,
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
+        self.parts = list(promise.parts)
 
     def forward(self, own: Tensor, healthy: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and p-value, float64 (), of distances (view,).
+        """Return score and p-value, float64 (), of distances (row,).
 
-        `healthy` (view, clip) are those of the healthy clips beside the clip.
+        `healthy` (row, clip) are those of the healthy clips beside the clip.
         """
-        mine, others = own.clamp(min=TINY).log(), healthy.clamp(min=TINY).log()
-        level = (self.levels >= self._exact(mine, others) - ROUNDING).sum() - 1
-        score = own[0] if len(own) == 1 else ((mine - self.mean) / self.deviation).max()
+        logs = torch.cat([healthy, own[:, None]], 1).clamp(min=TINY).log()
+        ranked = logs[0] if len(own) == 1 else self._combined(logs)
+        score = own[0] if len(own) == 1 else ranked[-1]
+        reached = (ranked[:-1] >= ranked[-1] - EQUAL).double()
+        exact = (1 + self.votes[:-1] @ reached) / self.votes.sum()
+        level = (self.levels >= exact - ROUNDING).sum() - 1
         score = torch.minimum(torch.maximum(score, self.lower[level]), self.upper[level])
         return score, self.levels[level]
 
-    def _exact(self, mine: Tensor, others: Tensor) -> Tensor:
-        """Return the exact p-value, as `joint_scores` and `rank_p_values` do."""
-        total = self.votes.sum() + 1
-        mean = (others @ self.votes + mine) / total
-        squares = (others - mean[:, None]).square() @ self.votes + (mine - mean).square()
-        prior = PRIOR_COUNT * PRIOR_DEVIATION**2
-        deviation = ((squares + prior) / (total + PRIOR_COUNT)).sqrt()
-        score = ((mine - mean) / deviation).max()
-        reached = ((others - mean[:, None]) / deviation[:, None]).amax(0) >= score - EQUAL
-        return (1 + (self.votes * reached.double()).sum()) / total
+    def _combined(self, logs: Tensor) -> Tensor:
+        """Return what `view_deviations` and `combined` do of logarithms (row, point)."""
+        rows = self._deviations(logs, PRIOR_DEVIATION)
+        views = []
+        for part in torch.split(rows, self.parts):
+            if len(part) > 1:
+                size = part.clamp(min=0).square().mean(0, keepdim=True).sqrt()
+                part = self._deviations(size, PART_DEVIATION)
+            views.append(part)
+        deviations = torch.cat(views)
+        most = deviations.amax(0)
+        norm = deviations.clamp(min=0).pow(POWER).sum(0).pow(1 / POWER)
+        return torch.where(most > 0, norm, most)
+
+    def _deviations(self, values: Tensor, prior: float) -> Tensor:
+        """Return what `Points.deviations` does of values (row, point)."""
+        total = self.votes.sum()
+        centred = values - (values @ self.votes / total)[:, None]
+        weighted = centred * self.votes
+        count = total - self._of_group(self.votes[None])
+        mean = (weighted.sum(1, keepdim=True) - self._of_group(weighted)) / count
+        squares = weighted * centred
+        others = squares.sum(1, keepdim=True) - self._of_group(squares) - count * mean.square()
+        variance = (others.clamp(min=0) + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
+        return (centred - mean) / variance.sqrt()
+
+    def _of_group(self, values: Tensor) -> Tensor:
+        return values @ self.members @ self.members.T
 
 
 class NearestModule(nn.Module):
@@ -190,7 +207,8 @@ class KrigingModule(nn.Module):
 
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
-        between = distances(queries.double() - self.centre, self.references)[0]
+        dim = self.references.shape[1]
+        between = distances(queries.double() - self.centre, self.references)[0] / dim**0.5
         column = torch.cat([-between.pow(self.exponent), torch.ones(1, dtype=torch.float64)])
         solved = self.inverse @ column
         variance = (self.nugget - column @ solved).clamp(min=LEAST)
@@ -217,15 +235,20 @@ class WaveformVerdict(nn.Module):
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
-        scorers: Mapping[str, JointScorer],
+        scorers: Mapping[str, Sequence[JointScorer]],
         promise: Promise,
         rate: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.views = list(scorers)
+        bands = embedding.mel.features.n_mels
+        self.sizes = {view: view_size(view, bands) for view in scorers if view != LEARNED}
         self.pool = settings.pool
-        self.scorers = nn.ModuleList([MODULES[type(each)](each) for each in scorers.values()])
+        self.scorers = nn.ModuleList(
+            [MODULES[type(each)](each) for parts in scorers.values() for each in parts]
+        )
+        self.parts = [len(parts) for parts in scorers.values()]
         self.verdict = Verdict(promise)
         self.rate = rate
 
@@ -237,7 +260,11 @@ class WaveformVerdict(nn.Module):
         """
         mels = self.embedding.spectrogram(waveform)
         embeddings = self.embedding.embeddings(mels) if self.embedding.network else None
-        vectors = self.vectors(mels, embeddings)
+        vectors = [
+            part
+            for view, parts in zip(self.vectors(mels, embeddings), self.parts, strict=True)
+            for part in view.chunk(parts, dim=1)
+        ]
         measured = [scorer(each) for scorer, each in zip(self.scorers, vectors, strict=True)]
         own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))
         score, p_value = self.verdict(own, healthy)
@@ -255,7 +282,8 @@ class WaveformVerdict(nn.Module):
         vectors = []
         for view in self.views:
             if view != LEARNED:
-                vectors.append(STATISTICS[view](levels).float()[None])
+                scale = torch.from_numpy(RAW_VIEWS[view].scale(self.sizes[view])).double()
+                vectors.append((STATISTICS[view](levels) * scale).float()[None])
             elif embeddings is not None:
                 whole = self.pool == "mean-embedding"
                 vectors.append(mean(embeddings)[None] if whole else embeddings)
@@ -280,6 +308,33 @@ def change(levels: Tensor) -> Tensor:
     deviation = (centred.square().sum(0) / count).sqrt()
     level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
     return level
+
+
+def steadiness(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.levels.steadiness` does of levels (frame, mel)."""
+    frames = levels.shape[0]
+    apart = torch.sym_min(2, frames - 1)  # type: ignore[no-untyped-call]
+    frame = torch.arange(frames)
+    steps = levels - levels[(frame - apart).clamp(min=0)]
+    kept = (frame >= apart)[:, None].double()
+    count = kept.sum()
+    centred = (steps - (steps * kept).sum(0) / count) * kept
+    deviation = (centred.square().sum(0) / count).sqrt()
+    level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
+    return level
+
+
+def course(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.course.course` does of levels (frame, mel)."""
+    loudness = 10 * (10 ** (levels / 10)).sum(1).log10()
+    ordered, last = loudness.sort().values, levels.shape[0] - 1
+    order = [ordered[tenths * last // 10] for tenths in TENTHS]
+    steps = (loudness[1:] - loudness[:-1]).abs()
+    count = torch.sym_max(last, 1)  # type: ignore[no-untyped-call]
+    mean = steps.sum() / count
+    most = torch.cat([torch.zeros(1, dtype=steps.dtype), steps]).max()
+    deviation = ((steps - mean).square().sum() / count).sqrt()
+    return torch.stack([*order, loudness.mean(), loudness.std(correction=0), mean, most, deviation])
 
 
 def q90(levels: Tensor) -> Tensor:
@@ -309,7 +364,9 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-max": lambda levels: levels.amax(0),
     "logmel-min": lambda levels: levels.amin(0),
     "logmel-change": change,
+    "logmel-steadiness": steadiness,
     "logmel-rhythm": rhythm,
+    "level-course": course,
 }
 
 

@@ -1,10 +1,11 @@
 """How badly a clip is predicted from the healthy ones: the kriging variance.
 
-The healthy clips are points of a random field with the variogram d(a, b)^β; the variance of the
-field at a point, predicted from all others (ordinary kriging: Matheron 1963; Chilès, Delfiner 2012,
-section 3.4), is small amid them and grows with the distance from them. With β = 1 it resembles the
-distance to the nearest clips; with β near 2 the directions in which healthy clips differ count
-less, as in a Mahalanobis distance, though nothing is estimated from them: the variogram is fixed.
+The healthy clips are points of a random field with the variogram d(a, b)^β, d² the mean square of
+the differences; the variance of the field at a point, predicted from all others (ordinary kriging:
+Matheron 1963; Chilès, Delfiner 2012, section 3.4), is small amid them and grows with the distance
+from them. With β = 1 it resembles the distance to the nearest clips; with β near 2 the directions
+in which healthy clips differ count less, as in a Mahalanobis distance, though nothing is estimated
+from them: the variogram is fixed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.knn import distances
-from dgmix.detect.views import Vectors
+from dgmix.detect.views import Kernel, Vectors
 
 LEAST = 1e-9
 Floats = NDArray[np.float64]
@@ -34,12 +35,14 @@ class Kriging:
     """
 
     def __init__(
-        self, settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]
+        self,
+        settings: DetectSettings,  # noqa: ARG002 - one form for all
+        view: Vectors,
+        groupings: Sequence[Groups],
+        kernel: Kernel,
     ) -> None:
-        self.exponent, self.values = settings.exponent, view.values
-        self.nugget = settings.nugget**settings.exponent * view.values.shape[1] ** (
-            settings.exponent / 2
-        )
+        self.exponent, self.nugget = kernel.exponent, kernel.nugget
+        self.values = view.values
         count = len(view.values)
         matrix = np.ones((count + 1, count + 1))
         matrix[:count, :count] = self.nugget * np.eye(count) - self._variogram(view.values)
@@ -60,7 +63,8 @@ class Kriging:
         return self._as_distance(variances), healthy, between
 
     def _variogram(self, vectors: NDArray[np.floating]) -> Floats:
-        return distances(vectors, self.values) ** self.exponent
+        mean_squares = distances(vectors, self.values) / np.sqrt(self.values.shape[1])
+        return np.asarray(mean_squares**self.exponent, np.float64)
 
     def _as_distance(self, variances: Floats) -> Floats:
         return np.asarray(np.maximum(variances, LEAST) ** (1 / self.exponent), np.float64)
