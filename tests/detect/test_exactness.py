@@ -53,6 +53,13 @@ def test_several_neighbours_keep_the_promise(cloud: Cloud, neighbors: int) -> No
 
 
 @settings(max_examples=60)
+@given(clouds(most=6, dims=2, views=1), st.integers(2, 6))
+def test_more_neighbours_than_there_are_keep_the_promise(cloud: Cloud, neighbors: int) -> None:
+    p_values = each_in_turn(cloud, cloud.settings(neighbors=neighbors))
+    assert_promised(p_values, np.ones(len(cloud)))
+
+
+@settings(max_examples=60)
 @given(windowed(), st.sampled_from(["mean-distance", "max-distance"]), st.integers(1, 3))
 def test_several_windows_a_clip_keep_the_promise(cloud: Cloud, pool: str, neighbors: int) -> None:
     p_values = each_in_turn(cloud, cloud.settings(pool=pool, neighbors=neighbors))

@@ -87,17 +87,20 @@ class Promise:
         """Return the scores and p-values (query,) of queries at distances `own` (view, query).
 
         `healthy` (view, query, clip) are the healthy clips' distances beside each query; the clips
-        chosen (clip,) have votes, all by default.
+        chosen (clip,) have votes, all by default. In a single view the score is the distance,
+        unless the healthy clips have fewer neighbours than the query to be measured by.
         """
         scale = self.scale(chosen)
-        if len(own) == 1:
-            return own[0], scale.p_values(own[0])
+        alone = len(own) == 1
+        scores = own[0] if alone else self.units.deviations(own).max(0)
         if not self.count:
-            return self.units.deviations(own).max(0), np.ones(own.shape[1])
-        mine, others = joint_scores(own, healthy, self.votes)
+            return scores, np.ones(own.shape[1])
+        mine, others = (
+            (own[0], healthy[0]) if alone else joint_scores(own, healthy, self.votes)
+        )
         voting = others if chosen is None else others[:, chosen]
         exact = rank_p_values(mine, voting, scale.votes)
-        scores = scale.confined(self.units.deviations(own).max(0), exact)
+        scores = scale.limited(scores, exact) if alone else scale.confined(scores, exact)
         return scores, scale.p_values(scores)
 
 

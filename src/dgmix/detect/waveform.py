@@ -99,8 +99,11 @@ class Verdict(nn.Module):
         `healthy` (view, clip) are those of the healthy clips beside the clip.
         """
         if len(self.mean) == 1:
-            level = (self.upper < own[0]).sum()
-            return own[0], self.levels[level]
+            reached = healthy[0] >= own[0] - ROUNDING
+            exact = (1 + (self.votes * reached.double()).sum()) / (self.votes.sum() + 1)
+            level = (self.levels >= exact - ROUNDING).sum() - 1
+            score = torch.minimum(own[0], self.upper[level])
+            return score, self.levels[(self.upper < score).sum()]
         mine, others = own.clamp(min=TINY).log(), healthy.clamp(min=TINY).log()
         level = (self.levels >= self._exact(mine, others) - ROUNDING).sum() - 1
         score = ((mine - self.mean) / self.deviation).max()
