@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.detect.compare import Comparison, Distances
-from dgmix.detect.conformal import Scale, rank_p_values, votes
-from dgmix.detect.fusion import Units, joint_scores
+from dgmix.detect.conformal import Scale, rank_p_values
+from dgmix.detect.fusion import Points, combined, logarithms, view_deviations
 from dgmix.errors import DgmixError
 
 NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
@@ -28,29 +28,32 @@ Texts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of clips under both promises, each float64 (clip,); `views` int64 (clip,).
+    """Scores of clips under both promises, each float64 (clip,); `by_view` float64 (clip, view).
 
     `score` and `p_known` are of known conditions, `score_new` and `p_new` of new ones: the higher
-    the score, the smaller or equal the p-value. `views` says which view gives a clip its score.
+    the score, the smaller or equal the p-value. `by_view` are the deviations in each view that the
+    score is made of, or the distance where there is one view.
     """
 
     score: Floats
     p_known: Floats
     score_new: Floats
     p_new: Floats
-    views: NDArray[np.int64]
+    by_view: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Promise:
     """Healthy clips as a scale for one promise.
 
-    `distances` float64 (view, clip) of the healthy clips that calibrate, `groups` (clip,): the
-    recording or the condition of each, which have one vote together.
+    `distances` float64 (row, clip) of the healthy clips that calibrate; `groups` (clip,): the
+    recording or the condition of each, which have one vote together; `parts`: how many rows each
+    view has.
     """
 
     distances: Floats
     groups: Texts
+    parts: tuple[int, ...]
 
     @property
     def count(self) -> int:
@@ -58,50 +61,66 @@ class Promise:
         return len(set(self.groups))
 
     @cached_property
-    def votes(self) -> Floats:
-        """The vote (clip,) of each clip."""
-        return np.asarray(votes(self.groups), np.float64)
-
-    @cached_property
-    def units(self) -> Units:
-        """The units of each view."""
-        return Units(self.distances, self.votes)
+    def points(self) -> Points:
+        """The healthy clips."""
+        return _points(self.groups)
 
     @cached_property
     def scores(self) -> Floats:
-        """The score (clip,) of each healthy clip, in units of the others."""
+        """The score (clip,) of each healthy clip, against the others; of a single row, its
+        distance.
+
+        Infinite where there are no others.
+        """
         if len(self.distances) == 1:
             return np.asarray(self.distances[0])
-        return self.units.left_out(self.groups)
+        finite = np.asarray(np.isfinite(self.distances).all(0))
+        if not finite.any():
+            return np.full(len(finite), np.inf)
+        logs = logarithms(np.where(finite, self.distances, 1))
+        points = Points(self.points.votes * finite, self.points.groups)
+        scores = combined(view_deviations(logs, points, self.parts))
+        return np.where(finite, scores, np.inf)
 
     def scale(self, chosen: NDArray[np.bool_] | None = None) -> Scale:
         """Return the scores of the healthy clips, or of those chosen (clip,), as a scale."""
         if chosen is None:
-            return Scale(self.scores, self.votes)
+            return Scale(self.scores, self.points.votes)
         groups = tuple(np.array(self.groups, object)[chosen])
-        return Scale(self.scores[chosen], votes(groups))
+        return Scale(self.scores[chosen], _points(groups).votes)
 
     def judge(
         self, own: Floats, healthy: Floats, chosen: NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, Floats]:
-        """Return the scores and p-values (query,) of queries at distances `own` (view, query).
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return scores and p-values (query,) of queries, and their deviations (query, view).
 
-        `healthy` (view, query, clip) are the healthy clips' distances beside each query; the clips
-        chosen (clip,) have votes, all by default. In a single view the score is the distance,
-        unless the healthy clips have fewer neighbours than the query to be measured by.
+        `own` (row, query) are their distances, `healthy` (row, query, clip) those of the healthy
+        clips beside each query; the clips chosen (clip,) have votes, all by default. Of a single
+        row the score is the distance, unless the healthy clips have fewer others to be measured by.
         """
         scale = self.scale(chosen)
-        alone = len(own) == 1
-        scores = own[0] if alone else self.units.deviations(own).max(0)
+        own_logs, logs = logarithms(own), logarithms(healthy)
+        joined = np.concatenate([logs, own_logs[..., None]], -1).swapaxes(0, 1)
+        if len(own) == 1:
+            ranked, scores, by_view = joined[:, 0], own[0], own.T
+        else:
+            deviations = view_deviations(joined, _points((*self.groups, None)), self.parts)
+            ranked, by_view = combined(deviations), deviations[..., -1]
+            scores = ranked[:, -1]
         if not self.count:
-            return scores, np.ones(own.shape[1])
-        mine, others = (
-            (own[0], healthy[0]) if alone else joint_scores(own, healthy, self.votes)
-        )
-        voting = others if chosen is None else others[:, chosen]
-        exact = rank_p_values(mine, voting, scale.votes)
-        scores = scale.limited(scores, exact) if alone else scale.confined(scores, exact)
-        return scores, scale.p_values(scores)
+            return scores, np.ones(len(scores)), by_view
+        voting = ranked[:, :-1] if chosen is None else ranked[:, :-1][:, chosen]
+        exact = rank_p_values(ranked[:, -1], voting, scale.votes)
+        scores = (scale.limited if len(own) == 1 else scale.confined)(scores, exact)
+        return scores, scale.p_values(scores), by_view
+
+
+def _points(groups: Sequence[str | None]) -> Points:
+    """Return clips of these groups; that of None, at the end, is the one in question."""
+    known = [group for group in groups if group is not None]
+    of = np.unique(np.array(known, str), return_inverse=True)[1]
+    numbers = np.append(of, [of.max(initial=-1) + 1] * (len(groups) - len(known))).astype(np.int64)
+    return Points(1 / np.bincount(numbers)[numbers], numbers)
 
 
 class Calibration:
@@ -113,8 +132,10 @@ class Calibration:
     def __init__(self, comparison: Comparison, recordings: Texts, conditions: Texts) -> None:
         self._calibrating = np.flatnonzero(comparison.calibrating)
         self.conditions = self._texts(conditions)
-        self.known = Promise(self._of(comparison.known), self._texts(recordings))
-        self.new = Promise(self._of(comparison.new), self.conditions if comparison.exact else ())
+        parts = comparison.parts
+        self.known = Promise(self._of(comparison.known), self._texts(recordings), parts)
+        self.new = Promise(self._of(comparison.new), self.conditions, parts)
+        self.covers_new = comparison.exact and self.new.count > 1
 
     def count(self, condition: str | None = None) -> int:
         """Return the number of recordings that calibrate, all or those of a condition."""
@@ -138,14 +159,16 @@ class Calibration:
         own, known, new = distances.own, self._of(distances.known), self._of(distances.new)
         count = own.shape[1]
         score, p_known = np.empty(count), np.empty(count)
+        by_view = np.empty((count, len(self.known.parts)))
         for condition in set(conditions):
             those = np.array([each == condition for each in conditions])
             chosen = self._is(condition) if condition in self.conditions else None
-            found = self.known.judge(own[:, those], known[:, those], chosen)
-            score[those], p_known[those] = found
-        score_new, p_new = self.new.judge(own, new) if self.new.groups else (score, np.ones(count))
-        views = self.known.units.deviations(own).argmax(0)
-        return Scores(score, p_known, score_new, p_new, views)
+            judged = self.known.judge(own[:, those], known[:, those], chosen)
+            score[those], p_known[those], by_view[those] = judged
+        score_new, p_new = score, np.ones(count)
+        if self.covers_new:
+            score_new, p_new, _ = self.new.judge(own, new)
+        return Scores(score, p_known, score_new, p_new, by_view)
 
     def _is(self, condition: str | None) -> NDArray[np.bool_]:
         return np.array([each == condition for each in self.conditions], bool)

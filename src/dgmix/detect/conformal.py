@@ -10,7 +10,6 @@ pieces of one group (a recording, a condition) share one vote (Lee, Barber, Will
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,16 +19,9 @@ from numpy.typing import NDArray
 from dgmix.errors import InputError
 
 ROUNDING = 1e-9
+EQUAL = 1e-7  # two scores in deviations that rounding may have told apart
 MARGIN = 0.01
 Floats = NDArray[np.float64]
-
-
-def votes(groups: Sequence[str]) -> Floats:
-    """Return the vote of each piece, float64 (piece,): one over the pieces of its group."""
-    if not len(groups):
-        return np.zeros(0)
-    _, of, sizes = np.unique(np.array(groups, str), return_inverse=True, return_counts=True)
-    return np.asarray(1 / sizes[of], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +100,7 @@ def rank_p_values(own: Floats, others: Floats, weights: Floats) -> Floats:
     `own` (query,); `others` (query, piece), the healthy pieces' scores beside each query; `weights`
     (piece,). Scores that differ by rounding only count as equal.
     """
-    reached = (others >= own[:, None] - ROUNDING) @ weights
+    reached = (others >= own[:, None] - EQUAL) @ weights
     return np.asarray(np.round(1 + reached, 9) / np.round(1 + weights.sum(), 9))
 
 

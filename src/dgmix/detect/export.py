@@ -27,7 +27,7 @@ from dgmix.detect.conformal import smallest_rate
 from dgmix.detect.embed import embed_clips, hop_frames
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.summary import plain
-from dgmix.detect.waveform import Nearest, WaveformEmbedding, WaveformVerdict
+from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 
@@ -110,24 +110,17 @@ def _verdict(fitted: FittedDetector, section: str, rate: float) -> WaveformVerdi
     settings, comparison = fitted.recipe.detect, fitted.comparison(section)
     if not isinstance(comparison, Direct):
         raise InputError(
-            "only the scorer knn, without whiten, per_domain and balance, can be exported to ONNX; "
-            "fit a detector with it"
+            "only the scorers knn and kriging, without whiten, per_domain and balance, can be "
+            "exported to ONNX; fit a detector with one of them"
         )
-    views = comparison.views
-    size = sum(view.values.nbytes * 2 for view in views.values())
-    if size > LARGEST_BYTES:
-        count = sum(len(view.values) for view in views.values())
-        raise InputError(
-            f"a memory of {count} vectors is too large for an ONNX file (2 GiB); export one "
-            "section, or learn with detect.pool=mean-embedding"
-        )
-    farthest = settings.pool == "max-distance"
-    nearest = {
-        name: Nearest(view, comparison.nearest_known[name], farthest)
-        for name, view in views.items()
-    }
     known = fitted.calibration(section).known
-    return WaveformVerdict(_embedding(fitted), settings, nearest, known, rate)
+    verdict = WaveformVerdict(_embedding(fitted), settings, comparison.scorers, known, rate)
+    if sum(each.numel() * each.element_size() for each in verdict.buffers()) > LARGEST_BYTES:
+        raise InputError(
+            f"a memory of {len(comparison.calibrating)} recordings is too large for an ONNX file "
+            "(2 GiB); export one section, or learn with detect.pool=mean-embedding"
+        )
+    return verdict
 
 
 def _description(fitted: FittedDetector, outputs: tuple[str, ...]) -> dict[str, Any]:

@@ -147,9 +147,13 @@ class FittedDetector:
             scores = calibration.judge(distances, list(named[those]))
             for row, clip in enumerate(those.tolist()):
                 judgements[clip] = self._judgement(
-                    names[clip], key, scores, distances.own[:, row], row, bool(learned[clip]),
+                    names[clip],
+                    key,
+                    scores,
+                    row,
+                    bool(learned[clip]),
                     healthy[distances.nearest[row]],
-                )  # fmt: skip
+                )
         return [each for each in judgements if each is not None]
 
     def _judgement(
@@ -157,7 +161,6 @@ class FittedDetector:
         name: str,
         section: str,
         scores: Scores,
-        distances: NDArray[np.float64],
         row: int,
         learned: bool,
         condition: str,
@@ -170,8 +173,8 @@ class FittedDetector:
             float(scores.p_new[row]),
             section,
             condition,
-            self.views[int(scores.views[row])],
-            dict(zip(self.views, distances.tolist(), strict=True)),
+            self.views[int(scores.by_view[row].argmax())],
+            dict(zip(self.views, scores.by_view[row].tolist(), strict=True)),
             learned,
         )
 

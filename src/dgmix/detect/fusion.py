@@ -1,24 +1,29 @@
-"""One score from the distances of several views, without labels.
+"""One score from the distances in several views, without labels.
 
-A view's distance, as a logarithm, is expressed in standard deviations from the mean of the healthy
-ones. The score is the largest of these over the views: a fault shows in some view, and which one is
-not known beforehand; the mean over views would drown it (docs/decisions/0012-views.md).
+In each view, the distances of some clips, as logarithms, become deviations: by how many standard
+deviations each exceeds the mean of the others, of its own group none. The variance is drawn to a
+fixed one, which decides where there are few clips. A view may have several parts, as groups of mel
+bands, which become one deviation first. The score is the 4-norm of the positive deviations over the
+views, or the largest deviation where none is positive: a fault shows in some views, and which ones
+is not known beforehand; the mean would drown it, the largest alone wastes what others add
+(docs/decisions/0025-fixed-metrics.md).
 
-For a p-value the recording in question joins those that mean and deviation are made of, so that it
-and the healthy ones are treated alike (docs/decisions/0019-exact-verdicts.md). The variance is
-drawn to a fixed one, which decides where there are few recordings.
+All clips are treated alike, the one in question among them, as exact p-values need
+(docs/decisions/0019-exact-verdicts.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 TINY = 1e-12
-PRIOR_DEVIATION = 0.3  # of the logarithm of a distance
-PRIOR_COUNT = 3.0
+PRIOR_COUNT = 5.0
+PRIOR_DEVIATION, PART_DEVIATION = 0.15, 0.5
+POWER = 4
 Floats = NDArray[np.float64]
 
 
@@ -27,61 +32,63 @@ def logarithms(distances: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(distances, TINY)), np.float64)
 
 
-def joint_scores(own: Floats, healthy: Floats, votes: Floats) -> tuple[Floats, Floats]:
-    """Return the scores of queries (query,) and of the healthy pieces beside each (query, piece).
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Clips whose distances are compared with each other.
 
-    `own` (view, query) are the distances of queries; `healthy` (view, query, piece) those of the
-    healthy pieces, each measured as if the query were one of the healthy; `votes` (piece,). Mean
-    and deviation are of the query, with one vote, and the healthy pieces.
-    """
-    mine, others = logarithms(own), logarithms(healthy)
-    total = votes.sum() + 1
-    mean = (others @ votes + mine) / total
-    squares = ((others - mean[..., None]) ** 2) @ votes + (mine - mean) ** 2
-    deviation = _deviation(squares, total)
-    scores = ((mine - mean) / deviation).max(0)
-    return scores, ((others - mean[..., None]) / deviation[..., None]).max(0)
-
-
-class Units:
-    """Mean and deviation (view,) of the logarithms of healthy distances (view, piece).
-
-    Distances that are infinite, of a piece that there is no other for, do not count.
+    `votes` float64 (point,): how much each counts; `groups` int64 (point,): its recording or
+    condition, numbered from 0.
     """
 
-    def __init__(self, healthy: Floats, votes: Floats) -> None:
-        self._logs = logarithms(healthy)
-        self._finite = np.isfinite(self._logs)
-        self._votes = self._finite * votes
-        self._logs = np.where(self._finite, self._logs, 0)
-        self.mean, self.deviation = self._moments(self._votes.sum(1), self._sums(self._votes))
+    votes: Floats
+    groups: NDArray[np.int64]
 
-    def deviations(self, distances: Floats) -> Floats:
-        """Return distances (view, query) in these units, (view, query)."""
-        return (logarithms(distances) - self.mean[:, None]) / self.deviation[:, None]
+    def deviations(self, values: Floats, prior: float) -> Floats:
+        """Return by how many deviations values (…, point) exceed the mean of other groups.
 
-    def left_out(self, groups: Sequence[str]) -> Floats:
-        """Return the score (piece,) of each healthy piece in units made without its group."""
-        scores = np.empty(self._logs.shape[1])
-        of = np.unique(np.array(groups, str), return_inverse=True)[1]
-        for group in range(of.max(initial=-1) + 1):
-            own = of == group
-            kept = self._votes * ~own
-            mean, deviation = self._moments(kept.sum(1), self._sums(kept))
-            found = (self._logs[:, own] - mean[:, None]) / deviation[:, None]
-            scores[own] = np.where(self._finite[:, own], found, np.inf).max(0)
-        return scores
+        The variance of the others is drawn to `prior`², which counts as `PRIOR_COUNT` of them
+        (externally studentised: Cook, Weisberg 1982, section 2.2.1).
+        """
+        total = self.votes.sum()
+        centred = values - (values @ self.votes / total)[..., None]
+        weighted = centred * self.votes
+        count = np.maximum(total - self._of_group(self.votes), TINY)
+        mean = (weighted.sum(-1, keepdims=True) - self._of_group(weighted)) / count
+        squares = weighted * centred
+        others = squares.sum(-1, keepdims=True) - self._of_group(squares) - count * mean**2
+        prior_squares = PRIOR_COUNT * prior**2
+        variance = (np.maximum(others, 0) + prior_squares) / (count + PRIOR_COUNT)
+        return np.asarray((centred - mean) / np.sqrt(variance))
 
-    def _sums(self, votes: Floats) -> tuple[Floats, Floats]:
-        return (self._logs * votes).sum(1), (self._logs**2 * votes).sum(1)
-
-    @staticmethod
-    def _moments(total: Floats, sums: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
-        mean = sums[0] / np.maximum(total, TINY)
-        return mean, _deviation(np.maximum(sums[1] - total * mean**2, 0), total)
+    def _of_group(self, values: Floats) -> Floats:
+        """Return the sum over the group of each point, of values (…, point)."""
+        number = int(self.groups.max(initial=-1)) + 1
+        if number == len(self.groups):
+            return values
+        members = np.eye(number)[self.groups]
+        return np.asarray((values @ members)[..., self.groups])
 
 
-def _deviation(squares: Floats, total: Floats | float) -> Floats:
-    """Return the deviation of `total` values with this sum of squares, drawn to the prior one."""
-    prior = PRIOR_COUNT * PRIOR_DEVIATION**2
-    return np.asarray(np.sqrt((squares + prior) / (total + PRIOR_COUNT)), np.float64)
+def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Floats:
+    """Return the deviations (…, view, point) of the logarithms (…, row, point) of distances.
+
+    `parts` says how many rows each view has; of several, the root mean square of the positive
+    deviations counts, in deviations again.
+    """
+    rows = points.deviations(logs, PRIOR_DEVIATION)
+    views, first = [], 0
+    for count in parts:
+        part = rows[..., first : first + count, :]
+        first += count
+        if count > 1:
+            size = np.sqrt((np.maximum(part, 0) ** 2).mean(-2, keepdims=True))
+            part = points.deviations(size, PART_DEVIATION)
+        views.append(part)
+    return np.concatenate(views, -2)
+
+
+def combined(deviations: Floats) -> Floats:
+    """Return the scores (…, point) of deviations (…, view, point)."""
+    most = deviations.max(-2)
+    norm = (np.maximum(deviations, 0) ** POWER).sum(-2) ** (1 / POWER)
+    return np.asarray(np.where(most > 0, norm, most))

@@ -22,9 +22,9 @@ class Judgement:
     beside the way the healthy conditions differ. Within what it is compared with, a higher score
     has a smaller or equal p-value. `section`: the section that it is compared with, "" for all;
     `condition`: the healthy condition that it is most like; `view`: the view in which it is least
-    like the healthy ones; `view_scores`: the distance in each view; `learned`: the detector learned
-    from this very recording. Where it cannot be read, `error` is the reason, and there are no
-    numbers.
+    like the healthy ones; `view_scores`: how unusual it is in each view; `learned`: the detector
+    learned from this very recording. Where it cannot be read, `error` is the reason, and there are
+    no numbers.
     """
 
     name: str

@@ -6,28 +6,26 @@ It gives what `Detector` gives for one signal (sample,) that has the detector's 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgmix.audio.bank import FLOAT16_MAX
 from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
-from dgmix.detect.conformal import ROUNDING
-from dgmix.detect.fusion import PRIOR_COUNT, PRIOR_DEVIATION, TINY
-from dgmix.detect.views import (
-    LEARNED,
-    LEAST_CHANGE,
-    RHYTHM_FRAMES,
-    Vectors,
-    band_groups,
-    hann,
-    modulation_bands,
-)
+from dgmix.detect.conformal import EQUAL, ROUNDING
+from dgmix.detect.fusion import PART_DEVIATION, POWER, PRIOR_COUNT, PRIOR_DEVIATION, TINY
+from dgmix.detect.scorers import JointScorer
+from dgmix.detect.scorers.kriging import LEAST, Kriging
+from dgmix.detect.scorers.nearest import Nearest
+from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
+from dgmix.detect.views.course import TENTHS
+from dgmix.detect.views.levels import LEAST_CHANGE
+from dgmix.detect.views.rhythm import RHYTHM_FRAMES, band_groups, hann, modulation_bands
 from dgmix.model.network import Network
 
 
@@ -72,85 +70,101 @@ class Verdict(nn.Module):
     """Distances of one clip → its score and p-value, as `Promise` has them, of known conditions."""
 
     votes: Tensor
-    mean: Tensor
-    deviation: Tensor
+    members: Tensor
     lower: Tensor
     upper: Tensor
     levels: Tensor
 
     def __init__(self, promise: Promise) -> None:
         super().__init__()
-        scale = promise.scale()
+        scale, groups = promise.scale(), promise.points.groups
         lower, upper = scale.bounds
+        members = np.eye(int(groups.max()) + 2)[np.append(groups, groups.max() + 1)]
         arrays = {
-            "votes": promise.votes,
-            "mean": promise.units.mean,
-            "deviation": promise.units.deviation,
+            "votes": np.append(promise.points.votes, 1.0),
+            "members": members,
             "lower": lower,
             "upper": upper,
             "levels": scale.levels,
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
+        self.parts = list(promise.parts)
 
     def forward(self, own: Tensor, healthy: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and p-value, float64 (), of distances (view,).
+        """Return score and p-value, float64 (), of distances (row,).
 
-        `healthy` (view, clip) are those of the healthy clips beside the clip.
+        `healthy` (row, clip) are those of the healthy clips beside the clip.
         """
-        if len(self.mean) == 1:
-            reached = healthy[0] >= own[0] - ROUNDING
-            exact = (1 + (self.votes * reached.double()).sum()) / (self.votes.sum() + 1)
-            level = (self.levels >= exact - ROUNDING).sum() - 1
-            score = torch.minimum(own[0], self.upper[level])
-            return score, self.levels[(self.upper < score).sum()]
-        mine, others = own.clamp(min=TINY).log(), healthy.clamp(min=TINY).log()
-        level = (self.levels >= self._exact(mine, others) - ROUNDING).sum() - 1
-        score = ((mine - self.mean) / self.deviation).max()
-        score = torch.minimum(torch.maximum(score, self.lower[level]), self.upper[level])
-        return score, self.levels[level]
+        logs = torch.cat([healthy, own[:, None]], 1).clamp(min=TINY).log()
+        ranked = logs[0] if len(own) == 1 else self._combined(logs)
+        score = own[0] if len(own) == 1 else ranked[-1]
+        reached = (ranked[:-1] >= ranked[-1] - EQUAL).double()
+        exact = (1 + self.votes[:-1] @ reached) / self.votes.sum()
+        level = (self.levels >= exact - ROUNDING).sum() - 1
+        least = score if len(own) == 1 else self.lower[level]
+        score = torch.minimum(torch.maximum(score, least), self.upper[level])
+        return score, self.levels[(self.upper < score).sum()]
 
-    def _exact(self, mine: Tensor, others: Tensor) -> Tensor:
-        """Return the exact p-value, as `joint_scores` and `rank_p_values` do."""
-        total = self.votes.sum() + 1
-        mean = (others @ self.votes + mine) / total
-        squares = (others - mean[:, None]).square() @ self.votes + (mine - mean).square()
-        prior = PRIOR_COUNT * PRIOR_DEVIATION**2
-        deviation = ((squares + prior) / (total + PRIOR_COUNT)).sqrt()
-        score = ((mine - mean) / deviation).max()
-        reached = ((others - mean[:, None]) / deviation[:, None]).amax(0) >= score - ROUNDING
-        return (1 + (self.votes * reached.double()).sum()) / total
+    def _combined(self, logs: Tensor) -> Tensor:
+        """Return what `view_deviations` and `combined` do of logarithms (row, point)."""
+        rows = self._deviations(logs, PRIOR_DEVIATION)
+        views = []
+        for part in torch.split(rows, self.parts):
+            if len(part) > 1:
+                size = part.clamp(min=0).square().mean(0, keepdim=True).sqrt()
+                part = self._deviations(size, PART_DEVIATION)
+            views.append(part)
+        deviations = torch.cat(views)
+        most = deviations.amax(0)
+        norm = deviations.clamp(min=0).pow(POWER).sum(0).pow(1 / POWER)
+        return torch.where(most > 0, norm, most)
+
+    def _deviations(self, values: Tensor, prior: float) -> Tensor:
+        """Return what `Points.deviations` does of values (row, point)."""
+        total = self.votes.sum()
+        centred = values - (values @ self.votes / total)[:, None]
+        weighted = centred * self.votes
+        count = total - self._of_group(self.votes[None])
+        mean = (weighted.sum(1, keepdim=True) - self._of_group(weighted)) / count
+        squares = weighted * centred
+        others = squares.sum(1, keepdim=True) - self._of_group(squares) - count * mean.square()
+        variance = (others.clamp(min=0) + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
+        return (centred - mean) / variance.sqrt()
+
+    def _of_group(self, values: Tensor) -> Tensor:
+        return values @ self.members @ self.members.T
 
 
-class Nearest(nn.Module):
-    """Vectors (query, dim) of a clip → its distance to the nearest references, and theirs.
+class NearestModule(nn.Module):
+    """Vectors (query, dim) of a clip → its score, and those of the healthy clips beside it.
 
-    What `dgmix.detect.compare.Direct` measures in one view; `nearest` (reference, k) are the
-    distances of each reference to its nearest ones.
+    What `dgmix.detect.scorers.nearest.Nearest` does of recordings.
     """
 
     centre: Tensor
     references: Tensor
-    nearest: Tensor
+    neighbours: Tensor
     clips: Tensor
 
-    def __init__(self, view: Vectors, nearest: NDArray[np.float64], farthest: bool) -> None:
+    def __init__(self, scorer: Nearest) -> None:
         super().__init__()
-        self.neighbors, self.farthest = nearest.shape[1], farthest
-        self.count = int(view.clips[-1]) + 1
+        view, neighbours = scorer.view, scorer.neighbours[0]
+        self.neighbors, self.count = neighbours.shape[1], scorer.count
+        self.farthest = scorer.settings.pool == "max-distance"
         centre = view.values.mean(0, dtype=np.float64)
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("references", torch.from_numpy(view.values - centre))
-        self.register_buffer("nearest", torch.from_numpy(nearest))
+        self.register_buffer("neighbours", torch.from_numpy(neighbours))
         self.register_buffer("clips", torch.from_numpy(view.clips))
 
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distance () of the clip and those (clip,) of the healthy ones, float64."""
-        differences = (queries.double() - self.centre)[:, None] - self.references
-        between = differences.square().sum(-1).sqrt()
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        between = distances(queries.double() - self.centre, self.references)
         few = min(self.neighbors, len(self.references))
         own = between.topk(few, largest=False).values.mean(1)
-        joined = torch.cat([self.nearest, between.T], 1).topk(self.neighbors, largest=False).values
+        joined = torch.cat([self.neighbours, between.T], 1)
+        joined = joined.topk(self.neighbors, largest=False).values
         finite = joined.isfinite()
         values = torch.where(finite, joined, 0).sum(1) / finite.sum(1)
         return own.max() if self.farthest else own.mean(), self._pooled(values)
@@ -163,10 +177,58 @@ class Nearest(nn.Module):
         return zeros.scatter_reduce(0, self.clips, values, how, include_self=False)
 
 
+class KrigingModule(nn.Module):
+    """Vectors (1, dim) of a clip → its score, and those of the healthy clips beside it.
+
+    What `dgmix.detect.scorers.kriging.Kriging` does of recordings.
+    """
+
+    centre: Tensor
+    references: Tensor
+    inverse: Tensor
+    alone: Tensor
+    blocks: Tensor
+    together: Tensor
+
+    def __init__(self, scorer: Kriging) -> None:
+        super().__init__()
+        blocks = scorer.blocks[0]
+        self.exponent, self.nugget = scorer.exponent, scorer.nugget
+        centre = scorer.values.mean(0, dtype=np.float64)
+        arrays = {
+            "centre": centre,
+            "references": scorer.values - centre,
+            "inverse": scorer.inverse,
+            "alone": blocks.alone,
+            "blocks": blocks.inverses,
+            "together": blocks.together,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(array)))
+
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        dim = self.references.shape[1]
+        between = distances(queries.double() - self.centre, self.references)[0] / dim**0.5
+        column = torch.cat([-between.pow(self.exponent), torch.ones(1, dtype=torch.float64)])
+        solved = self.inverse @ column
+        variance = (self.nugget - column @ solved).clamp(min=LEAST)
+        moved = self.blocks @ solved[:-1]
+        sums = self.together @ (solved[:-1] * moved)
+        beside = self.alone - moved.square() / (variance + sums)
+        return self._as_distance(variance), self._as_distance(beside)
+
+    def _as_distance(self, variances: Tensor) -> Tensor:
+        return variances.clamp(min=LEAST).pow(1 / self.exponent)
+
+
+MODULES: dict[type, Callable[[Any], nn.Module]] = {Nearest: NearestModule, Kriging: KrigingModule}
+
+
 class WaveformVerdict(nn.Module):
     """Signal (sample,) → score, p-value, anomaly, and its mean embedding (dim,).
 
-    `views` are what each view of a signal is compared with; it is an anomaly when its p-value is at
+    `scorers` compare each view of a signal; it is an anomaly when its p-value is at
     most `rate`.
     """
 
@@ -174,15 +236,20 @@ class WaveformVerdict(nn.Module):
         self,
         embedding: WaveformEmbedding,
         settings: DetectSettings,
-        views: Mapping[str, Nearest],
+        scorers: Mapping[str, Sequence[JointScorer]],
         promise: Promise,
         rate: float,
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.views = list(views)
+        self.views = list(scorers)
+        bands = embedding.mel.features.n_mels
+        self.sizes = {view: view_size(view, bands) for view in scorers if view != LEARNED}
         self.pool = settings.pool
-        self.nearest = nn.ModuleList(views.values())
+        self.scorers = nn.ModuleList(
+            [MODULES[type(each)](each) for parts in scorers.values() for each in parts]
+        )
+        self.parts = [len(parts) for parts in scorers.values()]
         self.verdict = Verdict(promise)
         self.rate = rate
 
@@ -194,8 +261,12 @@ class WaveformVerdict(nn.Module):
         """
         mels = self.embedding.spectrogram(waveform)
         embeddings = self.embedding.embeddings(mels) if self.embedding.network else None
-        vectors = self.vectors(mels, embeddings)
-        measured = [nearest(each) for nearest, each in zip(self.nearest, vectors, strict=True)]
+        vectors = [
+            part
+            for view, parts in zip(self.vectors(mels, embeddings), self.parts, strict=True)
+            for part in view.chunk(parts, dim=1)
+        ]
+        measured = [scorer(each) for scorer, each in zip(self.scorers, vectors, strict=True)]
         own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))
         score, p_value = self.verdict(own, healthy)
         no_number = own.isnan().any()
@@ -212,11 +283,17 @@ class WaveformVerdict(nn.Module):
         vectors = []
         for view in self.views:
             if view != LEARNED:
-                vectors.append(STATISTICS[view](levels).float()[None])
+                scale = torch.from_numpy(RAW_VIEWS[view].scale(self.sizes[view])).double()
+                vectors.append((STATISTICS[view](levels) * scale).float()[None])
             elif embeddings is not None:
                 whole = self.pool == "mean-embedding"
                 vectors.append(mean(embeddings)[None] if whole else embeddings)
         return vectors
+
+
+def distances(queries: Tensor, references: Tensor) -> Tensor:
+    """Return the Euclidean distance (query, reference), of the differences themselves."""
+    return (queries[:, None] - references).square().sum(-1).sqrt()
 
 
 def mean(values: Tensor) -> Tensor:
@@ -232,6 +309,33 @@ def change(levels: Tensor) -> Tensor:
     deviation = (centred.square().sum(0) / count).sqrt()
     level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
     return level
+
+
+def steadiness(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.levels.steadiness` does of levels (frame, mel)."""
+    frames = levels.shape[0]
+    apart = torch.sym_min(2, frames - 1)  # type: ignore[no-untyped-call]
+    frame = torch.arange(frames)
+    steps = levels - levels[(frame - apart).clamp(min=0)]
+    kept = (frame >= apart)[:, None].double()
+    count = kept.sum()
+    centred = (steps - (steps * kept).sum(0) / count) * kept
+    deviation = (centred.square().sum(0) / count).sqrt()
+    level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
+    return level
+
+
+def course(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.course.course` does of levels (frame, mel)."""
+    loudness = 10 * (10 ** (levels / 10)).sum(1).log10()
+    ordered, last = loudness.sort().values, levels.shape[0] - 1
+    order = [ordered[tenths * last // 10] for tenths in TENTHS]
+    steps = (loudness[1:] - loudness[:-1]).abs()
+    count = torch.sym_max(last, 1)  # type: ignore[no-untyped-call]
+    mean = steps.sum() / count
+    most = torch.cat([torch.zeros(1, dtype=steps.dtype), steps]).max()
+    deviation = ((steps - mean).square().sum() / count).sqrt()
+    return torch.stack([*order, loudness.mean(), loudness.std(correction=0), mean, most, deviation])
 
 
 def q90(levels: Tensor) -> Tensor:
@@ -261,7 +365,9 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-max": lambda levels: levels.amax(0),
     "logmel-min": lambda levels: levels.amin(0),
     "logmel-change": change,
+    "logmel-steadiness": steadiness,
     "logmel-rhythm": rhythm,
+    "level-course": course,
 }
 
 

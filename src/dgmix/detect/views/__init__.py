@@ -4,12 +4,16 @@ The learned view is the embedding of DG-Mix. The raw ones are statistics over ti
 each mel band; they stand beside DG-Mix in a detector, and as baselines in every table (DESIGN
 §1.7). To add one, write a function from levels (frame, mel) to (dim,), put it in `RAW_VIEWS`, add
 its name to `DetectSettings.views`, and its like in torch to `dgmix.detect.waveform`.
+
+Two clips are compared by the distance of their vectors, in a metric that is the same for all
+machines: each number is multiplied by a fixed factor (docs/decisions/0025-fixed-metrics.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +21,14 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
-from dgmix.detect.embed import embed, embed_clips, hop_frames, window_starts, windows_of
+from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
+from dgmix.detect.views.course import course
+from dgmix.detect.views.levels import Levels, change, floor, mean, peak, q90, steadiness
+from dgmix.detect.views.rhythm import rhythm
 from dgmix.model.network import Network
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
-LEAST_CHANGE = 0.01  # dB: what changes less does not change
-RHYTHM_FRAMES, RHYTHM_GROUPS, RHYTHM_BANDS = 128, 16, 20
-Levels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,38 @@ class Vectors:
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """What the scorer `kriging` makes of distances in a view.
+
+    `exponent` β: of the variogram d^β; `nugget`: the part of it that two recordings differ by even
+    where they are alike.
+    """
+
+    exponent: float = 1.5
+    nugget: float = 1e-3
+
+
+@dataclass(frozen=True)
 class RawView:
     """How to describe the levels (frame, mel) of a clip by a vector (dim,).
 
-    `in_words` is what of a sound it tells. As a baseline it is standardised over the training
-    clips or not.
+    `in_words` is what of a sound it tells. `scale` returns the factors (dim,) of a number of
+    dimensions: one over a typical deviation of healthy clips. The vector is cut in `parts` of equal
+    size, each compared by itself with `kernel`. As a baseline the vector, without factors, is
+    standardised over the training clips or not.
     """
 
     describe: Callable[[Levels], Levels]
     in_words: str
+    scale: Callable[[int], NDArray[np.floating]]
+    kernel: Kernel = Kernel()
+    parts: int = 1
     standardize: bool = False
+
+    def vector(self, levels: Levels) -> Levels:
+        """Return the vector (dim,) whose distances are compared, of levels (frame, mel)."""
+        values = self.describe(levels)
+        return np.asarray(values * self.scale(len(values)), np.float32)
 
     def __call__(
         self, training: MelBank, test: MelBank
@@ -75,96 +101,43 @@ def logmel(mel: NDArray[np.float32]) -> Levels:
     return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
 
 
-def mean(levels: Levels) -> Levels:
-    """Return each band's mean level (mel,): the sound as it mostly is."""
-    return np.asarray(levels.mean(0))
+def _alike(deviation: float) -> Callable[[int], NDArray[np.floating]]:
+    """Return the scale of a view whose numbers all deviate by so much."""
+    return lambda size: np.full(size, 1 / deviation)
 
 
-def peak(levels: Levels) -> Levels:
-    """Return each band's highest level (mel,): strokes, knocks, clicks."""
-    return np.asarray(levels.max(0))
-
-
-def q90(levels: Levels) -> Levels:
-    """Return the level that a tenth of the frames exceed, of each band (mel,): its louder moments.
-
-    The 90th percentile, an order statistic: the next lower one where it falls between two frames.
-    """
-    rank = 9 * (len(levels) - 1) // 10
-    return np.asarray(np.partition(levels, rank, axis=0)[rank])
-
-
-def floor(levels: Levels) -> Levels:
-    """Return each band's lowest level (mel,): what never stops."""
-    return np.asarray(levels.min(0))
-
-
-def change(levels: Levels) -> Levels:
-    """Return how much each band's level changes from frame to frame (mel,): how rough it is.
-
-    The standard deviation over time of the difference to the frame before, itself told as a level:
-    20 · log10 of its value in decibels, at least that of `LEAST_CHANGE`.
-    """
-    steps = np.diff(levels, axis=0, prepend=levels[:1])[1:] if len(levels) > 1 else 0 * levels
-    return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)
-
-
-def rhythm(levels: Levels) -> Levels:
-    """Return the modulation spectrum (16 · modulation band,): how fast the sound comes and goes.
-
-    The levels of 16 groups of bands are cut in windows of `RHYTHM_FRAMES` that overlap by half; the
-    power of each modulation frequency, in dB² of amplitude and averaged over windows (Welch 1967)
-    and over `RHYTHM_BANDS` bands that widen with frequency, is told as a level.
-    """
-    starts = window_starts(len(levels), RHYTHM_FRAMES, RHYTHM_FRAMES // 2)
-    index = (np.array(starts)[:, None] + np.arange(RHYTHM_FRAMES)) % len(levels)
-    grouped = (levels @ band_groups(levels.shape[1]).T)[index]
-    grouped = (grouped - grouped.mean(1, keepdims=True)) * hann()[:, None]
-    power = np.abs(np.fft.rfft(grouped, axis=1)[:, 1:]) ** 2 * (4 / RHYTHM_FRAMES) ** 2
-    bands = modulation_bands() @ power.mean(0)
-    return np.asarray(10 * np.log10(bands + LEAST_CHANGE**2), np.float32).ravel()
-
-
-def hann() -> NDArray[np.float64]:
-    """Return the window of `rhythm` (frame,), whose sum is half its length."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(RHYTHM_FRAMES) / RHYTHM_FRAMES)
-
-
-def band_groups(bands: int) -> NDArray[np.float64]:
-    """Return the matrix (16, mel) that averages neighbouring mel bands."""
-    return _averaging(np.linspace(0, bands, RHYTHM_GROUPS + 1).round().astype(int))
-
-
-def modulation_bands() -> NDArray[np.float64]:
-    """Return the matrix (modulation band, modulation frequency) that averages frequencies.
-
-    The frequencies are multiples 1, 2, … of one cycle a window; the bands widen geometrically.
-    """
-    last = RHYTHM_FRAMES // 2
-    edges = np.geomspace(1, last + 1, RHYTHM_BANDS + 1).round().astype(int)
-    return _averaging(np.unique(edges) - 1)
-
-
-def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the matrix (part, value) of means over the values from one edge to the next."""
-    value = np.arange(edges[-1])
-    parts = (value >= edges[:-1, None]) & (value < edges[1:, None])
-    return np.asarray(parts / parts.sum(1, keepdims=True), np.float64)
-
+SMOOTH = Kernel(2.0, 0.5)
 
 RAW_VIEWS = {
-    "logmel-mean": RawView(mean, "mean level"),
-    "logmel-q90": RawView(q90, "louder moments"),
-    "logmel-max": RawView(peak, "peaks", standardize=True),
-    "logmel-min": RawView(floor, "quietest moments"),
-    "logmel-change": RawView(change, "roughness"),
-    "logmel-rhythm": RawView(rhythm, "rhythm"),
+    "logmel-mean": RawView(mean, "mean level", _alike(1), SMOOTH),
+    "logmel-q90": RawView(q90, "louder moments", _alike(1), SMOOTH),
+    "logmel-max": RawView(peak, "peaks", _alike(1), SMOOTH, parts=4, standardize=True),
+    "logmel-min": RawView(floor, "quietest moments", _alike(1), SMOOTH),
+    "logmel-change": RawView(change, "roughness", _alike(1)),
+    "logmel-steadiness": RawView(steadiness, "roughness", _alike(1)),
+    "logmel-rhythm": RawView(rhythm, "rhythm", _alike(1), SMOOTH),
+    "level-course": RawView(course, "loudness over time", _alike(1)),
 }
 
 
 def in_words(view: str) -> str:
     """Return what of a sound a view tells: "peaks", of logmel-max."""
     return "learned features" if view == LEARNED else RAW_VIEWS[view].in_words
+
+
+def kernel_of(view: str) -> Kernel:
+    """Return the kernel of a view."""
+    return RAW_VIEWS[view].kernel if view in RAW_VIEWS else Kernel()
+
+
+def parts_of(view: str, vectors: Vectors) -> list[Vectors]:
+    """Return the vectors of each part of a view."""
+    parts = RAW_VIEWS[view].parts if view in RAW_VIEWS else 1
+    edges = np.linspace(0, vectors.values.shape[1], parts + 1).round().astype(int)
+    return [
+        Vectors(vectors.values[:, first:last], vectors.clips)
+        for first, last in pairwise(edges.tolist())
+    ]
 
 
 def view_size(name: str, n_mels: int) -> int:
@@ -200,7 +173,7 @@ def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors
     for index in range(len(bank) if names else 0):
         levels = logmel(bank[index])
         for name, vectors in found.items():
-            vectors.append(RAW_VIEWS[name].describe(levels))
+            vectors.append(RAW_VIEWS[name].vector(levels))
         advance(1)
     clips = np.arange(len(bank))
     return {
