@@ -11,7 +11,7 @@ import pytest
 from dgmix.watch.settings import WatchSettings, parse_settings
 from dgmix.watch.store.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "live")]
 
 from watch_parts import TurnedClock
 

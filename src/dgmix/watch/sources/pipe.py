@@ -110,9 +110,7 @@ def program_stream(
             if pipe is not None:
                 pipe.close()
 
-    stream = BytesStream(process.stdout.fileno(), decode, sample_rate, reason, close)
-    stream.process = process  # type: ignore[attr-defined]
-    return stream
+    return BytesStream(process.stdout.fileno(), decode, sample_rate, reason, close)
 
 
 class WavDecoder:
@@ -126,43 +124,43 @@ class WavDecoder:
     def __call__(self, data: bytes) -> Samples:
         """Return the samples, float32 (sample,), that are complete with more bytes.
 
-        Raises `StreamError` for anything but WAV of 16, 24 or 32 bits.
+        Raises `StreamError` for anything but WAV of 16 or 32 bits.
         """
-        if self._decode is not None:
-            return self._decode(data)
-        self._header += data
-        if len(self._header) > LONGEST_HEADER:
-            raise StreamError("standard input: no WAV stream; set source.format if it is raw")
-        rest, decode = self._parsed(), self._decoder()
-        if rest is None or decode is None:
-            return np.empty(0, np.float32)
-        return decode(rest)
+        if self._decode is None:
+            self._header += data
+            parsed = self._parsed()
+            if parsed is None:
+                return np.empty(0, np.float32)
+            self.sample_rate, self._decode, data = parsed
+        return self._decode(data)
 
-    def _decoder(self) -> Callable[[bytes], Samples] | None:
-        return self._decode
-
-    def _parsed(self) -> bytes | None:
-        header = self._header
-        if len(header) >= 12 and (header[:4] not in (b"RIFF", b"RF64") or header[8:12] != b"WAVE"):
+    def _parsed(self) -> tuple[int, Decoder, bytes] | None:
+        """Return rate, decoder and the first bytes of samples, once the header is complete."""
+        header, form = self._header, None
+        strange = len(header) >= 12 and (
+            header[:4] not in (b"RIFF", b"RF64") or header[8:12] != b"WAVE"
+        )
+        if strange or len(header) > LONGEST_HEADER:
             raise StreamError("standard input: no WAV stream; set source.format if it is raw")
         at = 12
         while len(header) >= at + 8:
             name, size = header[at : at + 4], int.from_bytes(header[at + 4 : at + 8], "little")
             if name == b"data":
-                return header[at + 8 :]
+                return None if form is None else (*form, header[at + 8 :])
             if len(header) < at + 8 + size:
                 return None
             if name == b"fmt ":
-                self._format(header[at + 8 : at + 8 + size])
+                form = _format(header[at + 8 : at + 8 + size])
             at += 8 + size + size % 2
         return None
 
-    def _format(self, chunk: bytes) -> None:
-        kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
-        if kind == EXTENSIBLE and len(chunk) >= 26:
-            (kind,) = struct.unpack_from("<H", chunk, 24)
-        forms = {(PCM, 16): "s16le", (PCM, 32): "s32le", (FLOAT, 32): "f32le"}
-        if (kind, bits) not in forms or not channels or not rate:
-            raise StreamError(f"standard input: WAV of {bits} bits; expected 16, 32 or float")
-        self.sample_rate = rate
-        self._decode = Decoder(forms[kind, bits], channels)
+
+def _format(chunk: bytes) -> tuple[int, Decoder]:
+    """Return the sample rate and the decoder that the format chunk of a WAV stream asks for."""
+    kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
+    if kind == EXTENSIBLE and len(chunk) >= 26:
+        (kind,) = struct.unpack_from("<H", chunk, 24)
+    forms = {(PCM, 16): "s16le", (PCM, 32): "s32le", (FLOAT, 32): "f32le"}
+    if (kind, bits) not in forms or not channels or not rate:
+        raise StreamError(f"standard input: WAV of {bits} bits; expected 16, 32 or float")
+    return rate, Decoder(forms[kind, bits], channels)
