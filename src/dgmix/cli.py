@@ -12,6 +12,7 @@ import typer
 from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
+from dgmix.watch.command import app as watch
 
 CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(commands)
+app.add_typer(watch, name="watch")
 
 Machines = Annotated[
     list[str] | None, typer.Option("--machine", help="Only this machine type; may be repeated.")

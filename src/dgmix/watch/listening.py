@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from dgmix.errors import DgmixError
 from dgmix.watch.clock import Clock
@@ -37,6 +37,11 @@ class Judging:
     def start(self) -> None:
         """Begin to judge."""
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread that judges is running."""
+        return self._thread.is_alive()
 
     @property
     def backlog(self) -> int:
@@ -153,16 +158,3 @@ class Listener:
         if self._source is not None:
             self._source.close()
             self._source = None
-
-
-def start(listeners: Sequence[Listener], stop: threading.Event) -> list[threading.Thread]:
-    """Start a thread for each listener, and return them."""
-    threads = [
-        threading.Thread(
-            target=each.run, args=(stop,), name=each.machine.settings.name, daemon=True
-        )
-        for each in listeners
-    ]
-    for thread in threads:
-        thread.start()
-    return threads

@@ -137,6 +137,10 @@ class Machine:
         if told:
             self._publish_state()
 
+    def idle(self, steady: float) -> float:
+        """Return the seconds since a window was judged, or since the start; by monotonic time."""
+        return steady - self._judged_at
+
     def skip(self, window: Window) -> None:
         """Count a window that could not be judged in time."""
         self.skipped += 1
