@@ -14,15 +14,15 @@ from dgmix.watch.sources.settings import SimulatedSettings
 SECONDS = 4.0
 CLIPS = 60
 SEED = 0
-SCRIPTS: dict[str, tuple[str, str, list[tuple[str, float]]]] = {
-    "fan": ("Fan, breaks", "fan", [("healthy", 40), ("broken", 60), ("healthy", 80)]),
-    "gearbox": (
-        "Gearbox, changes its condition",
-        "gearbox",
+SEVERITY = 3.0
+SCRIPTS: dict[str, tuple[str, list[tuple[str, float]]]] = {
+    "fan": ("Fan, breaks", [("healthy", 40), ("broken", 60), ("healthy", 80)]),
+    "valve": (
+        "Valve, changes its condition",
         [("healthy", 80), ("condition", 60), ("healthy", 60)],
     ),
-    "slider": ("Slide rail, loses its microphone", "slider", [("healthy", 60), ("lost", 40)]),
-    "valve": ("Valve, healthy", "valve", [("healthy", 3600)]),
+    "slider": ("Slide rail, loses its microphone", [("healthy", 60), ("lost", 40)]),
+    "gearbox": ("Gearbox, healthy", [("healthy", 3600)]),
 }
 
 
@@ -35,7 +35,8 @@ def demo_settings(folder: Path, port: int = 8765) -> WatchSettings:
             "detector": str(folder / f"{name}.dgmix"),
             "source": {
                 "type": "simulated",
-                "machine": machine,
+                "machine": name,
+                "severity": SEVERITY,
                 "clip_seconds": SECONDS,
                 "seed": SEED,
                 "script": script,
@@ -44,7 +45,7 @@ def demo_settings(folder: Path, port: int = 8765) -> WatchSettings:
             "window": {"settle": 0},
             "rule": {"windows": 3, "of": 4, "clear_after": 3},
         }
-        for name, (title, machine, script) in SCRIPTS.items()
+        for name, (title, script) in SCRIPTS.items()
     ]
     values = {"site": "demo", "state": str(folder / "state"), "machines": machines}
     page = {"port": port}
@@ -62,17 +63,15 @@ def prepare(folder: Path, clips: int = CLIPS) -> None:
     from dgmix.watch.sources.simulated import RATE
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (_, machine, _) in SCRIPTS.items():
+    for name in SCRIPTS:
         path = folder / f"{name}.dgmix"
         if path.exists():
             continue
         print(f"{name}: learning from {clips} healthy recordings", file=sys.stderr)
-        own = SimulatedSettings(type="simulated", machine=machine, seed=SEED)
+        own = SimulatedSettings(type="simulated", machine=name, seed=SEED)
         recordings = [
             np.asarray(
-                samples_of(
-                    PlannedClip(machine, own.section, 0, number), SEED, round(RATE * SECONDS)
-                )
+                samples_of(PlannedClip(name, own.section, 0, number), SEED, round(RATE * SECONDS))
             )
             for number in range(clips)
         ]

@@ -91,15 +91,20 @@ def plan(
                 yield PlannedClip(machine, section, group, index)
 
 
-def samples_of(clip: PlannedClip, seed: int, samples: int) -> Samples:
-    """Return what the microphone records of a planned clip, float32 (sample,) within ±1."""
+def samples_of(clip: PlannedClip, seed: int, samples: int, severity: float = 1.0) -> Samples:
+    """Return what the microphone records of a planned clip, float32 (sample,) within ±1.
+
+    `severity` makes the fault of an anomalous clip so many times worse than a data set has it.
+    """
     place = (seed, MACHINES.index(clip.machine), clip.section)
     rng = np.random.default_rng([*place, clip.group, clip.index])
     machine, condition = DATA_SHEET[clip.machine], clip.condition
     unit = _unit(clip.machine, place, condition.text("car", "id"))
     hall = _hall(place, condition.text("m-n", "f-n", "noise"))
     path = _path(place, condition.text("loc", "panel", "mic"))
-    wear = draw_wear(machine.faults, machine.severity, GROUPS[clip.group][2] == "anomaly", rng)
+    faulty = GROUPS[clip.group][2] == "anomaly"
+    scale = machine.severity * (severity if faulty else 1.0)
+    wear = draw_wear(machine.faults, scale, faulty, rng)
     sound = heard(machine.sound(unit, condition, wear, samples, rng), path, rng)
     noise = machine.noise + NOISE_LEVELS.get(condition.text("n-lv"), 0.0)
     level = np.float32(amplitude(noise + rng.normal(0, NOISE_SPREAD)))

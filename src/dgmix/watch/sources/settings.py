@@ -93,6 +93,7 @@ class SimulatedSettings(_Source):
     section: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
     clip_seconds: Positive = 10.0
+    severity: Positive = Field(1.0, description="of its fault; 1 is as data sets have it")
     script: list[tuple[Literal["healthy", "broken", "condition", "lost"], Positive]] = Field(
         default=[("healthy", 3600.0)], description="what it does, and for how many seconds; again"
     )

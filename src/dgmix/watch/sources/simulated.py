@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from dgmix.data.simulate.clips import GROUPS, PlannedClip, samples_of
+from dgmix.data.simulate.conditions import section_shift
 from dgmix.watch.clock import Clock
 from dgmix.watch.sound import Samples
 from dgmix.watch.sources.base import StreamError
@@ -50,7 +51,7 @@ class SimulatedStream:
         self._number += 1
         samples = round(RATE * self._settings.clip_seconds)
         clip = planned(self._settings, phase, self._number)
-        return samples_of(clip, self._settings.seed, samples)
+        return samples_of(clip, self._settings.seed, samples, self._settings.severity)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -68,4 +69,7 @@ class SimulatedStream:
 def planned(settings: SimulatedSettings, phase: str, number: int) -> PlannedClip:
     """Return the clip that a simulated machine makes in a phase of its script."""
     group = GROUPS.index(PLAYED[phase])
+    if phase == "condition":  # always the same one of several
+        kinds = len(section_shift(settings.machine, settings.section).target)
+        number = number * kinds + kinds - 1
     return PlannedClip(settings.machine, settings.section, group, number)

@@ -24,7 +24,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 MOST_FAILURES, FAILURE_SECONDS = 10, 60.0
 HEADERS = {
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
+    b"referrer-policy": b"same-origin",
     b"x-frame-options": b"DENY",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",

@@ -167,7 +167,7 @@ class Pages:
 
         nonce = secrets.token_urlsafe(16)
         policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; "
+            f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; "
             "base-uri 'none'; frame-ancestors 'none'"
         )
         text = self._templates.get_template("login.html.j2").render(problem=problem, nonce=nonce)

@@ -36,6 +36,7 @@ class PageServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((page.host, page.port))
+            self._socket.listen()
         except OSError as error:
             self._socket.close()
             raise InputError(
