@@ -27,6 +27,7 @@ from dgmix.cli_detector import (
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
 from dgmix.streams import prepare_streams
+from dgmix.watch.command import app as watch
 
 CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 app.add_typer(dcase_commands)
 app.add_typer(commands)
+app.add_typer(watch, name="watch")
 
 
 def main() -> None:
