@@ -34,6 +34,8 @@ RawViewName = Literal[
     "logmel-change",
     "logmel-steadiness",
     "logmel-rhythm",
+    "cepstrum",
+    "cepstrum",
     "level-course",
 ]
 ViewName = Literal["dgmix", RawViewName]

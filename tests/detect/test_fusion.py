@@ -25,7 +25,8 @@ def deviations(distances: Floats, pool: Floats) -> Floats:
         mean = sum(others) / len(others)
         squares = sum((value - mean) ** 2 for value in others)
         prior = PRIOR_COUNT * PRIOR_DEVIATION**2
-        found.append((np.log(own) - mean) / ((squares + prior) / (len(others) + PRIOR_COUNT)) ** 0.5)
+        found.append((np.log(own) - mean) / ((squares + prior) / (len(others) + PRIOR_COUNT)) **
+        0.5)
     return np.array(found)
 
 
@@ -65,8 +66,8 @@ def test_pieces_of_one_recording_weigh_as_much_as_one(seed: int, views: int, cou
     found = joint_scores(own, np.repeat(beside, 3, axis=2), np.full(3 * count, 1 / 3))
     np.testing.assert_allclose(found[0], expected[0])
     np.testing.assert_allclose(found[1][:, ::3], expected[1])
-    units = [Units(healthy, np.ones(count)), Units(np.repeat(healthy, 3, 1), np.full(3 * count, 1 / 3))]
-    np.testing.assert_allclose(units[0].deviations(own), units[1].deviations(own))
+    units = [Units(healthy, np.ones(count)), Units(np.repeat(healthy, 3, 1), np.full(3 * count, 1 /
+    3))] np.testing.assert_allclose(units[0].deviations(own), units[1].deviations(own))
 
 
 @given(SEEDS, st.integers(2, 4), st.integers(1, 12))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 TINY = 1e-12
 PRIOR_COUNT = 5.0
-PRIOR_DEVIATION, PART_DEVIATION = 0.15, 0.5
+PRIOR_DEVIATION, PART_DEVIATION = 0.1, 0.5
 POWER = 4
 Floats = NDArray[np.float64]
 

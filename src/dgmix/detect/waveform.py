@@ -23,6 +23,7 @@ from dgmix.detect.scorers import JointScorer
 from dgmix.detect.scorers.kriging import LEAST, Kriging
 from dgmix.detect.scorers.nearest import Nearest
 from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
+from dgmix.detect.views.cepstrum import cosines
 from dgmix.detect.views.course import TENTHS
 from dgmix.detect.views.levels import LEAST_CHANGE
 from dgmix.detect.views.rhythm import RHYTHM_FRAMES, band_groups, hann, modulation_bands
@@ -283,7 +284,7 @@ class WaveformVerdict(nn.Module):
         vectors = []
         for view in self.views:
             if view != LEARNED:
-                scale = torch.from_numpy(RAW_VIEWS[view].scale(self.sizes[view])).double()
+                scale = torch.from_numpy(RAW_VIEWS[view].scale(self.sizes[view]))
                 vectors.append((STATISTICS[view](levels) * scale).float()[None])
             elif embeddings is not None:
                 whole = self.pool == "mean-embedding"
@@ -323,6 +324,16 @@ def steadiness(levels: Tensor) -> Tensor:
     deviation = (centred.square().sum(0) / count).sqrt()
     level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
     return level
+
+
+def cepstrum(levels: Tensor) -> Tensor:
+    """Return what `dgmix.detect.views.cepstrum.cepstrum` does of levels (frame, mel)."""
+    coefficients = levels @ torch.from_numpy(cosines(levels.shape[1])).T
+    steps = coefficients[1:] - coefficients[:-1]
+    count = torch.sym_max(levels.shape[0] - 1, 1)  # type: ignore[no-untyped-call]
+    centred = steps - steps.sum(0) / count
+    deviation = (centred.square().sum(0) / count).sqrt()
+    return torch.cat([coefficients.mean(0), coefficients.std(0, correction=0), deviation])
 
 
 def course(levels: Tensor) -> Tensor:
@@ -367,6 +378,7 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-change": change,
     "logmel-steadiness": steadiness,
     "logmel-rhythm": rhythm,
+    "cepstrum": cepstrum,
     "level-course": course,
 }
 

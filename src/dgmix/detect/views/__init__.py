@@ -22,6 +22,7 @@ from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
+from dgmix.detect.views.cepstrum import cepstrum
 from dgmix.detect.views.course import course
 from dgmix.detect.views.levels import Levels, change, floor, mean, peak, q90, steadiness
 from dgmix.detect.views.rhythm import rhythm
@@ -64,15 +65,16 @@ class Kernel:
 class RawView:
     """How to describe the levels (frame, mel) of a clip by a vector (dim,).
 
-    `in_words` is what of a sound it tells. `scale` returns the factors (dim,) of a number of
-    dimensions: one over a typical deviation of healthy clips. The vector is cut in `parts` of equal
-    size, each compared by itself with `kernel`. As a baseline the vector, without factors, is
+    `in_words` is what of a sound it tells. `spreads` are typical deviations of healthy clips, from
+    the first number to the last, with straight lines between them; they are what simulated machines
+    show, and the same for all machines. The vector is cut in `parts` of equal
+    size, each compared by itself with `kernel`. As a baseline the vector itself is
     standardised over the training clips or not.
     """
 
     describe: Callable[[Levels], Levels]
     in_words: str
-    scale: Callable[[int], NDArray[np.floating]]
+    spreads: tuple[float, ...]
     kernel: Kernel = Kernel()
     parts: int = 1
     standardize: bool = False
@@ -81,6 +83,11 @@ class RawView:
         """Return the vector (dim,) whose distances are compared, of levels (frame, mel)."""
         values = self.describe(levels)
         return np.asarray(values * self.scale(len(values)), np.float32)
+
+    def scale(self, size: int) -> NDArray[np.float64]:
+        """Return the factors (dim,) of a vector of this size, one over the spreads."""
+        places = np.linspace(0, len(self.spreads) - 1, size)
+        return 1 / np.interp(places, np.arange(len(self.spreads)), self.spreads)
 
     def __call__(
         self, training: MelBank, test: MelBank
@@ -101,22 +108,18 @@ def logmel(mel: NDArray[np.float32]) -> Levels:
     return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
 
 
-def _alike(deviation: float) -> Callable[[int], NDArray[np.floating]]:
-    """Return the scale of a view whose numbers all deviate by so much."""
-    return lambda size: np.full(size, 1 / deviation)
-
-
-SMOOTH = Kernel(2.0, 0.5)
-
+RIDGE = Kernel(2.0, 0.5)
+COURSE = (1.98, 1.94, 1.84, 1.67, 3.07, 1.68, 0.52, 0.18, 2.59, 0.25)
 RAW_VIEWS = {
-    "logmel-mean": RawView(mean, "mean level", _alike(1), SMOOTH),
-    "logmel-q90": RawView(q90, "louder moments", _alike(1), SMOOTH),
-    "logmel-max": RawView(peak, "peaks", _alike(1), SMOOTH, parts=4, standardize=True),
-    "logmel-min": RawView(floor, "quietest moments", _alike(1), SMOOTH),
-    "logmel-change": RawView(change, "roughness", _alike(1)),
-    "logmel-steadiness": RawView(steadiness, "roughness", _alike(1)),
-    "logmel-rhythm": RawView(rhythm, "rhythm", _alike(1), SMOOTH),
-    "level-course": RawView(course, "loudness over time", _alike(1)),
+    "logmel-mean": RawView(mean, "mean level", (2.0, 1.6), RIDGE),
+    "logmel-q90": RawView(q90, "louder moments", (2.2, 1.7), RIDGE),
+    "logmel-max": RawView(peak, "peaks", (2.6, 3.8), RIDGE, parts=4, standardize=True),
+    "logmel-min": RawView(floor, "quietest moments", (2.6, 2.2), RIDGE),
+    "logmel-change": RawView(change, "roughness", (0.55, 0.7)),
+    "logmel-steadiness": RawView(steadiness, "steadiness", (0.55, 1.0)),
+    "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0), RIDGE),
+    "cepstrum": RawView(cepstrum, "shape of its spectrum", (2.0,), RIDGE),
+    "level-course": RawView(course, "loudness over time", COURSE),
 }
 
 
