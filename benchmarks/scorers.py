@@ -28,9 +28,9 @@ from dgmix.detect.baselines import nearest_scores
 from dgmix.detect.conformal import ROUNDING
 from dgmix.detect.scorers import SCORERS
 from dgmix.detect.views import RAW_VIEWS
+from dgmix.evaluate.formats import markdown_table, shown
 from dgmix.evaluate.intervals import resample
 from dgmix.evaluate.scores import SCHEMA
-from dgmix.evaluate.tables import markdown_table, shown
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     **{name: {"scorer": name} for name in SCORERS},

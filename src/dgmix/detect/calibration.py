@@ -95,7 +95,8 @@ class Promise:
         """Return scores and p-values (query,) of queries, and their deviations (query, view).
 
         `own` (row, query) are their distances, `healthy` (row, query, clip) those of the healthy
-        clips beside each query; the clips chosen (clip,) have votes, all by default.
+        clips beside each query; the clips chosen (clip,) have votes, all by default. Of a single
+        row the score is the distance, unless the healthy clips have fewer others to be measured by.
         """
         scale = self.scale(chosen)
         own_logs, logs = logarithms(own), logarithms(healthy)
@@ -109,7 +110,8 @@ class Promise:
         if not self.count:
             return scores, np.ones(len(scores)), by_view
         voting = ranked[:, :-1] if chosen is None else ranked[:, :-1][:, chosen]
-        scores = scale.confined(scores, rank_p_values(ranked[:, -1], voting, scale.votes))
+        exact = rank_p_values(ranked[:, -1], voting, scale.votes)
+        scores = (scale.limited if len(own) == 1 else scale.confined)(scores, exact)
         return scores, scale.p_values(scores), by_view
 
 

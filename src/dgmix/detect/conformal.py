@@ -67,9 +67,16 @@ class Scale:
 
         The p-value of the result is the smallest level of the scale that is at least `p_values`.
         """
-        level = (self.levels[None, :] >= p_values[:, None] - ROUNDING).sum(1) - 1
         least, most = self.bounds
+        level = self._level(p_values)
         return np.clip(scores, least[level], most[level])
+
+    def limited(self, scores: Floats, p_values: Floats) -> Floats:
+        """Return scores (query,), lowered where they would have less than `p_values` (query,)."""
+        return np.minimum(scores, self.bounds[1][self._level(p_values)])
+
+    def _level(self, p_values: Floats) -> NDArray[np.int64]:
+        return np.asarray((self.levels[None, :] >= p_values[:, None] - ROUNDING).sum(1) - 1)
 
     @cached_property
     def bounds(self) -> tuple[Floats, Floats]:

@@ -102,8 +102,9 @@ class Verdict(nn.Module):
         reached = (ranked[:-1] >= ranked[-1] - EQUAL).double()
         exact = (1 + self.votes[:-1] @ reached) / self.votes.sum()
         level = (self.levels >= exact - ROUNDING).sum() - 1
-        score = torch.minimum(torch.maximum(score, self.lower[level]), self.upper[level])
-        return score, self.levels[level]
+        least = score if len(own) == 1 else self.lower[level]
+        score = torch.minimum(torch.maximum(score, least), self.upper[level])
+        return score, self.levels[(self.upper < score).sum()]
 
     def _combined(self, logs: Tensor) -> Tensor:
         """Return what `view_deviations` and `combined` do of logarithms (row, point)."""
