@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
     from dgmix.errors import DgmixError, InputError
     from dgmix.evaluate import evaluate_scores
+    from dgmix.evaluate.comparison import compare_scores
     from dgmix.evaluate.report import write_report
     from dgmix.evaluate.report.listening import write_listening_report
     from dgmix.pipeline import run
@@ -28,6 +29,7 @@ _HOME = {
     "DgmixError": "errors",
     "InputError": "errors",
     "Recipe": "config",
+    "compare_scores": "evaluate.comparison",
     "download": "data.download",
     "evaluate_scores": "evaluate",
     "inspect": "data.inspect",
@@ -43,6 +45,7 @@ __all__ = [
     "DgmixError",
     "InputError",
     "Recipe",
+    "compare_scores",
     "download",
     "evaluate_scores",
     "inspect",

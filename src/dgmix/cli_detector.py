@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -12,6 +13,7 @@ import typer
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
+from dgmix.streams import is_stream
 
 Promise: TypeAlias = Literal["known", "new", "both"]
 
@@ -101,6 +103,9 @@ def fit(
     given = healthy_sounds(healthy, settings)
     given = given.named_by("recordings", recordings_from)
     given = given.named_by("conditions", conditions_from)
+    given = given.usable(settings, cache, os.cpu_count() or 1)
+    for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
+        say(line)
     device = chosen_device(device)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     save_detector(fitted, output)
@@ -124,7 +129,9 @@ def score(
         Literal["name", "score"], typer.Option(help="score: the highest first, at the end.")
     ] = "name",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a CSV file; - is standard output.")
+    ] = None,
     ray: Ray = None,
     domain: Domain = None,
 ) -> None:
@@ -140,6 +147,8 @@ def score(
         check_output(csv, ".csv", list(map(Path, recordings)))
     fitted = load_detector(detector)
     given = named_sounds(recordings, fitted.sections)
+    for line in given.left_out:
+        say(f"left out: {line}")
     if section is not None:
         fitted.check_section(section)
         given = given.relabelled(sections=[section] * len(given))
@@ -153,7 +162,7 @@ def score(
         promise=promise,
         condition=condition_named(condition, domain),
         by_score=sort == "score",
-        summary_on=sys.stderr if as_json else sys.stdout,
+        summary_on=sys.stderr if as_json or (csv and is_stream(csv)) else sys.stdout,
         quiet=csv is None and sys.stdout.isatty() and sort == "name",
         ray=ray,
     )

@@ -129,6 +129,7 @@ def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network
     """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips
+    from dgmix.evaluate.decisions import decide, write_decisions
     from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
 
@@ -143,6 +144,7 @@ def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network
         write_embeddings(unit.folder, embed_clips(recipe, network, test.bank))
     scored = test.scored(test.judged(fitted))
     write_submission(unit.folder, scored)
+    write_decisions(unit.folder, decide(scored, fitted.decision_scores, known.sections))
     write_scores(unit.folder / "scores.csv", scored)
 
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from dgmix.config import Recipe, load_recipe
 from dgmix.detect import bundle, learn
-from dgmix.detect.fitted import ALL, FittedDetector
+from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY, Judgement, Promise
 from dgmix.detect.localize import Localization, localize
 from dgmix.detect.recordings import Sounds, check_one_each
@@ -178,12 +178,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
 
         Infinite for those that do not calibrate.
         """
-        fitted = self._fitted()
-        scores = np.full(len(fitted.memory.clips), np.inf)
-        for section in fitted.sections:
-            of = np.array([section in (ALL, each) for each in fitted.memory.clips.sections])
-            scores[of] = fitted.healthy_scores(section)
-        return scores
+        return self._fitted().decision_scores
 
     @property
     def threshold_(self) -> float:

@@ -99,6 +99,18 @@ class FittedDetector:
         """Return the healthy scores that clips of `section` are judged by."""
         return self._comparison(section)[1]
 
+    @cached_property
+    def decision_scores(self) -> NDArray[np.float64]:
+        """The score (clip,) of each healthy clip against the others of its section.
+
+        Infinite for those that do not calibrate.
+        """
+        scores = np.empty(len(self.memory.clips))
+        for section in self.sections:
+            of = np.array([section in (ALL, each) for each in self.memory.clips.sections])
+            scores[of] = self.healthy_scores(section)
+        return scores
+
     def comparison(self, section: str = ALL) -> Comparison:
         """Return the healthy clips that clips of `section` are compared with."""
         return self._comparison(section)[0]

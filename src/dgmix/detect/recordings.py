@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -13,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
-from dgmix.audio.cache import FeatureStore, default_folder, in_order
+from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
 from dgmix.audio.io import load
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
+from dgmix.files import printable
+from dgmix.progress import say
 from dgmix.workers import single_threaded_torch, torch_threads
 
 Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
+COLUMNS = ("names", "items", "sections", "domains", "recordings", "conditions")
 TOGETHER_FRAMES = 10_000
 SHARD = 60  # recordings; features of two shards are never computed with together
 
@@ -31,7 +35,9 @@ class Sounds:
     """Recordings by name: clips of a data set, open files, or signals (sample,) in memory.
 
     `recordings` name what was recorded together and `conditions` the operating condition; where
-    they are empty, each is a recording by itself, and its condition is its domain.
+    they are empty, each is a recording by itself, and its condition is its domain. `notes` are
+    sentences on how names were understood, `left_out` lines on files that are not among them, with
+    the reason.
     """
 
     names: list[str]
@@ -40,6 +46,8 @@ class Sounds:
     domains: list[str]
     recordings: list[str]
     conditions: list[str]
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -67,7 +75,48 @@ class Sounds:
             store.add(paths, jobs)
             bank = store.open(paths)
         self.refuse_silent(bank)
+        self.say_notes(bank)
         return bank
+
+    def usable(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> Sounds:
+        """Return those of these files that can be learned from; why others cannot is `left_out`.
+
+        Their features are then in `cache`, or else in the user's cache folder. Raises `InputError`
+        when none can be used.
+        """
+        store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
+        unreadable: dict[str, InputError] = {}
+        try:
+            store.add(self.paths, jobs)
+        except UnreadableError as error:
+            unreadable = error.reasons
+        lines, kept = [], []
+        for place, path in enumerate(map(os.path.abspath, self.paths)):
+            if reason := unreadable.get(path):
+                lines.append(str(reason).replace(path, self.names[place], 1))
+            elif self.select([place]).silent(store.open([path])):
+                lines.append(str(_silent(self.names[place])))
+            else:
+                kept.append(place)
+        if not kept:
+            raise InputError(f"{lines[0]}; none of {len(lines)} recordings can be learned from")
+        return replace(self.select(kept), left_out=(*self.left_out, *map(printable, lines)))
+
+    def silent(self, bank: MelBank) -> list[int]:
+        """Return which of these recordings have features in which nothing is heard."""
+        from dgmix.audio.features import FLOOR
+
+        return [
+            index
+            for index in range(len(self))
+            if not any((block > FLOOR).any() for block in bank.blocks(index))
+        ]
+
+    def say_notes(self, bank: MelBank) -> None:
+        """Print what is missing of recordings, or what their headers say wrongly."""
+        for name, note in zip(self.names, bank.notes, strict=True):
+            if note:
+                say(f"{name}: {note}")
 
     def refuse_silent(self, bank: MelBank) -> None:
         """Raise `InputError` for the first file in whose features nothing is heard.
@@ -75,11 +124,9 @@ class Sounds:
         Beside silence all other differences between healthy recordings would look small. (Arrays
         are taken as they are: scikit-learn's own checks have some of a single sample.)
         """
-        from dgmix.audio.features import FLOOR
-
-        for index, (name, item) in enumerate(zip(self.names, self.items, strict=True)):
-            if not (isinstance(item, np.ndarray) or (bank[index] > FLOOR).any()):
-                raise InputError(f"{name}: silent; leave it out of what is learned from")
+        for index in self.silent(bank):
+            if not isinstance(self.items[index], np.ndarray):
+                raise _silent(self.names[index])
 
     def relabelled(self, **columns: Sequence[str] | None) -> Sounds:
         """Return these recordings with other columns (recording,), those that are not None.
@@ -116,8 +163,9 @@ class Sounds:
 
     def select(self, chosen: Sequence[int]) -> Sounds:
         """Return the recordings of these numbers."""
-        columns = (getattr(self, each.name) for each in fields(self))
-        return Sounds(*([values[i] for i in chosen] for values in columns))
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        picked = {name: [values[i] for i in chosen] for name, values in columns.items()}
+        return replace(self, **picked)  # type: ignore[arg-type]
 
     def part(self, chosen: slice) -> Sounds:
         """Return some of these recordings."""
@@ -143,21 +191,30 @@ class Sounds:
 
         mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
 
-        def decode(item: Item) -> Half | InputError:
+        notes = [""] * len(self)
+
+        def decode(index: int) -> Half | InputError:
+            item = self.items[index]
             try:
-                return half_mel(_signal(item, recipe), mel)
+                if isinstance(item, np.ndarray):
+                    return half_mel(item, mel)
+                source = item.path if isinstance(item, Clip) else item
+                notes[index], features = features_of(source, recipe.audio, mel)
             except InputError as error:
                 return error
+            return features
 
         first = 0
         bank: MelBank | InputError
-        decoded_ahead = in_order(decode, self.items, max(2, torch_threads()))
+        decoded_ahead = in_order(decode, range(len(self)), max(2, torch_threads()))
         with single_threaded_torch(), closing(decoded_ahead) as decoded:
-            for found in _together(decoded):
-                if isinstance(found, InputError):
-                    last, bank = first + 1, found
+            for features in _together(decoded):
+                if isinstance(features, InputError):
+                    last, bank = first + 1, features
                 else:
-                    last, bank = first + len(found), MelBank(found, recipe.features.n_mels)
+                    last = first + len(features)
+                    bank = MelBank(features, recipe.features.n_mels, notes=notes[first:last])
+                    self.part(slice(first, last)).say_notes(bank)
                 yield self.part(slice(first, last)), bank
                 first = last
 
@@ -169,8 +226,12 @@ class Sounds:
             yield part, bank
 
 
+def _silent(name: str) -> InputError:
+    return InputError(f"{name}: silent; leave it out of what is learned from")
+
+
 def of_clips(clips: Manifest) -> Sounds:
-    """Return the clips of a data set."""
+    """Return the clips of a data set, with what is noted of it."""
     return Sounds(
         [clips.shown_path(clip) for clip in clips],
         list(clips),
@@ -178,6 +239,8 @@ def of_clips(clips: Manifest) -> Sounds:
         [clip.domain for clip in clips],
         [clip.recording for clip in clips],
         [clip.operating_condition for clip in clips],
+        clips.notes,
+        clips.left_out,
     )
 
 

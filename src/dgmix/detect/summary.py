@@ -26,7 +26,7 @@ def summary(fitted: FittedDetector) -> Summary:
     """
     clips = fitted.memory.clips
     pairs = set(zip(clips.sections, clips.recordings, strict=True))
-    scores = np.sort(np.concatenate([fitted.healthy_scores(each) for each in fitted.sections]))
+    scores = np.sort(fitted.decision_scores)
     count = fitted.count("known")
     rate = fitted.rate() if count else 1.0
     limits = {name or "all": fitted.calibration(name).threshold(rate) for name in fitted.sections}
@@ -153,10 +153,7 @@ def odd_recordings(fitted: FittedDetector, names: Sequence[str]) -> str:
     clips = fitted.memory.clips
     if len(fitted.views) == 1 or min(Counter(clips.sections).values()) < ENOUGH:
         return ""
-    scores = np.empty(len(clips))
-    for section in fitted.sections:
-        of = np.array([section in ("", each) for each in clips.sections])
-        scores[of] = fitted.healthy_scores(section)
+    scores = fitted.decision_scores
     far = [int(index) for index in np.argsort(-scores) if ODD_SCORE < scores[index] < np.inf]
     if not far:
         return ""

@@ -58,7 +58,12 @@ class Kriging:
         solved = columns @ self.inverse
         variances = np.maximum(self.nugget - (columns * solved).sum(1), LEAST)
         healthy = [
-            self._as_distance(each.beside(solved[:, :-1], variances)) for each in self.blocks
+            self._as_distance(
+                each.beside(solved[:, :-1], variances)
+                if each.several
+                else 2 * (between + self.nugget)  # predicted from the query alone
+            )
+            for each in self.blocks
         ]
         return self._as_distance(variances), healthy, between
 
@@ -105,16 +110,12 @@ class Blocks:
         return np.asarray(self._groups[:, None] == self._groups, np.float64)
 
     def beside(self, solved: Floats, variances: Floats) -> Floats:
-        """Return the variances (query, clip) when each query joins the healthy clips.
+        """Return the variances (query, clip) when each query joins the clips of several groups.
 
         `solved` (query, clip) are inverse · b, `variances` (query,) those of the queries.
         """
         if self.singles:
             return np.asarray(1 / (1 / self.alone + solved**2 / variances[:, None]))
-        if not self.several:
-            outer = solved[:, :, None] * solved[:, None]
-            updated = self._inverse + outer / variances[:, None, None]
-            return np.asarray(np.diagonal(np.linalg.inv(updated), axis1=1, axis2=2))
         moved = solved @ self.inverses
         sums = (solved * moved) @ self.together
         return np.asarray(self.alone - moved**2 / (variances[:, None] + sums))
