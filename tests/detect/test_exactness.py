@@ -11,7 +11,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from clouds import Cloud, Floats, clouds, fitted, judged, pieces, single, windowed
+from clouds import (
+    Cloud,
+    Floats,
+    clouds,
+    draw_points,
+    fitted,
+    judged,
+    pieces,
+    single,
+    windowed,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +55,15 @@ def test_of_any_clips_no_more_have_a_small_p_than_promised(cloud: Cloud, scorer:
     p_values = each_in_turn(cloud, cloud.settings(scorer=scorer))
     assert_promised(p_values, np.ones(len(cloud)))
     assert (p_values >= 1 / len(cloud) - EPSILON).all()
+
+
+def test_ties_that_rounding_tells_apart_keep_the_promise() -> None:
+    """On one line, at distances far above the nugget, kriging loses half of its digits."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        line = draw_points(rng, 13, 1, "grid")
+        cloud = single(line, rng.standard_t(2, size=(13, 64)) * (seed % 4))
+        assert_promised(each_in_turn(cloud, cloud.settings(scorer="kriging")), np.ones(13))
 
 
 @few
