@@ -69,6 +69,14 @@ def test_names_have_to_differ(years: list[Path], quick: Recipe, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_machines_are_in_every_set_or_nothing_is_done(
+    years: list[Path], quick: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="there is no machine 'bandsaw'"):
+        run_several(quick, years[::-1], tmp_path / "run", machines=["bandsaw"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_of_one_data_set_is_left_alone(
     years: list[Path], quick: Recipe, tmp_path: Path
 ) -> None:

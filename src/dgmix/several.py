@@ -1,4 +1,4 @@
-"""`dgmix run` on several data sets, the years of DCASE say: a run of each, and one table over all."""
+"""`dgmix run` on several data sets, the years of DCASE say: a run of each, and one table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dgmix.config import Recipe
+from dgmix.data import load_manifest
 from dgmix.errors import InputError
 from dgmix.files import make_folder, write_text
-from dgmix.pipeline import run
+from dgmix.pipeline import chosen_machines, run
 
 TABLE = "years.md"
 
@@ -26,23 +27,26 @@ def run_several(
 
     Each run has the name of its data set, `output/dcase2023` say; `years.md` beside them is the
     table over all. `options` are those of `dgmix.pipeline.run`, which each run is. What an earlier
-    call finished is kept. Raises what `run` raises, and `InputError` where two have one name.
+    call finished is kept. Raises what `run` raises, and `InputError` where two have one name; every
+    data set is seen to have the machines that are wanted before anything is done.
     """
     names = data_names(data)
+    for each in data:
+        chosen_machines(load_manifest(each), options.get("machines", ()))
     folder = make_folder(output)
     if (folder / "recipe.yaml").exists():
         raise InputError(f"{folder}: holds the run of one data set; give another folder with -o")
     for name, each in names.items():
         run(recipe, each, folder / name, **options)
-    write_text(
-        folder / TABLE, f"# Official score of each data set\n\n{table(folder, list(names))}\n"
-    )
+    title = "# Official score of each data set, in %"
+    write_text(folder / TABLE, f"{title}\n\n{table(folder, list(names))}\n")
     return folder
 
 
 def data_names(data: Sequence[str | Path]) -> dict[str, str | Path]:
-    """Return data sets by the names of their folders or files; `InputError` if one is not unique."""
-    names = [Path(os.path.abspath(each)).stem for each in data]  # noqa: PTH100 - links count
+    """Return data sets by name: that of their folder or file. `InputError` if two have one."""
+    paths = [Path(os.path.abspath(each)) for each in data]  # noqa: PTH100 - links count
+    names = [path.name.removesuffix(".csv") for path in paths]
     for name, number in Counter(names).items():
         if number > 1:
             raise InputError(
