@@ -200,7 +200,6 @@ def cut(path: Path) -> None:
 
 BROKEN = {
     "not audio": lambda path: path.write_text("These are words, and words do not hum.\n"),
-    "truncated": cut,
     "zero length": lambda path: path.write_bytes(b""),
     "no samples": lambda path: write_sound(path, []),
     "NaN samples": lambda path: write_sound(path, [0.1, np.nan, 0.2]),
@@ -214,8 +213,19 @@ def test_a_broken_recording_is_one_sentence_that_names_it(
 ) -> None:
     broken = pump(tmp_path / "pump") / "broken.wav"
     BROKEN[kind](broken)
-    assert_one_sentence(run_on(tmp_path / "pump"), 2, f"{broken}: ")
+    done = run_on(tmp_path / "pump")
+    assert done.status == 2
+    (sentence,) = [line for line in done.err.splitlines() if not line.startswith("decoding: ")]
+    assert sentence.startswith(f"dgmix: {broken}: ")
     assert not (tmp_path / "run/recipe.yaml").exists()
+
+
+def test_a_recording_cut_short_is_used_and_named(run_on: Command, tmp_path: Path) -> None:
+    short = pump(tmp_path / "pump") / "short.wav"
+    cut(short)
+    done = run_on(tmp_path / "pump")
+    assert done.status == 0
+    assert f"{short}: incomplete: 0.75 of 1.00 s are there" in done.err.splitlines()
 
 
 def test_a_missing_an_empty_and_a_wrong_place_are_one_sentence(
@@ -277,7 +287,11 @@ def test_an_unreadable_folder_is_one_sentence(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", scan)
-        assert_one_sentence(run_on(data), 2, data / "test", "permission denied")
+        done = run_on(data)
+        assert done.status == 2
+        first, last = done.err.splitlines()
+        assert first.startswith(f"left out: {data / 'test'}: permission denied")
+        assert last.startswith(f"dgmix: {data}: no test clips of machine")
     monkeypatch.setattr(os, "access", may)
     assert_one_sentence(run_on(data), 2, f"'{data}' is not readable")
 

@@ -70,7 +70,7 @@ NEEDS = {  # other settings of the same group without which one does nothing
 }
 OPTIMIZERS = {
     AdamWSettings: {"name": "adamw", "lr": 0.01},
-    LarsSettings: {"name": "lars", "lr": 0.8, "lr_batch_size": 8},
+    LarsSettings: {"name": "lars", "lr": 0.1, "lr_batch_size": 8},
 }
 Observe = Callable[..., dict[str, Any]]
 

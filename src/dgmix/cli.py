@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,9 +13,21 @@ import typer
 
 from dgmix.cli_dcase import Jobs, Machines
 from dgmix.cli_dcase import commands as dcase_commands
-from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
+from dgmix.cli_detector import (
+    Cache,
+    Changes,
+    Condition,
+    Device,
+    Domain,
+    PromiseName,
+    Ray,
+    commands,
+    condition_named,
+)
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
+from dgmix.streams import prepare_streams
+from dgmix.watch.command import app as watch
 
 CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
@@ -28,19 +42,26 @@ app = typer.Typer(
 
 app.add_typer(dcase_commands)
 app.add_typer(commands)
+app.add_typer(watch, name="watch")
 
 
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
+    prepare_streams()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
         status = app(arguments, prog_name="dgmix", standalone_mode=False)
+        sys.stdout.flush()
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
     except MISUSE as error:
         what = error.format_message().rstrip(".")
         _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
+    except OSError as error:
+        _end_output()
+        reason = (error.strerror or str(error)).lower()
+        _fail(error, f"{error.filename or 'standard output'}: {reason}", 1, debug)
     except Exception as error:
         reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         _fail(error, f"{reason}; --debug shows where", 1, debug)
@@ -55,6 +76,14 @@ def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn
         traceback.print_exception(error)
     print(f"dgmix: {sentence}", file=sys.stderr)
     sys.exit(status)
+
+
+def _end_output() -> None:
+    """Let Python not try once more, at its end, to write what could not be written."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _show_version(wanted: bool) -> None:
@@ -125,8 +154,6 @@ def run(
     ray: Ray = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
-    import os
-
     from dgmix.model.distributed import launched
 
     options: dict[str, Any] = {
@@ -176,10 +203,10 @@ def report(
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Of the verdicts; the detector's by default.")
     ] = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Operating condition of the recordings, where known.")
-    ] = None,
+    promise: PromiseName = None,
+    condition: Condition = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
+    domain: Domain = None,
 ) -> None:
     """Write the HTML report of a run or of scores, or one of scored recordings to listen to."""
     if not recordings:
@@ -191,17 +218,19 @@ def report(
         return
     output = output or Path("report.html")
     from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import named_sounds
+    from dgmix.detect.sources import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report
 
     check_output(output, ".html")
+    loaded = Detector.load(of)
     written = write_listening_report(
-        Detector.load(of),
-        named_sounds(recordings),
+        loaded,
+        named_sounds(recordings, loaded.fitted_.sections),
         output,
         healthy=healthy,
         false_alarm_rate=false_alarm_rate,
-        domain=domain,
+        promise=promise,
+        condition=condition_named(condition, domain),
         top=top,
         title=of.name,
     )
@@ -223,11 +252,11 @@ def export(
     ] = False,
 ) -> None:
     """Write a detector as an ONNX file, from waveform to verdict."""
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.bundle import load_detector
     from dgmix.detect.export import export_onnx
 
     written = export_onnx(
-        Detector.load(detector),
+        load_detector(detector),
         onnx,
         name=detector.stem,
         section=section,

@@ -27,7 +27,14 @@ from dgmix.errors import InputError
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 RECIPES = ("published", "default", "learned", "whole-clips", "attributes", "demo", *PRETRAINED)
 RawViewName = Literal[
-    "logmel-mean", "logmel-q90", "logmel-max", "logmel-min", "logmel-change", "logmel-rhythm"
+    "logmel-mean",
+    "logmel-q90",
+    "logmel-max",
+    "logmel-min",
+    "logmel-change",
+    "logmel-steadiness",
+    "logmel-rhythm",
+    "level-course",
 ]
 ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal[
@@ -224,8 +231,8 @@ class DetectSettings(Settings):
     whiten: bool = Field(
         False, description="compare where healthy clips differ alike in all directions"
     )
-    scorer: Literal["knn", "mahalanobis", "density", "gmm"] = Field(
-        "knn", description="a key of `dgmix.detect.scorers.SCORERS`; see docs/scorers.md"
+    scorer: Literal["knn", "kriging", "mahalanobis", "density", "gmm"] = Field(
+        "knn", description="how far a clip is from the healthy ones; see docs/scorers.md"
     )
     neighbors: PositiveInt = Field(1, description="`knn`: the score is the mean distance to k")
     local_neighbors: PositiveInt = Field(
@@ -233,6 +240,12 @@ class DetectSettings(Settings):
     )
     components: PositiveInt = Field(
         2, description="`gmm`: Gaussians, fewer where there are not two references for each"
+    )
+    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5,
+        description="part of the recordings that calibrates where a scorer estimates something "
+        "from the healthy ones (all but `knn` and `kriging` by themselves do), which it "
+        "does from the others",
     )
     per_section: bool = Field(True, description="search the clip's own section only")
     per_domain: bool = Field(
@@ -244,6 +257,25 @@ class DetectSettings(Settings):
     balance_size: Annotated[int, Field(ge=0)] = Field(
         0, description="references of a domain after balancing; 0: of the rarest or commonest"
     )
+
+    @model_validator(mode="after")
+    def _check_kriging(self) -> DetectSettings:
+        if self.scorer == "kriging" and (self.whiten or self.per_domain or self.balance != "none"):
+            raise ValueError("scorer kriging goes without whiten, per_domain and balance")
+        if self.scorer == "kriging" and self.pool != "mean-embedding":
+            raise ValueError("scorer kriging needs pool mean-embedding: one vector of each clip")
+        return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether a view is the embedding of a network."""
+        return "dgmix" in self.views
+
+    @property
+    def estimates(self) -> bool:
+        """Whether more than the distance of two clips decides a score."""
+        direct = self.scorer in ("knn", "kriging")
+        return not direct or self.whiten or self.per_domain or self.balance != "none"
 
 
 class EvaluateSettings(Settings):

@@ -384,13 +384,13 @@ def test_few_recordings_are_in_memory(
     fitted: Detector, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
-    load = recordings.load
+    features_of = recordings.features_of
 
-    def counting(source: Path, settings: object) -> object:
+    def counting(source: Path, *settings: object) -> object:
         decoded.append(source)
-        return load(source, settings)  # type: ignore[arg-type]
+        return features_of(source, *settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recordings, "load", counting)
+    monkeypatch.setattr(recordings, "features_of", counting)
     monkeypatch.setattr(recordings, "TOGETHER_FRAMES", 100)
     asked = sorted(folder.iterdir()) * 20
     most = 0

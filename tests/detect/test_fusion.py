@@ -1,138 +1,130 @@
-"""Scores of several views as one, and which healthy clips excuse a clip, against plain loops."""
+"""Scores of several views as one, against plain loops."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dgmix.detect.fusion import LEAST_SPREAD, as_unusual, excused, fused, left_out, units
-from dgmix.detect.threshold import Calibration
+from dgmix.detect.conformal import votes
+from dgmix.detect.fusion import PRIOR_COUNT, PRIOR_DEVIATION, Units, joint_scores
 
 Floats = NDArray[np.float64]
 SEEDS = st.integers(0, 9999)
 
 
-def random_scores(views: int, clips: int, seed: int = 0, spread: float = 0.3) -> Floats:
+def random_distances(views: int, clips: int, seed: int = 0, spread: float = 0.3) -> Floats:
     return np.random.default_rng(seed).lognormal(1, spread, size=(views, clips))
 
 
-def of_one(scores: Floats, pool: Floats) -> float:
-    """Return how far one clip (view,) is out among a pool (view, clip), in its worst view."""
-    logs = np.log(pool)
-    spread = np.maximum(logs.std(1), LEAST_SPREAD)
-    return float(np.max((np.log(scores) - logs.mean(1)) / spread))
+def deviations(distances: Floats, pool: Floats) -> Floats:
+    """Return distances (view,) in deviations of a pool (view, clip), by definition."""
+    found = []
+    for own, others in zip(distances, np.log(pool), strict=True):
+        mean = sum(others) / len(others)
+        squares = sum((value - mean) ** 2 for value in others)
+        prior = PRIOR_COUNT * PRIOR_DEVIATION**2
+        found.append((np.log(own) - mean) / ((squares + prior) / (len(others) + PRIOR_COUNT)) ** 0.5)
+    return np.array(found)
 
 
-def test_the_largest_view_counts_in_deviations_of_the_healthy_logarithms() -> None:
-    healthy, asked = random_scores(3, 20), random_scores(3, 5, seed=1)
-    expected = [of_one(asked[:, i], healthy) for i in range(5)]
-    np.testing.assert_allclose(fused(asked, healthy, np.ones(20)), expected, rtol=1e-12)
-
-
-def test_the_score_of_one_view_stays_as_it_is() -> None:
-    healthy, ones = random_scores(1, 6), np.ones(6)
-    assert np.array_equal(fused(healthy[:, :3], healthy, ones), healthy[0, :3])
-    assert np.array_equal(excused(healthy, ones), healthy[0])
-    assert np.array_equal(left_out(healthy, ones), healthy[0])
-    assert np.array_equal(
-        as_unusual(healthy[:, :2], healthy, ones), healthy[0] >= healthy[0, :2, None]
-    )
-
-
-@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
+@given(SEEDS, st.integers(1, 6), st.integers(1, 9))
 def test_the_clip_is_among_those_that_the_units_are_made_of(
     seed: int, views: int, count: int
 ) -> None:
-    healthy = random_scores(views, count, seed)
-    asked = random_scores(views, 4, seed + 1, spread=0.8)
-    found = as_unusual(asked, healthy, np.ones(count))
-    for i in range(4):
-        pool = np.column_stack([healthy, asked[:, i]])
-        own = of_one(asked[:, i], pool)
-        assert found[i].tolist() == [of_one(healthy[:, j], pool) >= own for j in range(count)]
+    own = random_distances(views, 4, seed + 1, spread=0.8)
+    healthy = np.stack([random_distances(views, count, seed + 2 + i) for i in range(4)], axis=1)
+    mine, others = joint_scores(own, healthy, np.ones(count))
+    for query in range(4):
+        pool = np.column_stack([healthy[:, query], own[:, query]])
+        assert np.isclose(mine[query], deviations(own[:, query], pool).max())
+        expected = [deviations(pool[:, clip], pool).max() for clip in range(count)]
+        np.testing.assert_allclose(others[query], expected)
+
+
+@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
+def test_whichever_clip_is_in_question_its_score_is_the_same(
+    seed: int, views: int, count: int
+) -> None:
+    """The scores of all of n + 1 clips do not depend on which of them is the query."""
+    pool = random_distances(views, count + 1, seed)
+    found = []
+    for query in range(count + 1):
+        others = np.delete(pool, query, axis=1)[:, None]
+        mine, rest = joint_scores(pool[:, [query]], others, np.ones(count))
+        found.append(np.insert(rest[0], query, mine[0]))
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], (count + 1, count + 1)))
 
 
 @given(SEEDS, st.integers(2, 4), st.integers(2, 9))
 def test_pieces_of_one_recording_weigh_as_much_as_one(seed: int, views: int, count: int) -> None:
-    healthy, asked = random_scores(views, count, seed), random_scores(views, 3, seed + 1)
-    pieces = np.repeat(np.arange(count), 3)
-    weights = np.full(3 * count, 1 / 3)
-    np.testing.assert_allclose(
-        fused(asked, healthy[:, pieces], weights), fused(asked, healthy, np.ones(count)), rtol=1e-9
-    )
-    again = as_unusual(asked, healthy[:, pieces], weights)[:, ::3]
-    assert np.array_equal(again, as_unusual(asked, healthy, np.ones(count)))
+    healthy, own = random_distances(views, count, seed), random_distances(views, 3, seed + 1)
+    beside = np.repeat(healthy[:, None], 3, axis=1)
+    expected = joint_scores(own, beside, np.ones(count))
+    found = joint_scores(own, np.repeat(beside, 3, axis=2), np.full(3 * count, 1 / 3))
+    np.testing.assert_allclose(found[0], expected[0])
+    np.testing.assert_allclose(found[1][:, ::3], expected[1])
+    units = [Units(healthy, np.ones(count)), Units(np.repeat(healthy, 3, 1), np.full(3 * count, 1 / 3))]
+    np.testing.assert_allclose(units[0].deviations(own), units[1].deviations(own))
 
 
-@given(SEEDS, st.integers(2, 4), st.integers(2, 12), st.floats(0.1, 3))
-def test_no_clip_above_what_a_healthy_one_excuses_is_excused_by_it(
-    seed: int, views: int, count: int, spread: float
-) -> None:
-    healthy = random_scores(views, count, seed)
-    asked = random_scores(views, 30, seed + 1, spread)
-    ones = np.ones(count)
-    above = fused(asked, healthy, ones)[:, None] > excused(healthy, ones) + 1e-9
-    assert not (above & as_unusual(asked, healthy, ones)).any()
-
-
-def test_a_clip_odd_in_one_view_only_is_excused_up_to_just_there() -> None:
-    healthy, ones = random_scores(2, 8), np.ones(8)
-    mean, spread = units(healthy, ones)
-    limits = excused(healthy, ones)
-    first = int(np.argmax((np.log(healthy[1]) - mean[1]) / spread[1]))
-    for factor, reached in ((0.999, True), (1.001, False)):
-        other = (np.log(healthy[1, first]) - mean[1]) / spread[1]
-        asked = np.exp(mean + spread * [limits[first] * factor, -1 / other])[:, None]
-        assert as_unusual(asked, healthy, ones)[0, first] == reached
-
-
-@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
-def test_a_healthy_clip_is_scored_as_if_it_were_not_there(
+@given(SEEDS, st.integers(2, 4), st.integers(1, 12))
+def test_units_are_mean_and_deviation_of_the_healthy_logarithms(
     seed: int, views: int, count: int
 ) -> None:
-    healthy = random_scores(views, count + 1, seed)
-    ones = np.ones(count + 1)
-    mean = units(healthy[:, 1:], ones[1:])[0]
-    least = min(units(healthy[:, first:], ones[first:])[1].min() for first in (0, 1))
-    if (np.log(healthy[:, 0]) > mean).any() and least > LEAST_SPREAD:
-        expected = fused(healthy[:, :1], healthy[:, 1:], ones[1:])
-        np.testing.assert_allclose(left_out(healthy, ones)[:1], expected, rtol=1e-6)
+    healthy, own = random_distances(views, count, seed), random_distances(views, 5, seed + 1)
+    found = Units(healthy, np.ones(count)).deviations(own)
+    expected = np.stack([deviations(own[:, i], healthy) for i in range(5)], axis=1)
+    np.testing.assert_allclose(found, expected)
+
+
+@given(SEEDS, st.integers(1, 4), st.lists(st.integers(1, 3), min_size=2, max_size=6))
+def test_a_healthy_recording_is_scored_in_units_of_the_others(
+    seed: int, views: int, sizes: list[int]
+) -> None:
+    groups = [f"{i}" for i, size in enumerate(sizes) for _ in range(size)]
+    healthy = random_distances(views, len(groups), seed)
+    found = Units(healthy, votes(groups)).left_out(groups)
+    for group in set(groups):
+        own = np.array(groups) == group
+        rest = [each for each in groups if each != group]
+        expected = Units(healthy[:, ~own], votes(rest)).deviations(healthy[:, own]).max(0)
+        np.testing.assert_allclose(found[own], expected, rtol=1e-6, atol=1e-9)
 
 
 @given(st.floats(0.01, 100), st.integers(0, 1))
 def test_the_unit_of_a_view_does_not_matter(factor: float, view: int) -> None:
-    healthy, asked = random_scores(2, 9), random_scores(2, 4, seed=3)
-    before = fused(asked, healthy, np.ones(9))
-    healthy[view], asked[view] = healthy[view] * factor, asked[view] * factor
-    np.testing.assert_allclose(fused(asked, healthy, np.ones(9)), before, atol=1e-9)
+    healthy, own = random_distances(2, 9), random_distances(2, 4, seed=3)
+    before = joint_scores(own, healthy[:, None].repeat(4, 1), np.ones(9))
+    healthy[view], own[view] = healthy[view] * factor, own[view] * factor
+    after = joint_scores(own, healthy[:, None].repeat(4, 1), np.ones(9))
+    for first, second in zip(before, after, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-9)
 
 
-def test_scores_of_zero_and_infinity_have_a_place() -> None:
-    healthy, ones = random_scores(2, 4), np.ones(4)
+def test_the_prior_decides_where_there_are_few() -> None:
+    """Two healthy clips that happen to be alike do not make every other clip an anomaly."""
+    alike = Units(np.array([[1.0, 1.0 + 1e-9]]), np.ones(2))
+    (found,) = alike.deviations(np.array([[1.2]]))
+    assert found[0] < 1.0
+    many = Units(np.full((1, 10_000), 1.0), np.ones(10_000))
+    assert many.deviations(np.array([[1.2]]))[0, 0] > 30
+
+
+def test_distances_of_zero_and_infinity_have_a_place() -> None:
+    healthy = random_distances(2, 4)
     healthy[:, 0] = 0, np.inf
-    low, high = fused(np.array([[0.0, 1.0], [0.0, np.inf]]), healthy, ones)
+    units = Units(healthy, np.ones(4))
+    assert np.isfinite(units.mean).all()
+    assert np.isfinite(units.deviation).all()
+    low, high = units.deviations(np.array([[0.0, 1.0], [0.0, np.inf]])).max(0)
     assert np.isfinite(low)
     assert high == np.inf
-    assert np.isfinite(units(healthy, ones)).all()
-    assert as_unusual(random_scores(2, 3), healthy, ones)[:, 0].all()
+    assert units.left_out(["a", "b", "c", "d"])[0] == np.inf
 
 
-def test_clips_that_nothing_is_compared_with_excuse_everything() -> None:
-    nothing = np.full((2, 1), np.inf)
-    assert excused(nothing, np.ones(1)).tolist() == [np.inf]
-    assert left_out(nothing, np.ones(1)).tolist() == [np.inf]
-    assert as_unusual(random_scores(2, 3), nothing, np.ones(1)).all()
-
-
-@pytest.mark.parametrize("count", [9, 19])
-def test_false_alarms_of_several_views_are_as_many_as_promised(count: int) -> None:
-    rng = np.random.default_rng(count)
-    alarms = []
-    for _ in range(2000):
-        scores = np.exp(rng.standard_t(3, size=(4, count + 1)) * [[0.1], [1], [0.3], [0.5]])
-        calibration = Calibration(scores[:, :count], np.arange(count), ("",) * count)
-        alarms.append(calibration.p_values(scores[:, count:])[0] <= 0.1)
-    assert np.mean(alarms) == pytest.approx(0.1, abs=4 * np.sqrt(0.1 * 0.9 / 2000))
+def test_a_healthy_clip_alone_has_no_score() -> None:
+    units = Units(np.full((2, 1), np.inf), np.ones(1))
+    assert units.left_out(["a"]).tolist() == [np.inf]
+    assert np.isfinite(units.deviations(random_distances(2, 3))).all()

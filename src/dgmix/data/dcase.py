@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
-from dgmix.data.folder import find_recordings
+from dgmix.data.walk import walk
 from dgmix.errors import InputError
 
 NAME = re.compile(
@@ -81,9 +81,9 @@ def supplemental_clips(root: Path) -> list[SupplementalClip]:
     """Return the recordings in folders called `supplemental` below `root`, sorted by path.
 
     They are no clips of a data set: they hold a machine without noise, or noise without a machine.
-    Raises `InputError` when the folder is missing or holds no recording at all.
+    Raises `InputError` when the folder is missing or cannot be read.
     """
-    paths = [p for p in find_recordings(root) if p.parent.name == SUPPLEMENTAL]
+    paths = [p for p in walk(root).recordings if p.parent.name == SUPPLEMENTAL]
     return [SupplementalClip(path, machine_of(path.parent.parent), _kind(path)) for path in paths]
 
 

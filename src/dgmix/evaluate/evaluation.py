@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dgmix.errors import InputError
+from dgmix.evaluate.completeness import missing_clips
 from dgmix.evaluate.decisions import Decisions, read_decisions
 from dgmix.evaluate.formats import in_order, percent, shown, text_table
 from dgmix.evaluate.intervals import Estimate, Resampled, resample
@@ -144,7 +145,11 @@ def evaluate_scores(
         means=_means(judged, system, None),
         machines={machine: _means(judged, system, machine) for machine in machines},
         decisions=[_decision_row(each) for each in decisions],
-        notes=[*notes(judged, scores), *first_shot_notes(folder, known)],
+        notes=[
+            *notes(judged, scores),
+            *missing_clips(scores),
+            *first_shot_notes(folder, known),
+        ],
     )
 
 

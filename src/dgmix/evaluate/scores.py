@@ -21,7 +21,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import polars as pl
@@ -32,7 +32,8 @@ from dgmix.data.download.names import ClipNames, clip_names
 from dgmix.data.years import YEARS
 from dgmix.errors import InputError
 from dgmix.evaluate.rules import FOLDERS_2021
-from dgmix.files import explained, make_folder, write_text
+from dgmix.evaluate.score_lines import ScoreLines, score_lines, without_header
+from dgmix.files import make_folder, write_text
 
 UNKNOWN = "unknown"
 SCORE_COLUMNS = ("path", "machine", "section", "domain", "split", "label", "score")
@@ -66,7 +67,6 @@ _CLIP = ("system", "repeat", "seed", "machine", "section", "path")
 
 Row = dict[str, Any]
 PathLike = str | os.PathLike[str]
-_Line = tuple[int, list[str]]
 _LookUp = Callable[[Row], Row]
 
 
@@ -194,27 +194,18 @@ def _table(
 
 
 def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
-    lines = _lines(file)
+    found = score_lines(file)
     if form := _SUBMISSION_FILE.fullmatch(file.name):
-        rows = list(_submission_rows(file, lines, form, truth))
+        rows = list(_submission_rows(file, found, form, truth))
     else:
-        rows = [_completed(row, truth) for row in _own_rows(file, lines)]
+        rows = [_completed(row, truth) for row in _own_rows(file, found)]
     if not rows:
         raise InputError(f"{file}: no score in it; write one row for each test clip")
     return rows
 
 
-def _lines(file: Path) -> list[_Line]:
-    """Return the number and the cells of every line that is not blank."""
-    with explained(file), file.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text)
-        try:
-            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
-
-
-def _own_rows(file: Path, lines: list[_Line]) -> Iterator[Row]:
+def _own_rows(file: Path, found: ScoreLines) -> Iterator[Row]:
+    lines = found.lines
     header = [name.strip() for name in lines[0][1]] if lines else list(SCORE_COLUMNS)
     missing = [c for c in SCORE_COLUMNS if c not in header and c not in _DEFAULTS]
     if missing:
@@ -228,7 +219,7 @@ def _own_rows(file: Path, lines: list[_Line]) -> Iterator[Row]:
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells instead of {len(header)}; mend the line")
         row = common | {c: v for c, v in zip(header, cells, strict=True) if c in SCHEMA}
-        yield row | _checked(row, where)
+        yield row | _checked(row | {"score": found.number(row["score"])}, where)
 
 
 def _origin(file: Path) -> Row:
@@ -267,7 +258,7 @@ def _score(text: str, where: str) -> float:
 
 def _submission_rows(
     file: Path,
-    lines: list[_Line],
+    found: ScoreLines,
     form: re.Match[str],
     truth: _LookUp,
 ) -> Iterator[Row]:
@@ -280,12 +271,12 @@ def _submission_rows(
         "section": form["section"] or form["id"],
         "split": "test",
     }
-    for number, cells in lines:
+    for number, cells in without_header(found.lines):
         where = f"{file}, line {number}"
         if len(cells) != 2:
             raise InputError(f"{where}: {len(cells)} cells; write the file name and the score only")
-        name, score = cells
-        clip = parse_name(Path(name), form["machine"])
+        name, score = cells[0].strip(), found.number(cells[1])
+        clip = parse_name(_path(name), form["machine"])
         domain, label = (clip.domain, clip.label) if clip else (UNKNOWN, UNKNOWN)
         row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)
         if UNKNOWN in (row["domain"], row["label"]):
@@ -295,6 +286,11 @@ def _submission_rows(
                 "own form"
             )
         yield row | {"score": _score(score, where)}
+
+
+def _path(name: str) -> Path:
+    """Return the path of a clip as any system writes it."""
+    return Path(PureWindowsPath(name).as_posix()) if "\\" in name else Path(name)
 
 
 def _completed(row: Row, truth: _LookUp) -> Row:
@@ -313,10 +309,10 @@ def _ground_truth_of(folder: PathLike | None) -> _LookUp:
     @cache
     def table(kind: str, machine: str, section: str) -> dict[str, str]:
         file = root / kind / f"ground_truth_{machine}_section_{section}_test.csv"
-        return dict(_pair(file, number, cells) for number, cells in _lines(file))
+        return dict(_pair(file, number, cells) for number, cells in score_lines(file).lines)
 
     def look_up(row: Row) -> Row:
-        name, place = Path(row["path"]).name, (row["machine"], row["section"])
+        name, place = _path(row["path"]).name, (row["machine"], row["section"])
         label = table("ground_truth_data", *place).get(name)
         domain = table("ground_truth_domain", *place).get(name)
         if label is None or domain is None:

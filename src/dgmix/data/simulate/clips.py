@@ -104,10 +104,11 @@ def plan(
                 yield PlannedClip(machine, section, group, index, like)
 
 
-def samples_of(clip: PlannedClip, seed: int, samples: int) -> Samples:
+def samples_of(clip: PlannedClip, seed: int, samples: int, severity: float = 1.0) -> Samples:
     """Return what the microphone records of a planned clip, float32 (sample,) within ±1.
 
-    Of a form with two microphones it is (sample, 2): near, far.
+    Of a form with two microphones it is (sample, 2): near, far. `severity` makes the fault of an
+    anomalous clip so many times worse than a data set has it.
     """
     place = clip.place(seed)
     rng = np.random.default_rng([*place, clip.group, clip.index])
@@ -116,7 +117,8 @@ def samples_of(clip: PlannedClip, seed: int, samples: int) -> Samples:
     hall = _hall(place, condition.text("m-n", "f-n", "noise"))
     path = _path(place, condition.text("loc", "panel", "mic"))
     faulty = clip.form.groups[clip.group][2] == "anomaly"
-    wear = draw_wear(machine.faults, machine.severity, faulty, rng)
+    scale = machine.severity * (severity if faulty else 1.0)
+    wear = draw_wear(machine.faults, scale, faulty, rng)
     sound = heard(machine.sound(unit, condition, wear, samples, rng), path, rng)
     noise = machine.noise + NOISE_LEVELS.get(condition.text("n-lv"), 0.0)
     level = np.float32(amplitude(noise + rng.normal(0, NOISE_SPREAD)))

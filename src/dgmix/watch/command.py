@@ -1,0 +1,183 @@
+"""`dgmix watch` and what belongs to it. Each command only reads options and calls one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dgmix.errors import DgmixError, InputError
+
+RUN = "run"
+Settings = Annotated[Path, typer.Argument(metavar="SETTINGS", help="The file watch.yaml.")]
+Json = Annotated[bool, typer.Option("--log-json", help="Log as JSON, an object a line.")]
+
+
+class WithDefault(TyperGroup):
+    """A group whose first word may be a settings file: `dgmix watch watch.yaml`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Put the command that runs before words that are none."""
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=WithDefault,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Listen to machines day and night, and tell people: dgmix watch watch.yaml",
+)
+
+
+@app.command(RUN)
+def run(
+    settings: Annotated[
+        Path | None, typer.Argument(metavar="SETTINGS", help="The file watch.yaml.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Try every detector, source and sink once.")
+    ] = False,
+    example: Annotated[
+        bool, typer.Option("--example", help="Write a commented watch.yaml, and end.")
+    ] = False,
+    devices: Annotated[
+        bool, typer.Option("--devices", help="List the sound cards that record, and end.")
+    ] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Watch simulated machines that break; on this computer.")
+    ] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="With --demo: the folder to keep everything in.")
+    ] = None,
+    log_json: Json = False,
+) -> None:
+    """Watch by a settings file (what `dgmix watch watch.yaml` does)."""
+    _needed()
+    if devices:
+        from dgmix.watch.sources.card import input_names, port_audio
+
+        print("\n".join(input_names(port_audio())) or "no sound card records here")
+        return
+    if example:
+        _write_example(settings or Path("watch.yaml"))
+        return
+    from dgmix.watch import logs
+
+    if demo:
+        from dgmix.watch.demo import run_demo
+
+        logs.set_up(log_json)
+        run_demo(state)
+        return
+    if settings is None:
+        raise InputError("dgmix watch: name a settings file; --example writes one")
+    from dgmix.watch.running import run as watch
+    from dgmix.watch.settings import load_settings
+
+    if check:
+        from dgmix.watch.checking import check as check_all
+
+        _show(check_all(load_settings(settings)))
+        return
+    logs.set_up(log_json)
+    watch(settings)
+
+
+@app.command("notify-test")
+def notify_test(settings: Settings) -> None:
+    """Send a test message to every sink, and tell which acknowledged it."""
+    _needed()
+    from dgmix.watch.checking import check_sinks
+    from dgmix.watch.settings import load_settings
+
+    loaded = load_settings(settings)
+    found = list(check_sinks(loaded))
+    if not found:
+        raise InputError(f"{settings}: names no broker, webhook or Apprise address")
+    _show(found)
+
+
+@app.command()
+def label(
+    settings: Settings,
+    event: Annotated[str, typer.Argument(help="The event's id, from the page or a message.")],
+    verdict: Annotated[str, typer.Argument(help="healthy, fault, or undo.")],
+    condition: Annotated[
+        str | None, typer.Option(help="The operating condition, where it was healthy.")
+    ] = None,
+    who: Annotated[str | None, typer.Option(help="Who says so; your user name by default.")] = None,
+) -> None:
+    """Say what an event was; a healthy one joins what the detector knows."""
+    _needed()
+    from dgmix.watch.labelling import label as say
+    from dgmix.watch.settings import load_settings
+
+    found = say(load_settings(settings), event, verdict, condition, who)
+    what = f"{found['label']} by {found['who']}" if found["label"] else "nothing any more"
+    print(f"{found['machine']}, {found['kind']} {found['id']}: {what}")
+
+
+@app.command()
+def export(
+    settings: Settings,
+    parquet: Annotated[Path, typer.Option("--parquet", metavar="DIR", help="Folder to write to.")],
+) -> None:
+    """Write windows, events, labels and coverage as Parquet files; beside a running watch too."""
+    _needed()
+    from dgmix.watch.settings import load_settings
+    from dgmix.watch.store.export import export_parquet
+    from dgmix.watch.store.store import read_only
+
+    with read_only(load_settings(settings).state_folder) as connection:
+        for path in export_parquet(connection, parquet):
+            print(path)
+
+
+@app.command()
+def install(
+    settings: Settings,
+    user: Annotated[bool, typer.Option("--user", help="A service of yours, without root.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the unit to this file instead.")
+    ] = None,
+) -> None:
+    """Write a systemd unit that watches by a settings file."""
+    _needed()
+    from dgmix.watch.settings import load_settings
+    from dgmix.watch.systemd import install as write_unit
+
+    load_settings(settings)
+    print(write_unit(settings, user, output))
+
+
+def _needed() -> None:
+    """Raise `InputError` where the extra `live` is not installed."""
+    from importlib.util import find_spec
+
+    if not all(map(find_spec, ("pydantic_settings", "starlette", "uvicorn", "prometheus_client"))):
+        raise InputError('dgmix watch needs more packages: pip install "dgmix[live]"')
+
+
+def _write_example(path: Path) -> None:
+    from dgmix.files import write_text
+    from dgmix.watch.example import EXAMPLE
+
+    if path.exists():
+        raise InputError(f"{path}: it would be lost; name another file")
+    write_text(path, EXAMPLE)
+    print(f"{path} written; next: edit it, then dgmix watch {path} --check")
+
+
+def _show(found: Any) -> None:
+    """Print what was tried; raises `DgmixError` if something failed."""
+    failures: list[Any] = []
+    for each in found:
+        print(each, flush=True)
+        failures += [] if each.good else [each]
+    if failures:
+        raise DgmixError(f"{len(failures)} of what was tried failed")

@@ -1,0 +1,143 @@
+"""What judges a window. All that the watch knows of detectors is in this file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from dgmix.errors import DgmixError, InputError
+from dgmix.watch.rule import Verdict
+from dgmix.watch.sound import Samples
+
+LEAST_SECONDS, MOST_SECONDS = 0.5, 60.0
+SILENCE = 1e-5
+"""A window that nowhere exceeds this part of full scale (−100 dB) holds no sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowJudgement:
+    """What is said of one window.
+
+    `p_value` is for the healthy conditions learned from, `p_new` for new conditions where the
+    detector promises something about them; `view` is that in which the window is least like the
+    healthy ones; `reason` is why a window is unreadable.
+    """
+
+    score: float | None
+    p_value: float | None
+    p_new: float | None
+    verdict: Verdict
+    view: str = ""
+    reason: str = ""
+
+
+class Judge(Protocol):
+    """Judges windows, at a false-alarm rate `rate`; learned from windows of `seconds`."""
+
+    rate: float
+    seconds: float
+    name: str
+
+    def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
+        """Return the judgement of a window, float32 (sample,), in a condition where known."""
+        ...
+
+
+class DetectorJudge:
+    """A detector from a `.dgmix` file. Raises `InputError` where it cannot be read."""
+
+    def __init__(self, path: Path, rate: float | None = None) -> None:
+        from dgmix.detect.bundle import load_detector
+
+        self.path = path
+        self.fitted = load_detector(path)
+        self.name = path.name
+        self.rate = self.fitted.rate(rate)
+        clips = self.fitted.memory.clips
+        self.recordings = len(set(clips.recordings))
+        self.conditions = frozenset(clips.conditions)
+        length = float(np.median(clips.seconds))
+        self.seconds = min(max(length, LEAST_SECONDS), MOST_SECONDS)
+
+    def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
+        """Return the judgement of a window, float32 (sample,).
+
+        A condition that the detector has not learned from is as good as none.
+        """
+        if not len(signal) or float(np.abs(signal).max()) < SILENCE:
+            return unreadable("digital silence")
+        from dgmix.detect.sources import sounds
+
+        named = condition if condition in self.conditions else None
+        promise = self.fitted.promise(self.rate, condition=named)
+        try:
+            window = sounds([signal], self.fitted.recipe, sample_rate)
+            (judged,) = self.fitted.judge_recordings(window, [named])
+        except DgmixError as error:
+            return unreadable(str(error))
+        if judged.error is not None:
+            return unreadable(str(judged.error))
+        return WindowJudgement(
+            judged.score,
+            judged.p_known,
+            judged.p_new if promise == "both" else None,
+            cast(Verdict, judged.verdict(self.rate, promise)),
+            judged.view,
+        )
+
+
+def unreadable(reason: str) -> WindowJudgement:
+    """Return that nothing can be said of a window, and why."""
+    return WindowJudgement(None, None, None, "unreadable", "", reason)
+
+
+def load_judge(path: Path, rate: float | None = None) -> DetectorJudge:
+    """Return the judge of a `.dgmix` file, at its own false-alarm rate or another."""
+    return DetectorJudge(path, rate)
+
+
+Loader = Callable[[Path, float | None], Judge]
+
+
+def updated_detector(
+    base: Path, clips: Sequence[Path], conditions: Sequence[str | None], output: Path
+) -> None:
+    """Write the detector that `base` becomes when clips of healthy sound join it.
+
+    `conditions` (clip,): the operating condition of each; "" or None joins the unnamed one. Raises
+    `InputError` where a clip cannot be used.
+    """
+    from dgmix.detect.detector import Detector
+
+    detector = Detector.load(base)
+    usual = detector.fitted_.memory.clips.conditions[0]
+    named = [condition or usual for condition in conditions]
+    detector.update([str(clip) for clip in clips], conditions=named, accept=True).save(output)
+
+
+def comparison(judge: Judge, clip: Path, healthy: Sequence[Path]) -> dict[str, Any] | None:
+    """Return what the listening report shows of a clip beside the nearest of the healthy ones.
+
+    None where the judge is no detector, or there is nothing to compare with.
+    """
+    if not isinstance(judge, DetectorJudge):
+        return None
+    from dgmix.detect.forms import Terms
+    from dgmix.detect.sources import healthy_sounds, sounds
+    from dgmix.evaluate.report.listening import contents
+    from dgmix.progress import quiet
+
+    recipe = judge.fitted.recipe
+    with quiet():
+        recordings = sounds([str(clip)], recipe, None)
+        others = healthy_sounds([str(each) for each in healthy], recipe, None) if healthy else None
+        try:
+            shown = contents(judge.fitted, recordings, others, Terms(judge.rate), None, 1)
+        except InputError:
+            return None
+    (card,) = shown["cards"]
+    return {"sentences": list(card.sentences), "sides": list(card.sides), "scales": card.scales}

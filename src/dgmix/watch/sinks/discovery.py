@@ -1,0 +1,82 @@
+"""What Home Assistant is told of each machine, so that its entities appear by themselves.
+
+https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from dgmix.watch.rule import Kind
+from dgmix.watch.settings import MachineSettings, MqttSettings
+
+ACTIONS = ("raise", "clear")
+EXPIRES = 10
+"""A score is not believed any more after so many windows without another."""
+
+
+def base_topic(settings: MqttSettings, site: str, machine: str = "") -> str:
+    """Return the beginning of a machine's topics, or of those of the whole watch."""
+    return "/".join(filter(None, (settings.prefix, site, machine)))
+
+
+def entities(
+    settings: MqttSettings, site: str, machine: MachineSettings, every: float
+) -> dict[str, dict[str, Any]]:
+    """Return the configuration of each entity of a machine by its discovery topic.
+
+    `every` is how many seconds pass between windows. Identities come from the machine's name, so
+    that they stay when its title changes.
+    """
+    base, name = base_topic(settings, site, machine.name), f"dgmix_{site}_{machine.name}"
+    common = {
+        "device": {
+            "identifiers": [name],
+            "name": machine.shown,
+            "manufacturer": "dgmix",
+            "model": "dgmix watch",
+        },
+        "availability": [
+            {"topic": f"{base_topic(settings, site)}/status"},
+            {"topic": f"{base}/status"},
+        ],
+        "availability_mode": "all",
+    }
+    number = {
+        "state_topic": f"{base}/state",
+        "state_class": "measurement",
+        "expire_after": round(max(60.0, EXPIRES * every)),
+    }
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        ("sensor", "score"): {
+            "name": "Anomaly score",
+            "value_template": "{{ value_json.score }}",
+            **number,
+        },
+        ("sensor", "p_value"): {
+            "name": "p-value",
+            "value_template": "{{ value_json.p_value }}",
+            **number,
+        },
+        ("binary_sensor", "problem"): {
+            "name": "Problem",
+            "device_class": "problem",
+            "state_topic": f"{base}/state",
+            "value_template": "{{ value_json.problem }}",
+            "json_attributes_topic": f"{base}/state",
+        },
+        ("event", "event"): {
+            "name": "Event",
+            "state_topic": f"{base}/event",
+            "event_types": [f"{kind} {action}" for kind in get_args(Kind) for action in ACTIONS],
+        },
+    }
+    return {
+        f"{settings.discovery}/{component}/{name}/{entity}/config": {
+            "unique_id": f"{name}_{entity}",
+            "object_id": f"{name}_{entity}",
+            **config,
+            **common,
+        }
+        for (component, entity), config in found.items()
+    }

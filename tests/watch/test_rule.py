@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgmix.watch.expected import expected_raises, raises_per_window
+from dgmix.watch.rule import Change, Rule, RuleState, Verdict, expire, step
+
+CALM: tuple[Verdict, float] = ("normal", 0.9)
+GREY: tuple[Verdict, float] = ("normal", 0.06)
+ODD: tuple[Verdict, float] = ("ANOMALY", 0.01)
+NEW: tuple[Verdict, float] = ("new condition?", 0.01)
+UNREAD: tuple[Verdict, float] = ("unreadable", 0.0)
+WINDOWS = st.lists(st.sampled_from([CALM, GREY, ODD, NEW, UNREAD]), max_size=120)
+RULES = st.builds(
+    lambda k, more, clear: Rule.of(k, k + more, clear, 0.05, 2.0),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.integers(1, 6),
+)
+THREE = Rule.of(3, 3, 5, 0.05, 2.0)
+
+
+def run(rule: Rule, windows: Sequence[tuple[Verdict, float]]) -> list[tuple[int, Change]]:
+    state, told = RuleState(), []
+    for number, (verdict, p_value) in enumerate(windows):
+        state, changes = step(rule, state, verdict, p_value)
+        told += [(number, change) for change in changes]
+    return told
+
+
+def test_raises_at_the_third_in_a_row_and_clears_after_five_calm_ones() -> None:
+    told = run(THREE, [CALM, ODD, ODD, CALM, ODD, ODD, ODD, ODD, *[CALM] * 6])
+    assert [(at, change.action, change.kind) for at, change in told] == [
+        (6, "raise", "anomaly"),
+        (12, "clear", "anomaly"),
+    ]
+
+
+def test_a_grey_window_neither_raises_nor_clears() -> None:
+    odd_then_grey = [ODD] * 3 + [GREY] * 50
+    assert len(run(THREE, odd_then_grey)) == 1
+    assert len(run(THREE, [*odd_then_grey, *[CALM] * 4, GREY, *[CALM] * 4])) == 1
+
+
+def test_k_of_m_needs_no_row() -> None:
+    rule = Rule.of(3, 5, 5, 0.05, 2.0)
+    assert run(rule, [ODD, CALM, ODD, CALM, ODD])[0][0] == 4
+    assert not run(rule, [ODD, CALM, ODD, CALM, CALM, ODD, CALM, CALM])
+
+
+def test_a_new_condition_is_no_anomaly_and_may_become_one() -> None:
+    told = run(THREE, [NEW, ODD, NEW, NEW, ODD, ODD, ODD])
+    assert [(change.action, change.kind) for _, change in told] == [
+        ("raise", "new condition"),
+        ("clear", "new condition"),
+        ("raise", "anomaly"),
+    ]
+
+
+def test_unreadable_windows_have_their_own_event_and_keep_the_anomaly() -> None:
+    told = run(THREE, [ODD, ODD, UNREAD, UNREAD, UNREAD, ODD, CALM, CALM])
+    assert [(at, change.action, change.kind) for at, change in told] == [
+        (4, "raise", "unusable"),
+        (5, "raise", "anomaly"),
+        (7, "clear", "unusable"),
+    ]
+
+
+def test_an_event_that_nothing_can_end_expires_once() -> None:
+    state = RuleState(active="anomaly")
+    state, changes = expire(state)
+    assert [change.action for change in changes] == ["clear"]
+    assert expire(state) == (state, ())
+
+
+@given(RULES, WINDOWS)
+def test_raises_and_clears_of_a_kind_take_turns(
+    rule: Rule, windows: list[tuple[Verdict, float]]
+) -> None:
+    told = run(rule, windows)
+    for kind in ("anomaly", "new condition", "unusable"):
+        actions = [change.action for _, change in told if change.kind == kind]
+        assert actions == (["raise", "clear"] * len(actions))[: len(actions)]
+
+
+@given(RULES, WINDOWS)
+def test_never_an_anomaly_and_a_new_condition_at_once(
+    rule: Rule, windows: list[tuple[Verdict, float]]
+) -> None:
+    active: set[str] = set()
+    for _, change in run(rule, windows):
+        (active.add if change.action == "raise" else active.discard)(change.kind)
+        assert not {"anomaly", "new condition"} <= active
+
+
+@given(RULES, WINDOWS)
+def test_a_raise_has_its_anomalies_within_the_last_windows(
+    rule: Rule, windows: list[tuple[Verdict, float]]
+) -> None:
+    for at, change in run(rule, windows):
+        if (change.action, change.kind) == ("raise", "anomaly"):
+            judged = [verdict for verdict, _ in windows[: at + 1] if verdict != "unreadable"]
+            assert judged[-rule.among :].count("ANOMALY") >= rule.windows
+            assert judged[-1] == "ANOMALY"
+
+
+@given(RULES, WINDOWS, st.integers(0, 120))
+def test_a_state_that_was_kept_continues_as_if_nothing_had_happened(
+    rule: Rule, windows: list[tuple[Verdict, float]], cut: int
+) -> None:
+    state, told = RuleState(), []
+    for number, (verdict, p_value) in enumerate(windows):
+        if number == cut:
+            state = RuleState(*[getattr(state, name) for name in RuleState.__slots__])
+        state, changes = step(rule, state, verdict, p_value)
+        told += [(number, change) for change in changes]
+    assert told == run(rule, windows)
+
+
+@pytest.mark.parametrize(("windows", "among"), [(1, 1), (2, 2), (2, 4), (3, 3)])
+def test_expected_raises_are_those_that_happen(windows: int, among: int) -> None:
+    rate, length = 0.1, 200_000
+    rule = Rule.of(windows, among, 3, rate, 2.0)
+    p_values = np.random.default_rng(0).uniform(size=length)
+    verdicts: list[tuple[Verdict, float]] = [
+        ("ANOMALY" if p <= rate else "normal", float(p)) for p in p_values
+    ]
+    raised = sum(change.action == "raise" for _, change in run(rule, verdicts))
+    expected = length * raises_per_window(rule, rate)
+    assert abs(raised - expected) < 4 * expected**0.5 + 1
+
+
+def test_more_windows_are_fewer_false_alarms_and_never_more_than_the_bound() -> None:
+    found = [
+        expected_raises(Rule.of(k, k, 5, 0.05, 2.0), 0.05, 10).independent for k in range(1, 7)
+    ]
+    assert found == sorted(found, reverse=True)
+    for k in range(1, 7):
+        each = expected_raises(Rule.of(k, min(k + 3, 10), 5, 0.05, 2.0), 0.05, 10)
+        assert each.independent <= each.at_most
