@@ -429,6 +429,10 @@ def test_two_systems_are_compared(
     assert "+0.00 [+0.00, +0.00]" in done.out
     data = json.loads(dgmix(command, finished, other, "--json", "--year", 2022).out)
     assert data["systems"] == ["run", "other"]
+    if command == "compare":
+        page = tmp_path / "compare.html"
+        assert dgmix(command, finished, other, "-o", page).out == done.out
+        assert "Ω − Ω of run" in page.read_text("utf-8")
     done = dgmix(command, finished, other, "--year", 2020)
     assert_one_sentence(done, 2, "DCASE 2020 has no fan 00")
 

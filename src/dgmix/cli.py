@@ -134,7 +134,14 @@ def run(
             "or a file."
         ),
     ],
-    data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            "-d",
+            help="Data set: a folder or a CSV; of several, a run each and one table.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     machine: Machines = None,
     seed: Annotated[
@@ -148,23 +155,27 @@ def run(
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
     from dgmix.model.distributed import launched
-    from dgmix.pipeline import run as run_recipe
 
-    finished = run_recipe(
-        recipe,
-        data,
-        output,
-        machines=machine or (),
-        seeds=seed or (0,),
-        changes=changes or (),
-        jobs=jobs,
-        cache=cache,
-        device=device,
-        ray=ray,
-    )
+    options: dict[str, Any] = {
+        "machines": machine or (),
+        "seeds": seed or (0,),
+        "changes": changes or (),
+        "jobs": jobs,
+        "cache": cache,
+        "device": device,
+        "ray": ray,
+    }
+    if len(data) > 1:
+        from dgmix.several import run_several
+
+        finished, show = run_several(recipe, data, output, **options), _show_several
+    else:
+        from dgmix.pipeline import run as run_recipe
+
+        finished, show = run_recipe(recipe, data[0], output, **options), _show_run
     launch = launched(os.environ)
     if launch is None or launch.rank == 0:
-        _show_run(finished)
+        show(finished)
 
 
 @app.command()
@@ -253,6 +264,13 @@ def export(
         embedding=embedding,
     )
     print(written)
+
+
+def _show_several(folder: Path) -> None:
+    from dgmix.several import TABLE
+
+    print((folder / TABLE).read_text("utf-8"))
+    print(f"Tables: {folder / TABLE}, and results.md of each run")
 
 
 def _show_run(folder: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dgmix.files import check_output
+
 commands = typer.Typer()
 
 Machines = Annotated[
@@ -125,7 +127,7 @@ def evaluate(
 ) -> None:
     """Compute the DCASE metrics of score files, of dgmix or any other system."""
     if len(scores) > 1:
-        compare(scores, convention, ground_truth, year, system, as_json)
+        compare(scores, convention, ground_truth, year, system, as_json=as_json)
         return
     from dgmix.evaluate import evaluate_scores
 
@@ -146,10 +148,19 @@ def compare(
     ground_truth: GroundTruth = None,
     year: OfYear = None,
     system: System = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a report too: an HTML file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare systems that scored the same clips: paired differences to the first, by machine."""
     from dgmix.evaluate.comparison import compare_scores
 
+    if output:
+        check_output(output, ".html", read=scores)
     result = compare_scores(scores, convention, ground_truth, system=system, year=year)
     print(result.to_json() if as_json else result.to_text())
+    if output:
+        from dgmix.evaluate.report.comparison import write_comparison
+
+        write_comparison(result, output)

@@ -196,9 +196,13 @@ def _header(judged: Resampled) -> list[str]:
 def _published_part(judged: Resampled, scores: pl.DataFrame) -> list[str]:
     """Return the published figures of a year beside ours, if a whole set of it has been scored."""
     year = year_of_scores(scores)
-    places = {(unit.machine, unit.section) for unit in judged.cells}
-    whole = [name for name, of in year.places.items() if of <= places] if year else []
-    if year is None or not whole or _fewest_clips(judged) < FEWEST_CLIPS:
+    large = {
+        (unit.machine, unit.section)
+        for unit, clips in judged.clips.items()
+        if len(clips.paths) >= FEWEST_CLIPS
+    }
+    whole = [name for name, of in year.places.items() if of <= large] if year else []
+    if year is None or not whole:
         return []
     rows = [
         [
@@ -220,10 +224,6 @@ def _published_part(judged: Resampled, scores: pl.DataFrame) -> list[str]:
         "challenge, not simulated or own ones of the same names.",
         markdown_table(["system", "dev", "eval", "source"], rows),
     ]
-
-
-def _fewest_clips(judged: Resampled) -> int:
-    return min((len(clips.paths) for clips in judged.clips.values()), default=0)
 
 
 def _same_domain_parts(scores: pl.DataFrame, systems: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from dgmix.evaluate.notes import CONVENTION_TEXT, METRIC_NAMES
 from dgmix.evaluate.report import figures
 from dgmix.evaluate.report.figures import Look
 from dgmix.evaluate.report.parts import Block, Column, Panel, Row, Table, drawn
+from dgmix.evaluate.rules import DEV, EVAL
 from dgmix.evaluate.scores import shown_system
 
 BLOCK_NAMES = {"dev": "Development", "eval": "Evaluation", "all": "All sections", "": ""}
@@ -114,8 +115,9 @@ def _by_machine(
     for name, places in tables.blocks_of(judged).items():
         if name not in wanted:
             continue
+        there = places or {(unit.machine, unit.section) for unit in judged.cells}
         rows = []
-        for machine in (*in_order({unit.machine for unit in judged.cells}), None):
+        for machine in (*in_order({machine for machine, _ in there}), None):
             for system in systems:
                 found = [judged.estimate(system, metric, machine, places) for metric in metrics]
                 cells = [machine or "all machines", shown_system(system)]
@@ -127,8 +129,8 @@ def _by_machine(
 
 
 def _block_name(name: str, places: tables.Block) -> str:
-    sections = sorted({section for _, section in places or ()})
-    shown = f", sections {sections[0]} to {sections[-1]}" if len(sections) == 3 else ""
+    sections = tuple(sorted({section for _, section in places or ()}))
+    shown = f", sections {sections[0]} to {sections[-1]}" if sections in (DEV, EVAL) else ""
     return f"{BLOCK_NAMES[name]}{shown}"
 
 
