@@ -50,5 +50,8 @@ class Healthy:
 
 
 def _digests(bank: MelBank) -> NDArray[np.int64]:
-    texts = (hashlib.blake2b(bank[i].tobytes(), digest_size=8).digest() for i in range(len(bank)))
-    return np.frombuffer(b"".join(texts), "<i8").astype(np.int64)
+    digests = [hashlib.blake2b(digest_size=8) for _ in range(len(bank))]
+    for index, digest in enumerate(digests):
+        for block in bank.blocks(index):
+            digest.update(np.ascontiguousarray(block).data)
+    return np.frombuffer(b"".join(each.digest() for each in digests), "<i8").astype(np.int64)

@@ -25,6 +25,7 @@ from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
 LEAST_CHANGE = 0.01  # dB: what changes less does not change
+LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
 RHYTHM_FRAMES, RHYTHM_GROUPS, RHYTHM_BANDS = 128, 16, 20
 Levels = NDArray[np.float32]
 
@@ -198,11 +199,17 @@ def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) 
 
 
 def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors]:
+    from dgmix.detect.long_views import describe_blocks
+
     found: dict[str, list[Levels]] = {name: [] for name in names}
     for index in range(len(bank) if names else 0):
-        levels = logmel(bank[index])
+        if bank.frames[index] > LONG_FRAMES:
+            described = describe_blocks(names, bank.blocks(index), bank.n_mels)
+        else:
+            levels = logmel(bank[index])
+            described = {name: RAW_VIEWS[name].describe(levels) for name in names}
         for name, vectors in found.items():
-            vectors.append(RAW_VIEWS[name].describe(levels))
+            vectors.append(described[name])
         advance(1)
     clips = np.arange(len(bank))
     return {
