@@ -182,6 +182,5 @@ def test_a_distance_that_is_no_number_is_refused() -> None:
 
 def test_no_clips_have_no_scores() -> None:
     cloud = single(np.random.default_rng(0).normal(size=(5, 3)))
-    scores = judged(cloud, np.arange(5), np.array([], np.int64),
-    DetectSettings(views=["logmel-mean"])) assert scores.score.shape == scores.p_known.shape ==
-    scores.p_new.shape == (0,)
+    scores = judged(cloud, np.arange(5), np.array([], np.int64), DetectSettings(views=["logmel-mean"]))
+    assert scores.score.shape == scores.p_known.shape == scores.p_new.shape == (0,)

@@ -167,9 +167,8 @@ def test_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_clip_is_at_an_infinite_distance_from_the_others() -> None:
-    comparison, _ = fitted(single(np.zeros((1, 3))), np.array([0]),
-    DetectSettings(views=[NAMES[0]])) assert comparison.known.tolist() == comparison.new.tolist() ==
-    [[np.inf]]
+    comparison, _ = fitted(single(np.zeros((1, 3))), np.array([0]), DetectSettings(views=[NAMES[0]]))
+    assert comparison.known.tolist() == comparison.new.tolist() == [[np.inf]]
 
 
 # Scorers that estimate something

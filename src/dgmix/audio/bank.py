@@ -17,7 +17,7 @@ from dgmix.files import explained
 if TYPE_CHECKING:
     from dgmix.audio.features import MelSpectrogram
 
-BLOCK_FRAMES = 4096
+BLOCK_FRAMES = 1024
 LONG_FRAMES = 1 << 16  # half an hour at 512 samples of 16 kHz; 16 MB of 128 bands
 FLOAT16_MAX = 65504.0
 Half = NDArray[np.float16]

@@ -19,17 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
-from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
+from dgmix.detect.views.blocks import describe_blocks
 from dgmix.detect.views.cepstrum import cepstrum
 from dgmix.detect.views.course import course
-from dgmix.detect.views.levels import Levels, change, floor, mean, peak, q90, steadiness
+from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90, steadiness
 from dgmix.detect.views.rhythm import rhythm
 from dgmix.model.network import Network
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
+LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,8 @@ class RawView:
     parts: int = 1
     standardize: bool = False
 
-    def vector(self, levels: Levels) -> Levels:
-        """Return the vector (dim,) whose distances are compared, of levels (frame, mel)."""
-        values = self.describe(levels)
+    def scaled(self, values: Levels) -> Levels:
+        """Return a description (dim,) in the metric of this view, for its distances."""
         return np.asarray(values * self.scale(len(values)), np.float32)
 
     def scale(self, size: int) -> NDArray[np.float64]:
@@ -101,11 +101,6 @@ class RawView:
 
     def _of(self, bank: MelBank) -> NDArray[np.float32]:
         return np.stack([self.describe(logmel(bank[i])) for i in range(len(bank))])
-
-
-def logmel(mel: NDArray[np.float32]) -> Levels:
-    """Return the level in decibels of linear magnitudes, of the same shape."""
-    return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
 
 
 RIDGE = Kernel(2.0, 0.5)
@@ -172,16 +167,23 @@ def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) 
 
 
 def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors]:
-    found: dict[str, list[Levels]] = {name: [] for name in names}
+    vectors: dict[str, list[Levels]] = {name: [] for name in names}
     for index in range(len(bank) if names else 0):
-        levels = logmel(bank[index])
-        for name, vectors in found.items():
-            vectors.append(RAW_VIEWS[name].vector(levels))
+        for name, description in _described(bank, index, names).items():
+            vectors[name].append(RAW_VIEWS[name].scaled(description))
         advance(1)
     clips = np.arange(len(bank))
     return {
         name: Vectors(
-            np.array(vectors, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
+            np.array(values, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
         )
-        for name, vectors in found.items()
+        for name, values in vectors.items()
     }
+
+
+def _described(bank: MelBank, index: int, names: list[str]) -> dict[str, Levels]:
+    """Return the descriptions of a clip, by view; of a long one made block by block."""
+    if bank.frames[index] > LONG_FRAMES:
+        return describe_blocks(names, bank.blocks(index), bank.n_mels)
+    levels = logmel(bank[index])
+    return {name: RAW_VIEWS[name].describe(levels) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgmix.detect.views.levels import Levels
 
@@ -12,11 +13,20 @@ TENTHS = (0, 1, 5, 9, 10)
 def course(levels: Levels) -> Levels:
     """Return ten numbers of the loudness over time, in decibels, of levels (frame, mel).
 
-    The loudness of a frame is the sum of the powers of its bands. Its least value, tenth, fiftieth
-    and ninetieth percentile (order statistics, the next lower one), largest value, mean and
-    deviation; then mean, largest value and deviation of its changes from frame to frame.
+    Its least value, tenth, fiftieth and ninetieth percentile (order statistics, the next lower
+    one), largest value, mean and deviation; then mean, largest value and deviation of its changes
+    from frame to frame.
     """
-    loudness = 10 * np.log10((10 ** (levels.astype(np.float64) / 10)).sum(1))
+    return course_of(loudness(levels))
+
+
+def loudness(levels: Levels) -> NDArray[np.float64]:
+    """Return the loudness (frame,) of levels (frame, mel), the sum of the powers of the bands."""
+    return np.asarray(10 * np.log10((10 ** (levels.astype(np.float64) / 10)).sum(1)), np.float64)
+
+
+def course_of(loudness: NDArray[np.float64]) -> Levels:
+    """Return what `course` does, of the loudness (frame,)."""
     changes = np.abs(np.diff(loudness)) if len(loudness) > 1 else np.zeros(1)
     return np.asarray(
         [

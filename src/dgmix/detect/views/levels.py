@@ -8,8 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.features import FLOOR
+
 LEAST_CHANGE = 0.01  # dB: what changes less does not change
 Levels = NDArray[np.float32]
+
+
+def logmel(mel: NDArray[np.float32]) -> Levels:
+    """Return the level in decibels of linear magnitudes, of the same shape."""
+    return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
 
 
 def mean(levels: Levels) -> Levels:
