@@ -113,7 +113,7 @@ RAW_VIEWS = {
     "logmel-change": RawView(change, "roughness", (0.55, 0.7)),
     "logmel-steadiness": RawView(steadiness, "steadiness", (0.55, 1.0)),
     "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0), RIDGE),
-    "cepstrum": RawView(cepstrum, "shape of its spectrum", (2.0,), RIDGE),
+    "cepstrum": RawView(cepstrum, "spectral shape", (2.0,), RIDGE),
     "level-course": RawView(course, "loudness over time", COURSE),
 }
 
