@@ -79,7 +79,8 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, "
             "or a file."
         ),
     ] = "default",
