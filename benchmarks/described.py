@@ -80,11 +80,10 @@ def detector_of(described: FittedDetector, chosen: Numbers) -> FittedDetector:
     return replace(described, memory=described.memory.select(chosen))
 
 
-def judged(detector: FittedDetector, views: Mapping[str, Vectors]) -> Scores:
-    """Return the scores and p-values of clips, one vector each in each view.
-
-    They are of no named condition.
-    """
+def judged(
+    detector: FittedDetector, views: Mapping[str, Vectors], condition: str | None = None
+) -> Scores:
+    """Return the scores and p-values of clips, one vector each in each view, of a condition."""
     count = len(next(iter(views.values())).values)
     distances = detector.comparison().measure(views, count)
-    return detector.calibration().judge(distances, [None] * count)
+    return detector.calibration().judge(distances, [condition] * count)

@@ -46,6 +46,7 @@ def test_any_character_is_written_in_any_encoding(
 def test_names_in_other_encodings_are_shown_as_their_bytes() -> None:
     assert printable(os.fsdecode(b"k\xfchler.wav")) == "k\\xfchler.wav"
     assert printable("kühler.wav") == "kühler.wav"
+    assert printable("two\nlines\x1b[31m.wav") == "two\\x0alines\\x1b[31m.wav"
 
 
 @POSIX

@@ -32,9 +32,9 @@ RawViewName = Literal[
     "logmel-max",
     "logmel-min",
     "logmel-change",
-    "logmel-steadiness",
     "logmel-rhythm",
-    "level-course",
+    "cepstrum",
+    "cepstrum",
 ]
 ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,6 +24,7 @@ DECODER_SUFFIXES = (  # that only FFmpeg decodes
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".3gp", ".3g2", ".mts", ".flv"),
 )
 KEPT = (*AUDIO_SUFFIXES, *DECODER_SUFFIXES, ".dgmix", ".onnx")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LEFT_BEHIND = 3600.0  # seconds
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
@@ -188,8 +190,13 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """Return a path as text that any program can read: bytes that are no text as \\xe9."""
-    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return a path as one line of text that any program can read.
+
+    Bytes that are no text in the encoding of the system, line breaks and other control characters
+    are shown as \\xe9.
+    """
+    name = os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.views import RAW_VIEWS, Vectors
 
 NAMES: tuple[ViewName, ...] = tuple(RAW_VIEWS)  # type: ignore[assignment]
+LEAST_DIM = max(view.parts for view in RAW_VIEWS.values())
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
@@ -55,10 +56,17 @@ class Cloud:
 
 
 def single(*views: NDArray[np.floating]) -> Cloud:
-    """Return clips of one vector each in these views (clip, dim), each a recording by itself."""
+    """Return clips of one vector each in these views (clip, dim), each a recording by itself.
+
+    A view that has several parts gets vectors that are long enough for them.
+    """
     number = np.arange(len(views[0]))
-    vectors = [Vectors(np.asarray(each, np.float32), number) for each in views]
-    return Cloud(dict(zip(NAMES, vectors, strict=False)), number, number)
+    made = {}
+    for name, values in zip(NAMES, views, strict=False):
+        few = RAW_VIEWS[name].parts > values.shape[1]
+        long = np.tile(values, LEAST_DIM) if few else values
+        made[name] = Vectors(np.asarray(long, np.float32), number)
+    return Cloud(made, number, number)
 
 
 def fitted(
@@ -142,11 +150,8 @@ def pieces(draw: st.DrawFn, views: int = 1) -> Cloud:
     sizes = np.array(draw(st.lists(st.integers(1, 4), min_size=2, max_size=8)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     of = np.repeat(np.arange(len(sizes)), sizes)
-    number = np.arange(len(of))
-    made = {}
-    for name in NAMES[:views]:
-        dim = draw(st.integers(1, 5))
-        own = draw_points(rng, len(sizes), dim, draw(KINDS))[of]
-        values = np.round(own + rng.choice([0, 0.3, 2]) * rng.normal(size=own.shape), 1)
-        made[name] = Vectors(values.astype(np.float32), number)
-    return Cloud(made, of, of)
+    made = []
+    for _ in range(views):
+        own = draw_points(rng, len(sizes), draw(st.integers(1, 5)), draw(KINDS))[of]
+        made.append(np.round(own + rng.choice([0, 0.3, 2]) * rng.normal(size=own.shape), 1))
+    return Cloud(single(*made).views, of, of)

@@ -14,12 +14,19 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from dgmix.config import DetectSettings
-from dgmix.detect.compare import Direct, Distances, Estimated, compare_with, held_out, pool
+from dgmix.detect.compare import Direct, Distances, Estimated, compare_with, held_out
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.scorers import build_scorer
-from dgmix.detect.views import Vectors
+from dgmix.detect.views import Vectors, parts_of
 
 POOLS = st.sampled_from(["mean-embedding", "mean-distance", "max-distance"])
+DIRECT: list[dict[str, object]] = [
+    {},
+    {"neighbors": 2},
+    {"neighbors": 4},
+    {"scorer": "kriging"},
+]
+few = settings(max_examples=25)
 
 
 def split(cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
@@ -30,6 +37,11 @@ def split(cloud: Cloud) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(healthy), np.flatnonzero(~healthy)
 
 
+def parts(cloud: Cloud) -> list[Vectors]:
+    """Return the vectors of each part of each view: of each row of distances."""
+    return [part for name, view in cloud.views.items() for part in parts_of(name, view)]
+
+
 def measured(
     cloud: Cloud, healthy: np.ndarray, queries: np.ndarray, options: DetectSettings
 ) -> tuple[Direct, Distances]:
@@ -38,70 +50,67 @@ def measured(
     return comparison, comparison.measure(cloud.queries(queries), len(queries))
 
 
+@few
 @given(clouds(most=30, dims=50), st.integers(1, 4))
 def test_distances_are_those_of_scikit_learn(cloud: Cloud, neighbors: int) -> None:
     healthy, queries = split(cloud)
     if not len(queries):
         return
     _, found = measured(cloud, healthy, queries, cloud.settings(neighbors=neighbors))
-    for row, view in enumerate(cloud.views.values()):
+    for row, view in enumerate(parts(cloud)):
         values = view.values.astype(np.float64)
-        few = min(neighbors, len(healthy))
-        oracle = NearestNeighbors(n_neighbors=few, algorithm="brute", metric="euclidean")
+        near = min(neighbors, len(healthy))
+        oracle = NearestNeighbors(n_neighbors=near, algorithm="brute", metric="euclidean")
         distances, _ = oracle.fit(values[healthy]).kneighbors(values[queries])
         size = np.abs(values).max() + 1
         np.testing.assert_allclose(found.own[row], distances.mean(1), rtol=1e-6, atol=1e-5 * size)
 
 
-def assert_as_from_scratch(cloud: Cloud, options: DetectSettings) -> None:
-    """Check that the healthy clips beside each query are measured as if it were one of them."""
+def assert_as_from_scratch(cloud: Cloud, options: DetectSettings, tolerance: float) -> None:
+    """Check that the healthy clips beside each query are measured as if it were one of them.
+
+    The query is a recording and a condition by itself. Distances may differ by `tolerance` of the
+    largest: kriging updates an inverse where this makes it anew.
+    """
     healthy, queries = split(cloud)
-    comparison, found = measured(cloud, healthy, queries, options)
-    assert found.own.shape == (len(cloud.views), len(queries))
+    _, found = measured(cloud, healthy, queries, options)
+    assert found.own.shape == (len(parts(cloud)), len(queries))
     assert found.known.shape == found.new.shape == (*found.own.shape, len(healthy))
     for number, query in enumerate(queries):
-        joined, _ = measured(cloud, np.append(healthy, query), queries, options)
-        np.testing.assert_allclose(found.own[:, number], joined.known[:, -1], rtol=1e-12)
-        np.testing.assert_allclose(found.own[:, number], joined.new[:, -1], rtol=1e-12)
-        np.testing.assert_allclose(found.known[:, number], joined.known[:, :-1], rtol=1e-12)
-        np.testing.assert_allclose(found.new[:, number], joined.new[:, :-1], rtol=1e-12)
-    if options.neighbors == 1:
-        assert (comparison.known[:, None] >= found.known - 1e-12).all()
+        recordings, conditions = cloud.recordings.copy(), cloud.conditions.copy()
+        recordings[query], conditions[query] = 900, 900
+        alone = replace(cloud, recordings=recordings, conditions=conditions)
+        joined, _ = measured(alone, np.append(healthy, query), queries, options)
+        size = tolerance * max(found.own[:, number].max(), joined.known.max())
+        np.testing.assert_allclose(found.own[:, number], joined.known[:, -1], rtol=1e-9, atol=size)
+        np.testing.assert_allclose(found.own[:, number], joined.new[:, -1], rtol=1e-9, atol=size)
+        for beside, left_out in ((found.known, joined.known), (found.new, joined.new)):
+            np.testing.assert_allclose(
+                beside[:, number], left_out[:, :-1], rtol=1e-9, atol=size
+            )
 
 
-@settings(max_examples=50)
-@given(clouds(most=15, dims=10), st.integers(1, 4))
-def test_a_query_joins_the_healthy_clips(cloud: Cloud, neighbors: int) -> None:
-    assert_as_from_scratch(cloud, cloud.settings(neighbors=neighbors))
+@few
+@given(clouds(most=15, dims=10), st.sampled_from(DIRECT))
+def test_a_query_joins_the_healthy_clips(cloud: Cloud, changes: dict[str, object]) -> None:
+    assert_as_from_scratch(cloud, cloud.settings(**changes), 1e-6 if "scorer" in changes else 0)
 
 
-@settings(max_examples=50)
+@few
 @given(windowed(), st.integers(1, 4), POOLS)
 def test_a_query_of_several_windows_joins_them(cloud: Cloud, neighbors: int, pooling: str) -> None:
-    assert_as_from_scratch(cloud, cloud.settings(neighbors=neighbors, pool=pooling))
+    assert_as_from_scratch(cloud, cloud.settings(neighbors=neighbors, pool=pooling), 0)
 
 
-@settings(max_examples=50)
-@given(pieces(views=2), st.integers(1, 3))
-def test_a_query_joins_pieces_of_recordings(cloud: Cloud, neighbors: int) -> None:
-    """The query is a recording and a condition by itself."""
-    conditions = np.where(np.isin(np.arange(len(cloud)), split(cloud)[1]), 100, cloud.recordings)
-    recordings = np.arange(len(cloud)) + 1000 * conditions
-    apart = Cloud(cloud.views, cloud.recordings, cloud.recordings // 2)
-    healthy, queries = split(apart)
-    options = apart.settings(neighbors=neighbors)
-    _, found = measured(apart, healthy, queries, options)
-    for number, query in enumerate(queries):
-        recordings, conditions = apart.recordings.copy(), apart.conditions.copy()
-        recordings[query], conditions[query] = 900, 900
-        alone = replace(apart, recordings=recordings, conditions=conditions)
-        joined, _ = measured(alone, np.append(healthy, query), queries, options)
-        np.testing.assert_allclose(found.known[:, number], joined.known[:, :-1], rtol=1e-12)
-        np.testing.assert_allclose(found.new[:, number], joined.new[:, :-1], rtol=1e-12)
+@few
+@given(pieces(views=3), st.sampled_from(DIRECT))
+def test_a_query_joins_pieces_of_recordings(cloud: Cloud, changes: dict[str, object]) -> None:
+    cloud = replace(cloud, conditions=cloud.recordings // 2)
+    assert_as_from_scratch(cloud, cloud.settings(**changes), 1e-6 if "scorer" in changes else 0)
 
 
-@settings(max_examples=40)
-@given(pieces(views=2), st.integers(1, 3))
+@few
+@given(pieces(views=3), st.integers(1, 3))
 def test_healthy_clips_are_measured_from_other_recordings_and_conditions(
     cloud: Cloud, neighbors: int
 ) -> None:
@@ -109,7 +118,7 @@ def test_healthy_clips_are_measured_from_other_recordings_and_conditions(
     everyone = np.arange(len(cloud))
     comparison, _ = fitted(cloud, everyone, cloud.settings(neighbors=neighbors))
     for name, groups in (("known", cloud.recordings), ("new", cloud.conditions)):
-        for row, view in enumerate(cloud.views.values()):
+        for row, view in enumerate(parts(cloud)):
             values = view.values.astype(np.float64)
             for clip in everyone:
                 others = groups != groups[clip]
@@ -118,6 +127,7 @@ def test_healthy_clips_are_measured_from_other_recordings_and_conditions(
                 assert getattr(comparison, name)[row, clip] == pytest.approx(expected)
 
 
+@few
 @given(windowed(), POOLS)
 def test_clips_of_several_windows_equal_a_loop(cloud: Cloud, pooling: str) -> None:
     healthy, queries = split(cloud)
@@ -151,7 +161,7 @@ def test_copies_are_at_no_distance_whichever_comes_first() -> None:
 def test_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = single(np.random.default_rng(0).normal(size=(40, 6)))
     expected, _ = fitted(cloud, np.arange(40), cloud.settings(neighbors=3))
-    monkeypatch.setattr("dgmix.detect.compare.ROWS", 7)
+    monkeypatch.setattr("dgmix.detect.scorers.nearest.ROWS", 7)
     found, _ = fitted(cloud, np.arange(40), cloud.settings(neighbors=3))
     np.testing.assert_array_equal(found.known, expected.known)
 
@@ -238,9 +248,3 @@ def test_which_recordings_are_held_out_depends_on_names_alone() -> None:
     order = np.random.default_rng(0).permutation(9)
     again = held_out([names[i] for i in order], ["source"] * 9, 0.5)
     np.testing.assert_array_equal(again, first[order])
-
-
-def test_pooling_takes_the_mean_or_the_farthest() -> None:
-    values, clips = np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1])
-    for name, expected in (("mean-distance", [2, 5]), ("max-distance", [3, 5])):
-        assert pool(DetectSettings(pool=name), values, clips, 2).tolist() == expected  # type: ignore[arg-type]

@@ -21,7 +21,6 @@ from dgmix.detect.conformal import (
     rate_interval,
     rounded_up,
     smallest_rate,
-    votes,
 )
 from dgmix.errors import InputError
 
@@ -41,20 +40,10 @@ def scales(draw: st.DrawFn) -> Scale:
     """A scale of pieces of recordings, some of them of one piece."""
     scores = draw(some_scores)
     groups = draw(arrays(np.int64, len(scores), elements=st.integers(0, 6)))
-    return Scale(scores, votes([f"{group}" for group in groups]))
+    return Scale(scores, 1 / np.bincount(groups)[groups])
 
 
-# Votes and p-values
-
-
-@given(st.lists(st.sampled_from("abcde"), max_size=20))
-def test_every_group_has_one_vote(groups: list[str]) -> None:
-    found = votes(groups)
-    assert found.shape == (len(groups),)
-    for group in set(groups):
-        own = found[np.array(groups) == group]
-        assert own.sum() == pytest.approx(1)
-        assert np.ptp(own) == 0
+# p-values
 
 
 @given(some_scores, some_scores)
@@ -146,6 +135,18 @@ def test_a_score_moves_no_further_than_its_p_value_needs(
     moved = np.abs(found - scores)
     assert (moved[inside] <= 0.01 * np.maximum(np.abs(scores[inside]), 1) + 0.011).all()
     assert np.array_equal(scale.confined(found, p_values), found)
+
+
+@given(scales())
+def test_a_limited_score_is_lowered_to_where_its_p_value_is_large_enough(scale: Scale) -> None:
+    scores = np.linspace(-6, 10, 33)
+    for exact in (0.01, 0.3, 0.5, 1.0):
+        found = scale.limited(scores, np.full(33, exact))
+        p_values = scale.p_values(scores)
+        stays = p_values >= min(exact, scale.levels.max()) - 1e-9
+        assert np.array_equal(found[stays], scores[stays])
+        assert (scale.p_values(found) >= max(exact, scale.levels.min()) - 1e-9).all()
+        assert (found <= scores).all()
 
 
 @given(scales())

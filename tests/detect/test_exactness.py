@@ -11,13 +11,25 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from clouds import Cloud, Floats, clouds, fitted, judged, pieces, single, windowed
+from clouds import (
+    Cloud,
+    Floats,
+    clouds,
+    draw_points,
+    fitted,
+    judged,
+    pieces,
+    single,
+    windowed,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgmix.config import DetectSettings
 
 EPSILON = 1e-9
+SCORERS = st.sampled_from(["knn", "kriging"])  # those that exact p-values are promised of
+few = settings(max_examples=25)
 
 
 def each_in_turn(cloud: Cloud, options: DetectSettings, promise: str = "p_known") -> Floats:
@@ -38,35 +50,44 @@ def assert_promised(p_values: Floats, weights: Floats) -> None:
 
 
 @settings(max_examples=40)
-@given(clouds())
-def test_of_any_clips_no_more_have_a_small_p_than_promised(cloud: Cloud) -> None:
-    p_values = each_in_turn(cloud, cloud.settings())
+@given(clouds(), SCORERS)
+def test_of_any_clips_no_more_have_a_small_p_than_promised(cloud: Cloud, scorer: str) -> None:
+    p_values = each_in_turn(cloud, cloud.settings(scorer=scorer))
     assert_promised(p_values, np.ones(len(cloud)))
     assert (p_values >= 1 / len(cloud) - EPSILON).all()
 
 
-@settings(max_examples=30)
-@given(clouds(most=20, dims=20), st.integers(2, 6))
+def test_ties_that_rounding_tells_apart_keep_the_promise() -> None:
+    """On one line, at distances far above the nugget, kriging loses half of its digits."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        line = draw_points(rng, 13, 1, "grid")
+        cloud = single(line, rng.standard_t(2, size=(13, 64)) * (seed % 4))
+        assert_promised(each_in_turn(cloud, cloud.settings(scorer="kriging")), np.ones(13))
+
+
+@few
+@given(clouds(most=15, dims=20), st.integers(2, 6))
 def test_several_neighbours_keep_the_promise(cloud: Cloud, neighbors: int) -> None:
     p_values = each_in_turn(cloud, cloud.settings(neighbors=neighbors))
     assert_promised(p_values, np.ones(len(cloud)))
 
 
-@settings(max_examples=60)
+@few
 @given(clouds(most=6, dims=2, views=1), st.integers(2, 6))
 def test_more_neighbours_than_there_are_keep_the_promise(cloud: Cloud, neighbors: int) -> None:
     p_values = each_in_turn(cloud, cloud.settings(neighbors=neighbors))
     assert_promised(p_values, np.ones(len(cloud)))
 
 
-@settings(max_examples=60)
+@few
 @given(windowed(), st.sampled_from(["mean-distance", "max-distance"]), st.integers(1, 3))
 def test_several_windows_a_clip_keep_the_promise(cloud: Cloud, pool: str, neighbors: int) -> None:
     p_values = each_in_turn(cloud, cloud.settings(pool=pool, neighbors=neighbors))
     assert_promised(p_values, np.ones(len(cloud)))
 
 
-@settings(max_examples=60)
+@few
 @given(pieces())
 def test_pieces_of_recordings_keep_the_promise_in_one_view(cloud: Cloud) -> None:
     """Each recording has one vote, however many pieces it was cut in."""
@@ -76,7 +97,7 @@ def test_pieces_of_recordings_keep_the_promise_in_one_view(cloud: Cloud) -> None
     assert (p_values >= 1 / len(sizes) - EPSILON).all()
 
 
-@settings(max_examples=60)
+@few
 @given(pieces())
 def test_new_conditions_keep_the_promise_in_one_view(cloud: Cloud) -> None:
     """The same pieces, now as clips of a condition: a condition that was not learned from."""
@@ -89,8 +110,8 @@ def test_new_conditions_keep_the_promise_in_one_view(cloud: Cloud) -> None:
     assert_promised(p_values, 1 / np.bincount(cloud.conditions)[cloud.conditions])
 
 
-@settings(max_examples=30)
-@given(clouds(most=20, dims=20, least=3))
+@few
+@given(clouds(most=15, dims=20, least=3))
 def test_one_clip_a_condition_makes_the_promises_one(cloud: Cloud) -> None:
     for query in range(min(5, len(cloud))):
         others = np.flatnonzero(np.arange(len(cloud)) != query)
@@ -100,8 +121,8 @@ def test_one_clip_a_condition_makes_the_promises_one(cloud: Cloud) -> None:
     assert_promised(each_in_turn(cloud, cloud.settings(), "p_new"), np.ones(len(cloud)))
 
 
-@settings(max_examples=30)
-@given(clouds(most=20, dims=20, least=6), st.integers(0, 2**32 - 1))
+@few
+@given(clouds(most=15, dims=20, least=6), st.integers(0, 2**32 - 1))
 def test_a_named_condition_keeps_its_own_promise(cloud: Cloud, seed: int) -> None:
     """Clips of a condition vote among themselves, however different the other conditions are."""
     conditions = np.random.default_rng(seed).integers(2, size=len(cloud))
@@ -200,7 +221,7 @@ def test_a_point_far_from_all_has_the_smallest_p() -> None:
         cloud = single(*views)
         scores = judged(cloud, np.arange(count), np.array([count]), cloud.settings())
         assert scores.p_known == pytest.approx(1 / (count + 1))
-        assert scores.views.tolist() == [1]
+        assert scores.by_view.argmax(1).tolist() == [1]
 
 
 def test_one_clip_alone_flags_nothing() -> None:

@@ -135,3 +135,15 @@ def test_conditions_that_are_sent_expire() -> None:
     assert condition.at(161) is None
     condition.set("", 200)
     assert condition.at(201) is None
+
+
+def test_the_state_folder_is_one_and_the_services_where_it_is_a_service(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert make_settings().state_folder == tmp_path / "state"
+    without = make_settings(state=None)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    assert without.state_folder == tmp_path / "home" / "dgmix" / "watch" / "dgmix"
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/dgmix")
+    assert without.state_folder == Path("/var/lib/dgmix")
+    assert make_settings().state_folder == tmp_path / "state"

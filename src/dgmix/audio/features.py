@@ -14,7 +14,7 @@ from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
 FLOOR = 1e-5
-BLOCK_FRAMES = 4096
+BLOCK_FRAMES = 1024
 BANDS_AT_ONCE = 16
 
 

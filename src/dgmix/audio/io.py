@@ -27,7 +27,7 @@ STEPS = {  # of full scale, and the value of silence, of the integers in sound f
     np.dtype(np.int16): (2.0**15, 0.0),
     np.dtype(np.int32): (2.0**31, 0.0),
 }
-WHOLE_SAMPLES = 1 << 24  # signals up to this length are decoded once, longer ones twice
+WHOLE_SAMPLES = 1 << 22  # signals up to this length are decoded once, longer ones twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SignalReader:
                 self.note = sound.note
                 yield to_signal(_joined(start), rate, self._settings, name_of(self._source))
                 return
-            mean = self._mean(chain(start, [rest], blocks), rate)
+            mean = self._mean(chain(_emptied(start), [rest], blocks), rate)
         with open_sound(self._source) as sound:
             for block in self._resampled(_mono_blocks(self._source, sound), rate):
                 yield block - mean
@@ -142,6 +142,13 @@ class SignalReader:
         for block in blocks:
             yield stream.resample_chunk(block)
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _emptied(blocks: list[Samples]) -> Iterator[Samples]:
+    """Yield the blocks of a list, and let go of each."""
+    blocks.reverse()
+    while blocks:
+        yield blocks.pop()
 
 
 def _up_to(count: int, blocks: Iterator[Samples]) -> Iterator[Samples]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Block = NDArray[np.float32]
 
-BLOCK_SAMPLES = 1 << 20  # of all channels together
+BLOCK_SAMPLES = 1 << 18  # of all channels together
 UNKNOWN_FRAMES = 1 << 62
 SHORT_CHUNK = re.compile(r"^\s*(?!RIFF|FORM)\w[\w ]*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 OFF_SECONDS = 0.15  # encoders pad by less

@@ -23,6 +23,7 @@ from dgmix.files import DECODER_SUFFIXES, explained
 Source = str | os.PathLike[str] | BinaryIO
 Block = NDArray[np.float32]
 
+RATES = (100, 100_000_000)  # Hz; others are damage
 MEMORY_BYTES = 1 << 26  # of a pipe; what is longer lies in a temporary file
 
 
@@ -64,7 +65,13 @@ def open_sound(source: Source) -> Iterator[Sound]:
         if not file.seek(0, os.SEEK_END):
             raise InputError(f"{name}: the file is empty, nothing was recorded; leave it out")
         file.seek(0)
-        yield _decoder(file, name, stack)
+        sound = _decoder(file, name, stack)
+        if not RATES[0] <= sound.sample_rate <= RATES[1]:
+            raise InputError(
+                f"{name}: its header says {sound.sample_rate} samples a second; export it again "
+                "with its rate"
+            )
+        yield sound
 
 
 def name_of(source: Source) -> str:

@@ -27,6 +27,7 @@ from dgmix.data.clip import DOMAINS, SPLITS, Clip, Manifest
 from dgmix.data.dates import dated
 from dgmix.data.labels import ANOMALY, NORMAL, Label, label_in, label_of, says_only
 from dgmix.errors import first_few
+from dgmix.files import printable
 
 ABOVE = 2  # folders above the one that is given
 
@@ -38,7 +39,7 @@ def folder_manifest(root: Path, recordings: Sequence[Path]) -> Manifest:
     shown = [path.relative_to(root) for path in recordings]
     labels = [label_of(path.parts[:-1], path.stem) or around for path in shown]
     clips = [
-        _clip(path, parts.parts[:-1], label, real.name)
+        _clip(path, parts.parts[:-1], label, printable(real.name))
         for path, parts, label in zip(recordings, shown, labels, strict=True)
     ]
     notes = [*_left_out(clips, shown, labels), *_unlabelled(clips, shown, labels), *_days(shown)]
@@ -66,7 +67,7 @@ def _clip(path: Path, folders: Sequence[str], label: Label | None, machine: str)
     return Clip(
         path,
         machine,
-        section="_".join(section_names(folders)) or "00",
+        section=printable("_".join(section_names(folders))) or "00",
         domain=domain or "source",
         split="test" if said == ANOMALY else split or "train",
         label=said or ("unknown" if split == "test" else NORMAL),
@@ -91,7 +92,7 @@ def _left_out(
 ) -> list[str]:
     """Return the sentence that lists the anomalies which would else be learned from."""
     named = [
-        f"{path.as_posix()} ('{label.word}')"
+        f"{printable(path.as_posix())} ('{printable(label.word)}')"
         for clip, path, label in zip(clips, shown, labels, strict=True)
         if label and clip.label == ANOMALY and "test" not in map(str.lower, path.parts)
     ]
@@ -109,7 +110,7 @@ def _unlabelled(
 ) -> list[str]:
     """Return the sentence on recordings whose names do not say healthy, beside others' that do."""
     training = [
-        (path.as_posix(), label is not None)
+        (printable(path.as_posix()), label is not None)
         for clip, path, label in zip(clips, shown, labels, strict=True)
         if (clip.split, clip.label) == ("train", NORMAL)
     ]
@@ -127,7 +128,7 @@ def _days(shown: Sequence[Path]) -> list[str]:
     """Return the sentence on folders that are named by the day, which are no sections."""
     days = sorted(
         {
-            name
+            printable(name)
             for path in shown
             for name, is_date in zip(path.parts[:-1], dated(path.parts[:-1]), strict=True)
             if is_date

@@ -59,7 +59,7 @@ def walk(root: Path) -> Contents:
         elif is_audio_name(path.name):
             contents.recordings.append(path)
         else:
-            contents.other[path.suffix.lower() or "without an ending"] += 1
+            contents.other[printable(path.suffix.lower()) or "without an ending"] += 1
     contents.recordings.sort()
     return contents
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dgmix.errors import InputError
 
 ROUNDING = 1e-9
-EQUAL = 1e-7  # two scores in deviations that rounding may have told apart
+EQUAL = 1e-5  # scores in deviations that the rounding of an inverse may have told apart
 MARGIN = 0.01
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
-from dgmix.detect.views import logmel
+from dgmix.detect.views.levels import logmel
 
 BAND_GROUPS = 32
 SURE_PEAK = 0.68
@@ -37,7 +37,8 @@ def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
     from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
 
     names = list(recordings)
-    changes = [_Changes(bank[index]) for index in range(len(bank))]
+    beginnings = (next(bank.blocks(index, MOST_FRAMES)) for index in range(len(bank)))
+    changes = [_Changes(each) for each in beginnings]
     longest = sorted(len(each.values) for each in changes)[-2:]
     size = next_fast_len(sum(longest), real=True)
 
@@ -60,7 +61,7 @@ class _Changes:
     """The changes of level (frame, band) of a clip from frame to frame."""
 
     def __init__(self, mel: Floats) -> None:
-        levels = logmel(mel[:MOST_FRAMES])
+        levels = logmel(mel)
         edges = np.linspace(0, levels.shape[1], BAND_GROUPS + 1).round().astype(int)[:-1]
         grouped = np.add.reduceat(levels, edges, axis=1)
         self.mean = grouped.mean(0)

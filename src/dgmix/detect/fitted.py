@@ -28,6 +28,11 @@ from dgmix.errors import InputError
 from dgmix.model.network import Network
 
 ALL = ""
+NO_NEW_CONDITIONS = (
+    "nothing is promised of new conditions: this needs a scorer that estimates nothing, and "
+    "healthy recordings of several named conditions "
+    "(`dgmix update DETECTOR FOLDER --condition NAME`)"
+)
 Conditions = Iterable[str | None]
 Numbers = NDArray[np.int64]
 
@@ -215,13 +220,14 @@ class FittedDetector:
     ) -> int:
         """Return the number of groups that a promise rests on, of the section that has the fewest.
 
-        Groups are recordings, or of new conditions conditions. `sections` are those asked about,
-        all by default; `condition` counts the recordings of one condition.
+        Groups are recordings, or of new conditions conditions: 0 where nothing is promised of
+        these. `sections` are those asked about, all by default; `condition` counts the recordings
+        of one condition.
         """
         keys = {self.key(section) for section in sections} or set(self.sections)
         calibrations = [self.calibration(key) for key in keys]
         if promise == "new":
-            return min(each.new.count for each in calibrations)
+            return min(each.new.count if each.covers_new else 0 for each in calibrations)
         return min(each.count(condition) for each in calibrations)
 
     def rate(
@@ -235,10 +241,13 @@ class FittedDetector:
 
         It is `wanted`, or by default the detector's own or, where that is not supported, the
         smallest that is. Raises `InputError` if `wanted` is smaller than what the healthy clips of
-        some of `sections` (all by default) support.
+        some of `sections` (all by default) support, and where they support no promise for new
+        conditions.
         """
         promises: tuple[Promise, ...] = ("known", "new") if promise == "both" else (promise,)
         counts = {each: self.count(each, sections, condition) for each in promises}
+        if counts.get("new") == 0:
+            raise InputError(NO_NEW_CONDITIONS)
         if wanted is None:
             fewest = max(1, min(counts.values()))
             return max(self.false_alarm_rate, smallest_rate(fewest))

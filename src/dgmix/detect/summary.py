@@ -181,8 +181,10 @@ def new_conditions(values: Summary) -> str:
     promise = values["promises"]["new conditions"]
     count = promise["conditions"]
     if promise["smallest false-alarm rate"] is None:
-        of = counted(count, "condition")
-        return f"none: this needs recordings of several named conditions, and there is {of}"
+        if not values["exact"]:
+            return "none: the scorer estimates something from the healthy recordings"
+        each = " in each section" if len(values["sections"]) > 1 else ""
+        return f"none: this needs recordings of several named conditions{each}"
     return (
         f"{percent(smallest_rate(count))} or more, of recordings of a condition drawn like these "
         f"{count}{_needs(count)}"

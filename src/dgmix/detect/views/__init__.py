@@ -19,16 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
-from dgmix.audio.features import FLOOR
 from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
-from dgmix.detect.views.course import course
-from dgmix.detect.views.levels import Levels, change, floor, mean, peak, q90, steadiness
+from dgmix.detect.views.blocks import describe_blocks
+from dgmix.detect.views.cepstrum import cepstrum
+from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90
 from dgmix.detect.views.rhythm import rhythm
 from dgmix.model.network import Network
 from dgmix.progress import Advance, silent
 
 LEARNED = "dgmix"
+LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +50,30 @@ class Vectors:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """What the scorer `kriging` makes of distances in a view.
-
-    `exponent` β: of the variogram d^β; `nugget`: the part of it that two recordings differ by even
-    where they are alike.
-    """
-
-    exponent: float = 1.5
-    nugget: float = 1e-3
-
-
-@dataclass(frozen=True)
 class RawView:
     """How to describe the levels (frame, mel) of a clip by a vector (dim,).
 
-    `in_words` is what of a sound it tells. `scale` returns the factors (dim,) of a number of
-    dimensions: one over a typical deviation of healthy clips. The vector is cut in `parts` of equal
-    size, each compared by itself with `kernel`. As a baseline the vector, without factors, is
+    `in_words` is what of a sound it tells. `spreads` are typical deviations of healthy clips, from
+    the first number to the last, with straight lines between them; they are what simulated machines
+    show, and the same for all machines. The vector is cut in `parts` of equal
+    size, each compared by itself. As a baseline the vector itself is
     standardised over the training clips or not.
     """
 
     describe: Callable[[Levels], Levels]
     in_words: str
-    scale: Callable[[int], NDArray[np.floating]]
-    kernel: Kernel = Kernel()
+    spreads: tuple[float, ...]
     parts: int = 1
     standardize: bool = False
 
-    def vector(self, levels: Levels) -> Levels:
-        """Return the vector (dim,) whose distances are compared, of levels (frame, mel)."""
-        values = self.describe(levels)
+    def scaled(self, values: Levels) -> Levels:
+        """Return a description (dim,) in the metric of this view, for its distances."""
         return np.asarray(values * self.scale(len(values)), np.float32)
+
+    def scale(self, size: int) -> NDArray[np.float64]:
+        """Return the factors (dim,) of a vector of this size, one over the spreads."""
+        places = np.linspace(0, len(self.spreads) - 1, size)
+        return 1 / np.interp(places, np.arange(len(self.spreads)), self.spreads)
 
     def __call__(
         self, training: MelBank, test: MelBank
@@ -96,38 +89,20 @@ class RawView:
         return np.stack([self.describe(logmel(bank[i])) for i in range(len(bank))])
 
 
-def logmel(mel: NDArray[np.float32]) -> Levels:
-    """Return the level in decibels of linear magnitudes, of the same shape."""
-    return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
-
-
-def _alike(deviation: float) -> Callable[[int], NDArray[np.floating]]:
-    """Return the scale of a view whose numbers all deviate by so much."""
-    return lambda size: np.full(size, 1 / deviation)
-
-
-SMOOTH = Kernel(2.0, 0.5)
-
 RAW_VIEWS = {
-    "logmel-mean": RawView(mean, "mean level", _alike(1), SMOOTH),
-    "logmel-q90": RawView(q90, "louder moments", _alike(1), SMOOTH),
-    "logmel-max": RawView(peak, "peaks", _alike(1), SMOOTH, parts=4, standardize=True),
-    "logmel-min": RawView(floor, "quietest moments", _alike(1), SMOOTH),
-    "logmel-change": RawView(change, "roughness", _alike(1)),
-    "logmel-steadiness": RawView(steadiness, "roughness", _alike(1)),
-    "logmel-rhythm": RawView(rhythm, "rhythm", _alike(1), SMOOTH),
-    "level-course": RawView(course, "loudness over time", _alike(1)),
+    "logmel-mean": RawView(mean, "mean level", (2.0, 1.6)),
+    "logmel-q90": RawView(q90, "louder moments", (2.2, 1.7)),
+    "logmel-max": RawView(peak, "peaks", (2.6, 3.8), parts=4, standardize=True),
+    "logmel-min": RawView(floor, "quietest moments", (2.6, 2.2)),
+    "logmel-change": RawView(change, "roughness", (0.55, 0.7)),
+    "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0)),
+    "cepstrum": RawView(cepstrum, "spectral shape", (2.0,)),
 }
 
 
 def in_words(view: str) -> str:
     """Return what of a sound a view tells: "peaks", of logmel-max."""
     return "learned features" if view == LEARNED else RAW_VIEWS[view].in_words
-
-
-def kernel_of(view: str) -> Kernel:
-    """Return the kernel of a view."""
-    return RAW_VIEWS[view].kernel if view in RAW_VIEWS else Kernel()
 
 
 def parts_of(view: str, vectors: Vectors) -> list[Vectors]:
@@ -169,16 +144,23 @@ def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) 
 
 
 def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors]:
-    found: dict[str, list[Levels]] = {name: [] for name in names}
+    vectors: dict[str, list[Levels]] = {name: [] for name in names}
     for index in range(len(bank) if names else 0):
-        levels = logmel(bank[index])
-        for name, vectors in found.items():
-            vectors.append(RAW_VIEWS[name].vector(levels))
+        for name, description in _described(bank, index, names).items():
+            vectors[name].append(RAW_VIEWS[name].scaled(description))
         advance(1)
     clips = np.arange(len(bank))
     return {
         name: Vectors(
-            np.array(vectors, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
+            np.array(values, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
         )
-        for name, vectors in found.items()
+        for name, values in vectors.items()
     }
+
+
+def _described(bank: MelBank, index: int, names: list[str]) -> dict[str, Levels]:
+    """Return the descriptions of a clip, by view; of a long one made block by block."""
+    if bank.frames[index] > LONG_FRAMES:
+        return describe_blocks(names, bank.blocks(index), bank.n_mels)
+    levels = logmel(bank[index])
+    return {name: RAW_VIEWS[name].describe(levels) for name in names}

@@ -8,8 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.features import FLOOR
+
 LEAST_CHANGE = 0.01  # dB: what changes less does not change
 Levels = NDArray[np.float32]
+
+
+def logmel(mel: NDArray[np.float32]) -> Levels:
+    """Return the level in decibels of linear magnitudes, of the same shape."""
+    return np.asarray(20 * np.log10(np.maximum(mel, FLOOR)), np.float32)
 
 
 def mean(levels: Levels) -> Levels:
@@ -43,14 +50,4 @@ def change(levels: Levels) -> Levels:
     20 · log10 of its value in decibels, at least that of `LEAST_CHANGE`.
     """
     steps = np.diff(levels, axis=0, prepend=levels[:1])[1:] if len(levels) > 1 else 0 * levels
-    return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)
-
-
-def steadiness(levels: Levels) -> Levels:
-    """Return how much each band's level changes from a frame to the one after the next (mel,).
-
-    As `change`; two frames apart do not overlap, so that noise changes as much as it can.
-    """
-    apart = min(2, len(levels) - 1)
-    steps = levels[apart:] - levels[: len(levels) - apart]
     return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)

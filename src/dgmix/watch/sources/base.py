@@ -92,8 +92,6 @@ class StreamSource:
     state is then `failed`, and opening is tried as seldom as the longest waiting time.
     """
 
-    live = True
-
     def __init__(
         self,
         open_stream: Callable[[], Stream],
@@ -102,7 +100,9 @@ class StreamSource:
         timeout: float,
         silence: float,
         again: bool = True,
+        live: bool = True,
     ) -> None:
+        self.live = live
         self._open, self._clock = open_stream, clock
         self._timeout, self._silence, self._again = timeout, silence, again
         self._backoff = Backoff(1.0, MOST_RETRY_SECONDS)

@@ -66,6 +66,7 @@ def stream_source(
             timeout=float("inf"),
             silence=settings.silence,
             again=False,
+            live=False,  # a pipe waits
         )
     from dgmix.watch.sources.simulated import SimulatedStream
 

@@ -17,7 +17,7 @@ from dgmix.files import explained
 from dgmix.watch.clock import Clock
 from dgmix.watch.settings import PageSettings
 
-COOKIE = "dgmix_watch"
+COOKIE = "dgmix_watch_"  # and a part of its own: cookies do not tell ports apart
 TOKEN_FILE = "token"
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -61,6 +61,7 @@ class Keys:
         self._keys = [_digest(key) for key in (token, password) if key]
         self._failures: dict[str, list[float]] = {}
         secret = _digest(token) + _digest(str(password or ""))
+        self.cookie_name = COOKIE + hashlib.sha256(secret).hexdigest()[:8]
         self.cookie = hmac.new(secret, b"session 1", hashlib.sha256).hexdigest()
 
     def opens(self, key: str) -> bool:
@@ -141,7 +142,7 @@ class Guard:
         if kind.lower() == "bearer":
             return self._keys.opens(key.strip())
         try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            morsel = SimpleCookie(headers.get("cookie", "")).get(self._keys.cookie_name)
         except CookieError:
             return False
         return morsel is not None and self._keys.knows(morsel.value)

@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 from dgmix.watch.hub import Hub, Update
 
 KEEP_ALIVE_SECONDS = 15.0
+LOOK_SECONDS = 0.5
 MOST_WAITING = 200
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -41,15 +42,19 @@ async def _events(request: Request, hub: Hub, stop: asyncio.Event) -> AsyncItera
         if not loop.is_closed():
             loop.call_soon_threadsafe(put, update)
 
-    end = hub.listen(hear)
+    end, still = hub.listen(hear), 0.0
     try:
         yield "retry: 2000\n: connected\n\n"
         while not stop.is_set() and not await request.is_disconnected():
             try:
-                update = await asyncio.wait_for(waiting.get(), KEEP_ALIVE_SECONDS)
+                update = await asyncio.wait_for(waiting.get(), LOOK_SECONDS)
             except TimeoutError:
-                yield ": nothing new\n\n"
+                still += LOOK_SECONDS
+                if still >= KEEP_ALIVE_SECONDS:
+                    still = 0.0
+                    yield ": nothing new\n\n"
             else:
+                still = 0.0
                 yield f"data: {json.dumps(finite(update))}\n\n"
     finally:
         end()

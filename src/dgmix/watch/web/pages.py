@@ -20,7 +20,7 @@ from dgmix.errors import DgmixError, InputError
 from dgmix.watch.charts import history_chart
 from dgmix.watch.store import queries
 from dgmix.watch.views import STRETCHES, history, overview
-from dgmix.watch.web.guard import COOKIE, Keys
+from dgmix.watch.web.guard import Keys
 
 if TYPE_CHECKING:
     from dgmix.watch.service import Watch
@@ -151,14 +151,18 @@ class Pages:
             return self.login_page("That is neither the token nor the password.")
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
-            COOKIE, self._keys.cookie, max_age=MONTH_COOKIE, httponly=True, samesite="strict"
+            self._keys.cookie_name,
+            self._keys.cookie,
+            max_age=MONTH_COOKIE,
+            httponly=True,
+            samesite="strict",
         )
         return answer
 
     async def logout(self, _: Request) -> Response:
         """Take the cookie away."""
         answer = RedirectResponse("/", 303)
-        answer.delete_cookie(COOKIE)
+        answer.delete_cookie(self._keys.cookie_name)
         return answer
 
     def login_page(self, problem: str = "") -> HTMLResponse:

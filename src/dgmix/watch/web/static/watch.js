@@ -24,8 +24,8 @@ function stateOf(update) {
   return update.source === "listening" ? (update.verdict ? "normal" : "waiting") : update.source;
 }
 
-function colour(level) {
-  const at = (level / 255) * (VIRIDIS.length - 1);
+function colour(share) {
+  const at = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
   const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
   return VIRIDIS[low].map((value, channel) => value + (at - low) * (VIRIDIS[low + 1][channel] - value));
 }
@@ -36,9 +36,12 @@ function draw(canvas, columns) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const first = canvas.width - kept.length;
+  const sorted = kept.flat().sort((a, b) => a - b);
+  const low = sorted[Math.floor(0.05 * sorted.length)];
+  const range = Math.max(40, sorted[Math.floor(0.995 * sorted.length)] - low);
   kept.forEach((column, index) => column.forEach((level, band) => {
     const at = 4 * ((canvas.height - 1 - band) * canvas.width + first + index);
-    image.data.set([...colour(level), 255], at);
+    image.data.set([...colour((level - low) / range), 255], at);
   }));
   context.putImageData(image, 0, 0);
 }
@@ -68,6 +71,8 @@ function tick() {
 }
 
 async function begin() {
+  for (const chart of document.querySelectorAll(".scroll > .history"))
+    chart.parentElement.scrollLeft = chart.parentElement.scrollWidth;  // now is at the right
   for (const canvas of document.querySelectorAll("[data-spectrogram]")) {
     const answer = await fetch(`/api/v1/machines/${encodeURIComponent(canvas.dataset.spectrogram)}/spectrogram`);
     if (answer.ok) draw(canvas, await answer.json());
