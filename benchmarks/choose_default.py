@@ -1,0 +1,227 @@
+"""Choose the views of the default detector, and report the choice on a set that it did not see.
+
+    python benchmarks/choose_default.py PROTOCOLS SIMULATED [-o FOLDER] [--cache FOLDER]
+
+PROTOCOLS is a folder of tables of clips (CSV, one a data set, with repeated splits), SIMULATED the
+folder of a simulated set. For every set of real recordings the choice is made on all others, the
+simulated one and planted faults, and reported on that one ("left out"); then once on all. No hand
+comes in between: of each family of views (`candidate_views.FAMILIES`) the script takes one (with
+`--free`: or none), a kernel for it, and the order of the norm that draws the views together, by
+coordinate descent on the mean Ω over the sets. It writes `choice.yaml`, the list of the default,
+and `choice.md`, the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import yaml
+from candidate_views import FAMILIES, VIEWS, Floats
+from choose_sets import TestSet, read_sets
+from exact_scores import Kernel, fused
+
+from dgmix.audio.cache import default_folder
+from dgmix.files import write_text
+from dgmix.progress import say
+
+NEAREST = "nearest"
+KERNELS = {"ridge": Kernel(2, 0.5), "between": Kernel(1.5), NEAREST: Kernel(0)}
+CHOSEN_KERNELS = ("ridge", "between")
+ORDERS = (math.inf, 4.0, 2.0)
+WORTH = 0.2  # Ω: what another view, kernel or norm has to gain to be taken instead
+HISTORY = {  # Ω by `dgmix run` on these splits before (docs/decisions/0025-fixed-metrics.md)
+    "default before: re-fitted whitening, nearest": {
+        "dcase2023_valve": 84.4,
+        "lathe": 66.0,
+        "mimii_fan": 94.6,
+        "bldc_propeller": 67.1,
+        "adi_cbm": 92.0,
+        "pronostia": 92.1,
+    },
+    "PyOD 3.6.7, audio": {
+        "dcase2023_valve": 53.5,
+        "lathe": 62.5,
+        "mimii_fan": 100.0,
+        "bldc_propeller": 94.6,
+        "adi_cbm": 83.8,
+        "pronostia": 90.6,
+    },
+}
+Member = tuple[str, str]  # view, kernel
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A detector: a view and its kernel of each family, and the order of the norm over views."""
+
+    members: frozenset[Member]
+    order: float
+
+    def __str__(self) -> str:
+        views = ", ".join(f"{view} {kernel}" for view, kernel in sorted(self.members))
+        return f"{views}; {'largest' if math.isinf(self.order) else f'norm {self.order:g}'}"
+
+
+@dataclass
+class Bench:
+    """The sets, and Ω of every choice that was tried on them, a list of repeats."""
+
+    sets: list[TestSet]
+    free: bool = False
+    known: dict[tuple[Choice, str], list[float]] = field(default_factory=dict)
+
+    def omegas(self, choice: Choice, on: TestSet) -> list[float]:
+        key = choice, on.name
+        if key not in self.known:
+            views = [on.scores(view, KERNELS[kernel]) for view, kernel in sorted(choice.members)]
+
+            def fuse(repeat: int, trial: int) -> Floats:
+                return fused(np.array([view[repeat][trial] for view in views]), choice.order)
+
+            self.known[key] = on.omegas(fuse)
+        return self.known[key]
+
+    def mean(self, choice: Choice, sets: Sequence[TestSet]) -> float:
+        return float(np.mean([np.mean(self.omegas(choice, each)) for each in sets]))
+
+    def choose(self, sets: Sequence[TestSet]) -> Choice:
+        """Return the best choice on sets, by coordinate descent from each family's first view."""
+        start = {family: (views[0], "ridge") for family, views in FAMILIES.items()}
+        taken: dict[str, Member | None] = dict(start)
+        order, best = ORDERS[0], -math.inf
+        for _ in count():
+            before = best
+            for family, views in FAMILIES.items():
+                for option in [(view, kernel) for view in views for kernel in CHOSEN_KERNELS]:
+                    trial = {**taken, family: option}
+                    value = self.mean(_choice(trial, order), sets)
+                    if value > best + WORTH:
+                        taken, best = trial, value
+            for option in ORDERS:
+                value = self.mean(_choice(taken, option), sets)
+                if value > best + WORTH:
+                    order, best = option, value
+            if self.free:
+                taken, best = self._without_idle(taken, order, best, sets)
+            if best <= before + WORTH:
+                return _choice(taken, order)
+        raise AssertionError("unreachable")
+
+    def _without_idle(
+        self,
+        taken: dict[str, Member | None],
+        order: float,
+        best: float,
+        sets: Sequence[TestSet],
+    ) -> tuple[dict[str, Member | None], float]:
+        """Return what is taken without views that gain less than `WORTH`, the idlest first."""
+        while sum(member is not None for member in taken.values()) > 1:
+            rest = [{**taken, family: None} for family, member in taken.items() if member]
+            value, fewer = max(
+                ((self.mean(_choice(each, order), sets), each) for each in rest),
+                key=lambda pair: pair[0],
+            )
+            if value < best - WORTH:
+                break
+            taken, best = fewer, value
+        return taken, best
+
+
+def _choice(taken: dict[str, Member | None], order: float) -> Choice:
+    return Choice(frozenset(member for member in taken.values() if member), order)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("protocols", type=Path, help="a folder of tables of clips")
+    parser.add_argument("simulated", type=Path, help="a simulated set")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/choice"))
+    parser.add_argument("--cache", type=Path, default=default_folder(), help="of features")
+    parser.add_argument("--free", action="store_true", help="families of views may be left out")
+    options = parser.parse_args(arguments)
+    tables = sorted(options.protocols.glob("*.csv"))
+    if not tables:
+        parser.error(f"{options.protocols}: no tables of clips (*.csv)")
+    pairs = [read_sets(table.stem, table, options.cache) for table in tables]
+    real = [first for first, _ in pairs]
+    simulated = read_sets("simulated", options.simulated, options.cache)
+    bench = Bench([*(each for pair in [*pairs, simulated] for each in pair)], options.free)
+    chosen = bench.choose(bench.sets)
+    say(f"chosen on all: {chosen}")
+    left_out = {}
+    for each in real:
+        others = [other for other in bench.sets if not other.name.startswith(each.name)]
+        left_out[each.name] = bench.choose(others)
+        say(f"without {each.name}: {left_out[each.name]}")
+    text = report(bench, real, simulated[0], chosen, left_out)
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_text(options.output / "choice.md", text)
+    write_text(options.output / "choice.yaml", recipe_of(chosen))
+    print(text)
+
+
+def recipe_of(choice: Choice) -> str:
+    """Return a choice as YAML: what of the default recipe it decides."""
+    views = [
+        {"view": view, **KERNELS[kernel]._asdict(), "parts": VIEWS[view].bands}
+        for view, kernel in sorted(choice.members)
+    ]
+    order = "largest" if math.isinf(choice.order) else choice.order
+    return yaml.safe_dump({"views": views, "norm": order}, sort_keys=False)
+
+
+def report(
+    bench: Bench,
+    real: Sequence[TestSet],
+    simulated: TestSet,
+    chosen: Choice,
+    left_out: dict[str, Choice],
+) -> str:
+    """Return the table in Markdown: Ω in %, mean over the splits, of each system on each set."""
+    planted = [each for each in bench.sets if each not in (*real, simulated)]
+    names = [each.name for each in real]
+    lines = [
+        f"| | {' | '.join(names)} | **mean** | simulated | planted faults |",
+        "|---" * (len(names) + 4) + "|",
+    ]
+
+    def row(label: str, values: Sequence[float], others: Sequence[str] = ("", "")) -> None:
+        cells = [f"{value:.1f}" for value in values]
+        lines.append(f"| {label} | {' | '.join([*cells, f'**{np.mean(values):.1f}**', *others])} |")
+
+    def whole_row(label: str, choice: Choice) -> None:
+        others = [f"{bench.mean(choice, part):.1f}" for part in ([simulated], planted)]
+        row(label, [bench.mean(choice, [each]) for each in real], others)
+
+    for label, values in HISTORY.items():
+        if set(names) <= set(values):
+            row(label, [values[name] for name in names])
+    singles = [Choice(frozenset([(v, k)]), math.inf) for v in VIEWS for k in KERNELS]
+    for single in singles:
+        if ("ridge" in str(single)) or single.members & chosen.members:
+            whole_row(str(single).split(";")[0], single)
+    row("oracle view", [max(bench.mean(s, [each]) for s in singles) for each in real])
+    nearest = Choice(frozenset((view, NEAREST) for view, _ in chosen.members), chosen.order)
+    whole_row("chosen views, nearest clip", nearest)
+    for member in sorted(chosen.members):
+        fewer = Choice(chosen.members - {member}, chosen.order)
+        whole_row(f"chosen without {member[0]}", fewer)
+    for order in ORDERS:
+        whole_row(f"chosen, {order:g}-norm", Choice(chosen.members, order))
+    whole_row("**chosen on all**", chosen)
+    row("**left out**", [bench.mean(left_out[each.name], [each]) for each in real])
+    errors = [np.array(bench.omegas(chosen, each)) for each in real]
+    deviations = [float(e.std(ddof=1) / math.sqrt(len(e))) if len(e) > 1 else 0.0 for e in errors]
+    row("standard error over splits, chosen on all", deviations)
+    choices = [f"- without {name}: {choice}" for name, choice in left_out.items()]
+    return "\n".join([*lines, "", f"Chosen on all: {chosen}", "", "Left out:", *choices, ""])
+
+
+if __name__ == "__main__":
+    main()
