@@ -139,11 +139,16 @@ VIEWS = {
     "cepstrum": CandidateView(cepstrum, (2.0,)),
     "cepstral-change": CandidateView(cepstral_change, (1.0,)),
 }
+# The first of each family is what is taken where the sets do not clearly ask for another. The
+# families of the default before stay; the others have to gain something.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "level": ("q90", "mean", "q97"),
-    "peaks": ("max", "max-by-band"),
-    "steadiness": ("change", "change-2", "deviation"),
+    "peaks": ("max-by-band", "max"),
+    "steadiness": ("change", "deviation"),
     "rhythm": ("rhythm", "rhythm-by-band"),
-    "course of loudness": ("loudness",),
+}
+MORE: dict[str, tuple[str, ...]] = {
+    "slower change": ("change-2",),
     "spectral detail": ("cepstrum", "cepstral-change"),
+    "course of loudness": ("loudness",),
 }

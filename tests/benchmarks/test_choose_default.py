@@ -160,14 +160,14 @@ def some_set(name: str, seed: int, telling: str) -> Any:
     return choose_sets.TestSet(name, described, [[trial]])
 
 
-def test_the_view_that_tells_is_chosen() -> None:
-    bench = choose_default.Bench([some_set(name, seed, "q97") for seed, name in enumerate("ab")])
+@pytest.mark.parametrize("telling", ["q97", "deviation", "loudness"])
+def test_the_view_that_tells_is_chosen(telling: str) -> None:
+    bench = choose_default.Bench([some_set(name, n, telling) for n, name in enumerate("ab")])
     chosen = bench.choose(bench.sets)
-    assert any(view == "q97" for view, _ in chosen.members)
-    assert len(chosen.members) == len(candidate_views.FAMILIES)
-    free = choose_default.Bench(bench.sets, free=True).choose(bench.sets)
-    assert {view for view, _ in free.members} == {"q97"}
-    assert bench.mean(free, bench.sets) > 95
+    assert telling in {view for view, _ in chosen.members}
+    more = sum(telling in views for views in candidate_views.MORE.values())
+    assert len(chosen.members) >= len(candidate_views.FAMILIES) + more
+    assert bench.mean(chosen, bench.sets) > 80
 
 
 def write_table(folder: Path, name: str, seed: int) -> None:
@@ -201,7 +201,7 @@ def test_it_runs_and_writes_the_choice(tmp_path: Path, capsys: pytest.CaptureFix
     assert "| **chosen on all** |" in table
     assert "| **left out** |" in table
     choice = yaml.safe_load((tmp_path / "out" / "choice.yaml").read_text())
-    assert len(choice["views"]) == len(candidate_views.FAMILIES)
+    assert len(choice["views"]) >= len(candidate_views.FAMILIES)
     assert all(view["view"] in candidate_views.VIEWS for view in choice["views"])
 
 
