@@ -44,14 +44,6 @@ HISTORY = {  # Ω by `dgmix run` on these splits before (docs/decisions/0025-fix
         "adi_cbm": 92.0,
         "pronostia": 92.1,
     },
-    "PyOD 3.6.7, audio": {
-        "dcase2023_valve": 53.5,
-        "lathe": 62.5,
-        "mimii_fan": 100.0,
-        "bldc_propeller": 94.6,
-        "adi_cbm": 83.8,
-        "pronostia": 90.6,
-    },
 }
 Member = tuple[str, str]  # view, kernel
 
@@ -119,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("simulated", type=Path, help="a simulated set")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/choice"))
     parser.add_argument("--cache", type=Path, default=default_folder(), help="of features")
+    parser.add_argument("--pyod", action="store_true", help="a row of PyOD's audio detector")
     options = parser.parse_args(arguments)
     tables = sorted(options.protocols.glob("*.csv"))
     if not tables:
@@ -134,7 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         others = [other for other in bench.sets if not other.name.startswith(each.name)]
         left_out[each.name] = bench.choose(others)
         say(f"without {each.name}: {left_out[each.name]}")
-    text = report(bench, real, simulated[0], chosen, left_out)
+    measured = {}
+    if options.pyod:
+        import pyod_audio
+
+        omegas = {each.name: pyod_audio.omegas(each, each.paths) for each in real}
+        measured["PyOD, audio"] = {name: float(np.mean(of)) for name, of in omegas.items()}
+    text = report(bench, real, simulated[0], chosen, left_out, measured)
     options.output.mkdir(parents=True, exist_ok=True)
     write_text(options.output / "choice.md", text)
     write_text(options.output / "choice.yaml", recipe_of(chosen))
@@ -157,8 +156,12 @@ def report(
     simulated: TestSet,
     chosen: Choice,
     left_out: dict[str, Choice],
+    measured: dict[str, dict[str, float]],
 ) -> str:
-    """Return the table in Markdown: Ω in %, mean over the splits, of each system on each set."""
+    """Return the table in Markdown: Ω in %, mean over the splits, of each system on each set.
+
+    `measured` are those of systems that are none of ours, by label and set.
+    """
     planted = [each for each in bench.sets if each not in (*real, simulated)]
     names = [each.name for each in real]
     lines = [
@@ -174,7 +177,7 @@ def report(
         others = [f"{bench.mean(choice, part):.1f}" for part in ([simulated], planted)]
         row(label, [bench.mean(choice, [each]) for each in real], others)
 
-    for label, values in HISTORY.items():
+    for label, values in {**HISTORY, **measured}.items():
         if set(names) <= set(values):
             row(label, [values[name] for name in names])
     singles = [Choice(frozenset([(v, k)]), math.inf) for v in VIEWS for k in KERNELS]

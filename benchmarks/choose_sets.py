@@ -55,11 +55,15 @@ class Trial:
 
 @dataclass
 class TestSet:
-    """A data set described: `repeats` are its splits, each a list of trials."""
+    """A data set described: `repeats` are its splits, each a list of trials.
+
+    `paths` are the recordings that the first descriptions are of.
+    """
 
     name: str
     described: Descriptions
     repeats: list[list[Trial]]
+    paths: list[Path] = field(default_factory=list)
     known: dict[tuple[str, Kernel], list[list[Floats]]] = field(default_factory=dict)
 
     def scores(self, view: str, kernel: Kernel) -> list[list[Floats]]:
@@ -113,7 +117,7 @@ def read_sets(name: str, data: Path, cache: Path) -> tuple[TestSet, TestSet]:
         [_planted_trial(section, place, extra) for section in split]
         for split in splits[:PLANTED_REPEATS]
     ]
-    return TestSet(name, described, real), TestSet(f"{name}, planted", described, faulty)
+    return TestSet(name, described, real, paths), TestSet(f"{name}, planted", described, faulty)
 
 
 def _sections(clips: Manifest, repeat: int) -> Iterator[list[Clip]]:

@@ -7,9 +7,9 @@ column has the scores that the clips have when that query is among them.
 
 `kriging` is the variance of prediction that each clip has from all others, for the generalised
 covariance −distance^β: ordinary kriging with a power variogram (Cressie, Statistics for Spatial
-Data, 1993, §2.3 and §3.2; left out one at a time: Dubrule, Mathematical Geology 15, 1983). For
-β = 2 with a nugget λ it is the Mahalanobis distance from the others with their covariance
-regularised by a fixed ridge; the smaller β, the more the nearest clip alone counts.
+Data, 1993, §2.3 and §3.2; left out one at a time: Dubrule, Mathematical Geology 15, 1983). The
+smaller β, the more the nearest clip alone counts. For β = 2 it is `mahalanobis`, the distance from
+the others by their scatter with a fixed ridge, which needs no matrix of clips.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def logarithms(healthy: Floats, queries: Floats, kernel: Kernel) -> Floats:
 
     `healthy` (n, dim) and `queries` (query, dim) are points; n is at least 2.
     """
+    if kernel.power == 2:
+        return np.log(mahalanobis(healthy, queries, kernel.nugget)) / 2
     among, to_queries = distances(healthy, healthy), distances(healthy, queries)
     if kernel.power == 0:
         return np.log(np.maximum(nearest(among, to_queries), TINY))
@@ -54,6 +56,26 @@ def nearest(among: Floats, to_queries: Floats) -> Floats:
     others = among + np.diag(np.full(len(among), np.inf))
     healthy = np.minimum(others.min(1)[:, None], to_queries)
     return np.vstack([healthy, to_queries.min(0)])
+
+
+def mahalanobis(healthy: Floats, queries: Floats, nugget: float) -> Floats:
+    """Return what `kriging` does for power 2, by the scatter S of the healthy clips alone.
+
+    With their mean m and A = (S + λ / 2)⁻¹, a query's variance is s = λ (1 + 1 / n + (q - m)ᵀ A
+    (q - m)), and a healthy clip's one over (1 - 1 / n - (x - m)ᵀ A (x - m)) / λ + w² / s, where
+    w = 1 / n + (x - m)ᵀ A (q - m) is its weight in the prediction of the query. One healthy clip
+    has the score of the query.
+    """
+    clips, nugget = len(healthy), max(nugget, LEAST_NUGGET)
+    mean = healthy.mean(0)
+    centred, away = healthy - mean, queries - mean
+    ridge = nugget / 2 * np.eye(healthy.shape[1])
+    precise = np.linalg.solve(centred.T @ centred + ridge, away.T)
+    own = nugget * (1 + 1 / clips + (away.T * precise).sum(0))
+    leverage = (centred.T * np.linalg.solve(centred.T @ centred + ridge, centred.T)).sum(0)
+    weights = 1 / clips + centred @ precise
+    healthy_ones = np.maximum(1 - 1 / clips - leverage, 0)[:, None] / nugget + weights**2 / own
+    return np.vstack([1 / np.maximum(healthy_ones, TINY), own])
 
 
 def kriging(among: Floats, to_queries: Floats, kernel: Kernel) -> Floats:

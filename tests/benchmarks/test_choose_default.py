@@ -65,6 +65,18 @@ def test_of_power_two_it_is_a_mahalanobis_distance() -> None:
     assert found == pytest.approx(np.log(expected) / 2, rel=1e-5)
 
 
+def test_of_power_two_kriging_needs_no_matrix_of_clips() -> None:
+    healthy, queries = points(6), 2 * points(3, seed=1)
+    away = exact_scores.distances(healthy, healthy), exact_scores.distances(healthy, queries)
+    found = exact_scores.mahalanobis(healthy, queries, RIDGE.nugget)
+    np.testing.assert_allclose(found, exact_scores.kriging(*away, RIDGE))
+
+
+def test_one_healthy_clip_is_as_far_as_the_query() -> None:
+    healthy, query = exact_scores.mahalanobis(points(1), points(1, seed=1), RIDGE.nugget)[:, 0]
+    assert healthy == pytest.approx(query)
+
+
 def test_nearest_is_the_nearest() -> None:
     healthy, query = points(6), points(1, seed=1)
     everyone = np.vstack([healthy, query])
