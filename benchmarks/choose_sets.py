@@ -53,7 +53,7 @@ class Trial:
     tasks: list[Task]
 
 
-@dataclass
+@dataclass(eq=False)
 class TestSet:
     """A data set described: `repeats` are its splits, each a list of trials.
 

@@ -21,6 +21,7 @@ candidate_views = pytest.importorskip("candidate_views")
 exact_scores = pytest.importorskip("exact_scores")
 planted_faults = pytest.importorskip("planted_faults")
 choose_sets = pytest.importorskip("choose_sets")
+choose_search = pytest.importorskip("choose_search")
 choose_default = pytest.importorskip("choose_default")
 
 RIDGE, BETWEEN, NEAREST = (
@@ -174,12 +175,24 @@ def some_set(name: str, seed: int, telling: str) -> Any:
 
 @pytest.mark.parametrize("telling", ["q97", "deviation", "loudness"])
 def test_the_view_that_tells_is_chosen(telling: str) -> None:
-    bench = choose_default.Bench([some_set(name, n, telling) for n, name in enumerate("ab")])
+    bench = choose_search.Bench([some_set(name, n, telling) for n, name in enumerate("ab")])
     chosen = bench.choose(bench.sets)
     assert telling in {view for view, _ in chosen.members}
     more = sum(telling in views for views in candidate_views.MORE.values())
     assert len(chosen.members) >= len(candidate_views.FAMILIES) + more
     assert bench.mean(chosen, bench.sets) > 80
+
+
+def test_what_is_left_out_has_no_say() -> None:
+    """The choice without a set is the same whatever its labels and planted faults are."""
+    pairs = [
+        (some_set(n, i, "q97"), some_set(f"{n}, planted", i + 5, "q97"))
+        for i, n in enumerate("abc")
+    ]
+    others = [(some_set("a", 7, "deviation"), some_set("a, planted", 8, "loudness")), *pairs[1:]]
+    first, second = choose_default.choices(pairs), choose_default.choices(others)
+    assert first.left_out["a"] == second.left_out["a"]
+    assert first.left_out["b"] != second.left_out["b"]
 
 
 def write_table(folder: Path, name: str, seed: int) -> None:
