@@ -36,7 +36,7 @@ format: .venv/developing ## Format the code
 bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 	$(BIN)/python benchmarks/simulated_set.py
 
-bench-quality: .venv/installed $(if $(FULL),runs/simulated) $(if $(SMALL),runs/simulated-small) ## README's tables; SIMULATED="small full", SETS="name=table.csv", QUALITY="--readme README.md"
+bench-quality: .venv/installed $(if $(FULL),runs/simulated) $(if $(SMALL),runs/simulated-small) ## Tables of every system; SIMULATED="small full", SETS="name=table.csv", QUALITY="--readme benchmarks/results/README.md"
 	$(BIN)/python benchmarks/quality.py -o runs/quality $(QUALITY_SETS) $(SETS) $(QUALITY)
 
 runs/simulated: .venv/installed

@@ -32,11 +32,9 @@ RawViewName = Literal[
     "logmel-max",
     "logmel-min",
     "logmel-change",
-    "logmel-steadiness",
     "logmel-rhythm",
     "cepstrum",
     "cepstrum",
-    "level-course",
 ]
 ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal[

@@ -135,6 +135,16 @@ def test_a_rate_of_zero_is_not_guessed(tmp_path: Path) -> None:
         read_audio(path)
 
 
+@pytest.mark.parametrize("size", [(1 << 63) - 1, (1 << 64) - 100, 1 << 40])
+def test_sizes_that_no_file_has_are_damage(size: int) -> None:
+    assert len(read_audio(io.BytesIO(w64(size))).samples) == len(STEPS)
+    read = w64(SIZE)
+    place = read.index(b"fmt \xf3\xac") + 16
+    broken = read[:place] + struct.pack("<Q", size) + read[place + 8 :]
+    with pytest.raises(InputError):
+        read_audio(io.BytesIO(broken))
+
+
 def test_no_advice_destroys_a_recording(tmp_path: Path) -> None:
     for content in (b"", wav(b""), PCM, b"RIFF", b"RIFF" + bytes(100), wav()[:40], b"OggS"):
         path = tmp_path / "clip.wav"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soxr
 import torch
+from dgmix.detect.threshold import conformal_p_values
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -25,7 +26,6 @@ from dgmix.config import Recipe, parse_recipe
 from dgmix.data import load_manifest
 from dgmix.detect import recordings
 from dgmix.detect.localize import BandStatistics
-from dgmix.detect.threshold import conformal_p_values
 from dgmix.errors import InputError
 
 RATE = 16_000

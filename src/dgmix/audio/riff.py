@@ -129,6 +129,8 @@ class _Form:
 
     def chunk_at(self, file: BinaryIO, place: int, total: int) -> Chunk | None:
         """Return the chunk at a place, if it can be one; its end may lie behind the file's."""
+        if place >= total:
+            return None
         file.seek(place)
         head = file.read(24 if self.magic == b"W64" else 8)
         if self.magic == b"W64":

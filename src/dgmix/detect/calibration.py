@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dgmix.detect.compare import Comparison, Distances
 from dgmix.detect.conformal import Scale, rank_p_values
-from dgmix.detect.fusion import Points, combined, logarithms, view_deviations
+from dgmix.detect.fusion import Points, logarithms, view_deviations
 from dgmix.errors import DgmixError
 
 NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
@@ -79,7 +79,7 @@ class Promise:
             return np.full(len(finite), np.inf)
         logs = logarithms(np.where(finite, self.distances, 1))
         points = Points(self.points.votes * finite, self.points.groups)
-        scores = combined(view_deviations(logs, points, self.parts))
+        scores = view_deviations(logs, points, self.parts).max(0)
         return np.where(finite, scores, np.inf)
 
     def scale(self, chosen: NDArray[np.bool_] | None = None) -> Scale:
@@ -105,7 +105,7 @@ class Promise:
             ranked, scores, by_view = joined[:, 0], own[0], own.T
         else:
             deviations = view_deviations(joined, _points((*self.groups, None)), self.parts)
-            ranked, by_view = combined(deviations), deviations[..., -1]
+            ranked, by_view = deviations.max(1), deviations[..., -1]
             scores = ranked[:, -1]
         if not self.count:
             return scores, np.ones(len(scores)), by_view

@@ -20,7 +20,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.memory import Memory
 from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer
 from dgmix.detect.scorers.pooling import pool
-from dgmix.detect.views import Vectors, kernel_of, parts_of
+from dgmix.detect.views import Vectors, parts_of
 
 TINY = 1e-12
 Floats = NDArray[np.float64]
@@ -78,10 +78,7 @@ class Direct:
         groupings = [_numbered(memory.clips.recordings), _numbered(memory.clips.conditions)]
         self.calibrating = np.ones(len(memory.clips), bool)
         self.scorers: dict[str, list[JointScorer]] = {
-            name: [
-                build_joint_scorer(settings, part, groupings, kernel_of(name))
-                for part in parts_of(name, view)
-            ]
+            name: [build_joint_scorer(settings, part, groupings) for part in parts_of(name, view)]
             for name, view in memory.views.items()
         }
         self.parts = tuple(len(scorers) for scorers in self.scorers.values())

@@ -29,8 +29,9 @@ from dgmix.model.network import Network
 
 ALL = ""
 NO_NEW_CONDITIONS = (
-    "nothing is promised of new conditions: this needs a scorer that estimates nothing, and healthy "
-    "recordings of several named conditions (`dgmix update DETECTOR FOLDER --condition NAME`)"
+    "nothing is promised of new conditions: this needs a scorer that estimates nothing, and "
+    "healthy recordings of several named conditions "
+    "(`dgmix update DETECTOR FOLDER --condition NAME`)"
 )
 Conditions = Iterable[str | None]
 Numbers = NDArray[np.int64]

@@ -3,10 +3,9 @@
 In each view, the distances of some clips, as logarithms, become deviations: by how many standard
 deviations each exceeds the mean of the others, of its own group none. The variance is drawn to a
 fixed one, which decides where there are few clips. A view may have several parts, as groups of mel
-bands, which become one deviation first. The score is the 4-norm of the positive deviations over the
-views, or the largest deviation where none is positive: a fault shows in some views, and which ones
-is not known beforehand; the mean would drown it, the largest alone wastes what others add
-(docs/decisions/0025-fixed-metrics.md).
+bands, which become one deviation first. The score is the largest deviation over the views: a fault
+shows in some view, and which one is not known beforehand; the mean would drown it
+(docs/decisions/0012-views.md, 0025-fixed-metrics.md).
 
 All clips are treated alike, the one in question among them, as exact p-values need
 (docs/decisions/0019-exact-verdicts.md).
@@ -23,7 +22,6 @@ from numpy.typing import NDArray
 TINY = 1e-12
 PRIOR_COUNT = 5.0
 PRIOR_DEVIATION, PART_DEVIATION = 0.1, 0.5
-POWER = 4
 Floats = NDArray[np.float64]
 
 
@@ -85,10 +83,3 @@ def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Float
             part = points.deviations(size, PART_DEVIATION)
         views.append(part)
     return np.concatenate(views, -2)
-
-
-def combined(deviations: Floats) -> Floats:
-    """Return the scores (…, point) of deviations (…, view, point)."""
-    most = deviations.max(-2)
-    norm = (np.maximum(deviations, 0) ** POWER).sum(-2) ** (1 / POWER)
-    return np.asarray(np.where(most > 0, norm, most))

@@ -28,7 +28,7 @@ def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str
     """
     if about["format"] > 3:
         return tensors, about
-    learned = LEARNED in about["recipe"]["detect"]["views"]
+    learned = LEARNED in about["recipe"]["detect"].get("views", [LEARNED])
     kept = {
         RENAMED.get(name, name): tensor
         for name, tensor in tensors.items()

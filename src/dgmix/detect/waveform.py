@@ -18,13 +18,12 @@ from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import EQUAL, ROUNDING
-from dgmix.detect.fusion import PART_DEVIATION, POWER, PRIOR_COUNT, PRIOR_DEVIATION, TINY
+from dgmix.detect.fusion import PART_DEVIATION, PRIOR_COUNT, PRIOR_DEVIATION, TINY
 from dgmix.detect.scorers import JointScorer
-from dgmix.detect.scorers.kriging import LEAST, Kriging
+from dgmix.detect.scorers.kriging import LEAST, NUGGET, Kriging
 from dgmix.detect.scorers.nearest import Nearest
 from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
 from dgmix.detect.views.cepstrum import cosines
-from dgmix.detect.views.course import TENTHS
 from dgmix.detect.views.levels import LEAST_CHANGE
 from dgmix.detect.views.rhythm import RHYTHM_FRAMES, band_groups, hann, modulation_bands
 from dgmix.model.network import Network
@@ -108,7 +107,7 @@ class Verdict(nn.Module):
         return score, self.levels[(self.upper < score).sum()]
 
     def _combined(self, logs: Tensor) -> Tensor:
-        """Return what `view_deviations` and `combined` do of logarithms (row, point)."""
+        """Return the largest of what `view_deviations` gives of logarithms (row, point)."""
         rows = self._deviations(logs, PRIOR_DEVIATION)
         views = []
         for part in torch.split(rows, self.parts):
@@ -116,10 +115,7 @@ class Verdict(nn.Module):
                 size = part.clamp(min=0).square().mean(0, keepdim=True).sqrt()
                 part = self._deviations(size, PART_DEVIATION)
             views.append(part)
-        deviations = torch.cat(views)
-        most = deviations.amax(0)
-        norm = deviations.clamp(min=0).pow(POWER).sum(0).pow(1 / POWER)
-        return torch.where(most > 0, norm, most)
+        return torch.cat(views).amax(0)
 
     def _deviations(self, values: Tensor, prior: float) -> Tensor:
         """Return what `Points.deviations` does of values (row, point)."""
@@ -194,7 +190,6 @@ class KrigingModule(nn.Module):
     def __init__(self, scorer: Kriging) -> None:
         super().__init__()
         blocks = scorer.blocks[0]
-        self.exponent, self.nugget = scorer.exponent, scorer.nugget
         centre = scorer.values.mean(0, dtype=np.float64)
         arrays = {
             "centre": centre,
@@ -210,17 +205,17 @@ class KrigingModule(nn.Module):
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
         dim = self.references.shape[1]
-        between = distances(queries.double() - self.centre, self.references)[0] / dim**0.5
-        column = torch.cat([-between.pow(self.exponent), torch.ones(1, dtype=torch.float64)])
+        squares = distances(queries.double() - self.centre, self.references)[0].square() / dim
+        column = torch.cat([-squares, torch.ones(1, dtype=torch.float64)])
         solved = self.inverse @ column
-        variance = (self.nugget - column @ solved).clamp(min=LEAST)
+        variance = (NUGGET - column @ solved).clamp(min=LEAST)
         moved = self.blocks @ solved[:-1]
         sums = self.together @ (solved[:-1] * moved)
         beside = self.alone - moved.square() / (variance + sums)
         return self._as_distance(variance), self._as_distance(beside)
 
     def _as_distance(self, variances: Tensor) -> Tensor:
-        return variances.clamp(min=LEAST).pow(1 / self.exponent)
+        return variances.clamp(min=LEAST).sqrt()
 
 
 MODULES: dict[type, Callable[[Any], nn.Module]] = {Nearest: NearestModule, Kriging: KrigingModule}
@@ -312,20 +307,6 @@ def change(levels: Tensor) -> Tensor:
     return level
 
 
-def steadiness(levels: Tensor) -> Tensor:
-    """Return what `dgmix.detect.views.levels.steadiness` does of levels (frame, mel)."""
-    frames = levels.shape[0]
-    apart = torch.sym_min(2, frames - 1)  # type: ignore[no-untyped-call]
-    frame = torch.arange(frames)
-    steps = levels - levels[(frame - apart).clamp(min=0)]
-    kept = (frame >= apart)[:, None].double()
-    count = kept.sum()
-    centred = (steps - (steps * kept).sum(0) / count) * kept
-    deviation = (centred.square().sum(0) / count).sqrt()
-    level: Tensor = 20 * deviation.clamp(min=LEAST_CHANGE).log10()
-    return level
-
-
 def cepstrum(levels: Tensor) -> Tensor:
     """Return what `dgmix.detect.views.cepstrum.cepstrum` does of levels (frame, mel)."""
     coefficients = levels @ torch.from_numpy(cosines(levels.shape[1])).T
@@ -334,19 +315,6 @@ def cepstrum(levels: Tensor) -> Tensor:
     centred = steps - steps.sum(0) / count
     deviation = (centred.square().sum(0) / count).sqrt()
     return torch.cat([coefficients.mean(0), coefficients.std(0, correction=0), deviation])
-
-
-def course(levels: Tensor) -> Tensor:
-    """Return what `dgmix.detect.views.course.course` does of levels (frame, mel)."""
-    loudness = 10 * (10 ** (levels / 10)).sum(1).log10()
-    ordered, last = loudness.sort().values, levels.shape[0] - 1
-    order = [ordered[tenths * last // 10] for tenths in TENTHS]
-    steps = (loudness[1:] - loudness[:-1]).abs()
-    count = torch.sym_max(last, 1)  # type: ignore[no-untyped-call]
-    mean = steps.sum() / count
-    most = torch.cat([torch.zeros(1, dtype=steps.dtype), steps]).max()
-    deviation = ((steps - mean).square().sum() / count).sqrt()
-    return torch.stack([*order, loudness.mean(), loudness.std(correction=0), mean, most, deviation])
 
 
 def q90(levels: Tensor) -> Tensor:
@@ -376,10 +344,8 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "logmel-max": lambda levels: levels.amax(0),
     "logmel-min": lambda levels: levels.amin(0),
     "logmel-change": change,
-    "logmel-steadiness": steadiness,
     "logmel-rhythm": rhythm,
     "cepstrum": cepstrum,
-    "level-course": course,
 }
 
 

@@ -59,33 +59,25 @@ def run(
     """Watch by a settings file (what `dgmix watch watch.yaml` does)."""
     _needed()
     if devices:
-        from dgmix.watch.sources.card import input_names, port_audio
-
-        print("\n".join(input_names(port_audio())) or "no sound card records here")
-        return
-    if example:
+        _list_devices()
+    elif example:
         _write_example(settings or Path("watch.yaml"))
-        return
-    from dgmix.watch import logs
-
-    if demo:
+    elif demo:
+        from dgmix.watch import logs
         from dgmix.watch.demo import run_demo
 
         logs.set_up(log_json)
         run_demo(state)
-        return
-    if settings is None:
+    elif settings is None:
         raise InputError("dgmix watch: name a settings file; --example writes one")
-    from dgmix.watch.running import run as watch
-    from dgmix.watch.settings import load_settings
+    elif check:
+        _check(settings)
+    else:
+        from dgmix.watch import logs
+        from dgmix.watch.running import run as watch
 
-    if check:
-        from dgmix.watch.checking import check as check_all
-
-        _show(check_all(load_settings(settings)))
-        return
-    logs.set_up(log_json)
-    watch(settings)
+        logs.set_up(log_json)
+        watch(settings)
 
 
 @app.command("notify-test")
@@ -161,6 +153,19 @@ def _needed() -> None:
 
     if not all(map(find_spec, ("pydantic_settings", "starlette", "uvicorn", "prometheus_client"))):
         raise InputError('dgmix watch needs more packages: pip install "dgmix[live]"')
+
+
+def _list_devices() -> None:
+    from dgmix.watch.sources.card import input_names, port_audio
+
+    print("\n".join(input_names(port_audio())) or "no sound card records here")
+
+
+def _check(settings: Path) -> None:
+    from dgmix.watch.checking import check
+    from dgmix.watch.settings import load_settings
+
+    _show(check(load_settings(settings)))
 
 
 def _write_example(path: Path) -> None:

@@ -25,17 +25,15 @@ TOPIC = "dgmix/s/pump/event"
 
 
 def run_and_kill(folder: Path, port: int, seconds: float) -> tuple[int, int]:
-    """Return the last window that was committed, and the last a second before the kill."""
+    """Return the last window that was committed, and the last that was taken."""
     script = Path(__file__).with_name("killed.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), str(port)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    time.sleep(seconds)
-    process.kill()
-    lines = (first + process.stdout.read()).splitlines()
-    process.wait()
+    command = [sys.executable, str(script), str(folder), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+        lines = (first + process.stdout.read()).splitlines()
     numbers = dict.fromkeys(("taken", "committed"), 0)
     for line in lines:
         kind, _, number = line.partition(" ")

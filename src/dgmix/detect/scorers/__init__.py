@@ -24,7 +24,7 @@ from dgmix.detect.scorers.kriging import Kriging
 from dgmix.detect.scorers.mahalanobis import Mahalanobis
 from dgmix.detect.scorers.nearest import Nearest
 from dgmix.detect.scorers.whitening import Whitened
-from dgmix.detect.views import Kernel, Vectors
+from dgmix.detect.views import Vectors
 
 Groups = NDArray[np.int64]
 
@@ -61,9 +61,7 @@ class JointScorer(Protocol):
         ...
 
 
-JOINT_SCORERS: dict[
-    str, Callable[[DetectSettings, Vectors, Sequence[Groups], Kernel], JointScorer]
-] = {
+JOINT_SCORERS: dict[str, Callable[[DetectSettings, Vectors, Sequence[Groups]], JointScorer]] = {
     "knn": Nearest,
     "kriging": Kriging,
 }
@@ -76,13 +74,13 @@ SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {
 
 
 def build_joint_scorer(
-    settings: DetectSettings, view: Vectors, groupings: Sequence[Groups], kernel: Kernel
+    settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]
 ) -> JointScorer:
     """Return the scorer of one part of a view that the settings name, fitted to healthy clips.
 
-    `groupings` (clip,) each say which clips count as one; `kernel` is that of the view.
+    `groupings` (clip,) each say which clips count as one.
     """
-    return JOINT_SCORERS[settings.scorer](settings, view, groupings, kernel)
+    return JOINT_SCORERS[settings.scorer](settings, view, groupings)
 
 
 def build_scorer(

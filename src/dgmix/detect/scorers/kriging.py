@@ -1,11 +1,11 @@
 """How badly a clip is predicted from the healthy ones: the kriging variance.
 
-The healthy clips are points of a random field with the variogram d(a, b)^β, d² the mean square of
-the differences; the variance of the field at a point, predicted from all others (ordinary kriging:
-Matheron 1963; Chilès, Delfiner 2012, section 3.4), is small amid them and grows with the distance
-from them. With β = 1 it resembles the distance to the nearest clips; with β near 2 the directions
-in which healthy clips differ count less, as in a Mahalanobis distance, though nothing is estimated
-from them: the variogram is fixed.
+The healthy clips are points of a random field with the variogram d², d² being the mean square of
+the differences, and a nugget, by which two recordings differ even where they are alike. The
+variance of the field at a point, predicted from all others (ordinary kriging: Matheron 1963;
+Chilès, Delfiner 2012, section 3.4), is small amid them and grows with the distance from them, less
+so in the directions in which they differ: it is a Mahalanobis distance whose covariance has a fixed
+prior, so that few clips do not mislead it, and nothing but distances decides it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.knn import distances
-from dgmix.detect.views import Kernel, Vectors
+from dgmix.detect.views import Vectors
 
+NUGGET = 0.5
 LEAST = 1e-9
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
@@ -28,7 +29,7 @@ Groups = NDArray[np.int64]
 class Kriging:
     """The kriging variance from the clips of other groups, as a distance; see `JointScorer`.
 
-    `inverse` float64 (clip + 1, clip + 1) is that of the matrix [[−d^β + nugget, 1], [1, 0]] of the
+    `inverse` float64 (clip + 1, clip + 1) is that of the matrix [[−d² + nugget, 1], [1, 0]] of the
     healthy clips. When a clip joins them, with b its column and s its variance, the inverse changes
     by (inverse · b)(inverse · b)ᵀ / s; the variances of the clips of a group, from the clips of all
     other groups, are on the diagonal of the inverse of the group's block.
@@ -39,13 +40,11 @@ class Kriging:
         settings: DetectSettings,  # noqa: ARG002 - one form for all
         view: Vectors,
         groupings: Sequence[Groups],
-        kernel: Kernel,
     ) -> None:
-        self.exponent, self.nugget = kernel.exponent, kernel.nugget
         self.values = view.values
         count = len(view.values)
         matrix = np.ones((count + 1, count + 1))
-        matrix[:count, :count] = self.nugget * np.eye(count) - self._variogram(view.values)
+        matrix[:count, :count] = NUGGET * np.eye(count) - self._variogram(view.values)
         matrix[count, count] = 0
         self.inverse = np.linalg.inv(matrix)
         self.blocks = [Blocks(self.inverse[:count, :count], groups) for groups in groupings]
@@ -56,23 +55,22 @@ class Kriging:
         between = self._variogram(queries.values)
         columns = np.concatenate([-between, np.ones((count, 1))], 1)
         solved = columns @ self.inverse
-        variances = np.maximum(self.nugget - (columns * solved).sum(1), LEAST)
+        variances = np.maximum(NUGGET - (columns * solved).sum(1), LEAST)
         healthy = [
             self._as_distance(
                 each.beside(solved[:, :-1], variances)
                 if each.several
-                else 2 * (between + self.nugget)  # predicted from the query alone
+                else 2 * (between + NUGGET)  # predicted from the query alone
             )
             for each in self.blocks
         ]
         return self._as_distance(variances), healthy, between
 
     def _variogram(self, vectors: NDArray[np.floating]) -> Floats:
-        mean_squares = distances(vectors, self.values) / np.sqrt(self.values.shape[1])
-        return np.asarray(mean_squares**self.exponent, np.float64)
+        return np.asarray(distances(vectors, self.values) ** 2 / self.values.shape[1])
 
     def _as_distance(self, variances: Floats) -> Floats:
-        return np.asarray(np.maximum(variances, LEAST) ** (1 / self.exponent), np.float64)
+        return np.asarray(np.sqrt(np.maximum(variances, LEAST)))
 
 
 class Blocks:

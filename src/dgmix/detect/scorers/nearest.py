@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.knn import distances, mean_of_nearest
 from dgmix.detect.scorers.pooling import pool
-from dgmix.detect.views import Kernel, Vectors
+from dgmix.detect.views import Vectors
 
 ROWS = 256
 Floats = NDArray[np.float64]
@@ -25,11 +25,7 @@ class Nearest:
     """
 
     def __init__(
-        self,
-        settings: DetectSettings,
-        view: Vectors,
-        groupings: Sequence[Groups],
-        kernel: Kernel,  # noqa: ARG002 - one form for all
+        self, settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]
     ) -> None:
         self.settings, self.view = settings, view
         self.count = len(groupings[0])

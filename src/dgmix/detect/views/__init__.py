@@ -23,8 +23,7 @@ from dgmix.config import Recipe
 from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
 from dgmix.detect.views.blocks import describe_blocks
 from dgmix.detect.views.cepstrum import cepstrum
-from dgmix.detect.views.course import course
-from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90, steadiness
+from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90
 from dgmix.detect.views.rhythm import rhythm
 from dgmix.model.network import Network
 from dgmix.progress import Advance, silent
@@ -51,32 +50,19 @@ class Vectors:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """What the scorer `kriging` makes of distances in a view.
-
-    `exponent` β: of the variogram d^β; `nugget`: the part of it that two recordings differ by even
-    where they are alike.
-    """
-
-    exponent: float = 1.5
-    nugget: float = 1e-3
-
-
-@dataclass(frozen=True)
 class RawView:
     """How to describe the levels (frame, mel) of a clip by a vector (dim,).
 
     `in_words` is what of a sound it tells. `spreads` are typical deviations of healthy clips, from
     the first number to the last, with straight lines between them; they are what simulated machines
     show, and the same for all machines. The vector is cut in `parts` of equal
-    size, each compared by itself with `kernel`. As a baseline the vector itself is
+    size, each compared by itself. As a baseline the vector itself is
     standardised over the training clips or not.
     """
 
     describe: Callable[[Levels], Levels]
     in_words: str
     spreads: tuple[float, ...]
-    kernel: Kernel = Kernel()
     parts: int = 1
     standardize: bool = False
 
@@ -103,29 +89,20 @@ class RawView:
         return np.stack([self.describe(logmel(bank[i])) for i in range(len(bank))])
 
 
-RIDGE = Kernel(2.0, 0.5)
-COURSE = (1.98, 1.94, 1.84, 1.67, 3.07, 1.68, 0.52, 0.18, 2.59, 0.25)
 RAW_VIEWS = {
-    "logmel-mean": RawView(mean, "mean level", (2.0, 1.6), RIDGE),
-    "logmel-q90": RawView(q90, "louder moments", (2.2, 1.7), RIDGE),
-    "logmel-max": RawView(peak, "peaks", (2.6, 3.8), RIDGE, parts=4, standardize=True),
-    "logmel-min": RawView(floor, "quietest moments", (2.6, 2.2), RIDGE),
+    "logmel-mean": RawView(mean, "mean level", (2.0, 1.6)),
+    "logmel-q90": RawView(q90, "louder moments", (2.2, 1.7)),
+    "logmel-max": RawView(peak, "peaks", (2.6, 3.8), parts=4, standardize=True),
+    "logmel-min": RawView(floor, "quietest moments", (2.6, 2.2)),
     "logmel-change": RawView(change, "roughness", (0.55, 0.7)),
-    "logmel-steadiness": RawView(steadiness, "steadiness", (0.55, 1.0)),
-    "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0), RIDGE),
-    "cepstrum": RawView(cepstrum, "shape of its spectrum", (2.0,), RIDGE),
-    "level-course": RawView(course, "loudness over time", COURSE),
+    "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0)),
+    "cepstrum": RawView(cepstrum, "spectral shape", (2.0,)),
 }
 
 
 def in_words(view: str) -> str:
     """Return what of a sound a view tells: "peaks", of logmel-max."""
     return "learned features" if view == LEARNED else RAW_VIEWS[view].in_words
-
-
-def kernel_of(view: str) -> Kernel:
-    """Return the kernel of a view."""
-    return RAW_VIEWS[view].kernel if view in RAW_VIEWS else Kernel()
 
 
 def parts_of(view: str, vectors: Vectors) -> list[Vectors]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.detect.views.cepstrum import cosines
-from dgmix.detect.views.course import course_of, loudness
 from dgmix.detect.views.levels import LEAST_CHANGE, Levels, logmel
 from dgmix.detect.views.rhythm import RHYTHM_FRAMES, band_groups, hann, modulation_bands
 
@@ -120,23 +119,20 @@ class _Moments:
 
 
 class _Steps:
-    """The moments of the steps of values (frame, dim) from a frame to one so many frames later."""
+    """The moments of the steps of values (frame, dim) from frame to frame."""
 
-    def __init__(self, size: int, apart: int = 1) -> None:
-        self._apart, self._last = apart, np.zeros((0, size), np.float32)
+    def __init__(self, size: int) -> None:
+        self._last = np.zeros((0, size), np.float32)
         self.moments = _Moments(size)
 
     def add(self, values: NDArray[np.floating]) -> None:
-        joined = np.concatenate([self._last, values])
-        self.moments.add(joined[self._apart :] - joined[: -self._apart])
-        self._last = joined[-self._apart :]
+        self.moments.add(np.diff(np.concatenate([self._last, values]), axis=0))
+        self._last = values[-1:].copy()
 
 
 class _Change:
-    apart = 1
-
     def __init__(self, n_mels: int) -> None:
-        self._steps = _Steps(n_mels, self.apart)
+        self._steps = _Steps(n_mels)
 
     def add(self, _: NDArray[np.float32], levels: Levels) -> None:
         self._steps.add(levels)
@@ -144,10 +140,6 @@ class _Change:
     def result(self) -> Levels:
         deviation = np.maximum(self._steps.moments.deviation, LEAST_CHANGE)
         return np.asarray(20 * np.log10(deviation), np.float32)
-
-
-class _Steadiness(_Change):
-    apart = 2
 
 
 class _Cepstrum:
@@ -164,19 +156,6 @@ class _Cepstrum:
     def result(self) -> Levels:
         parts = self._values.mean, self._values.deviation, self._steps.moments.deviation
         return np.concatenate(parts).astype(np.float32)
-
-
-class _Course:
-    """The loudness of all frames: four megabytes of ten hours."""
-
-    def __init__(self, _: int) -> None:
-        self._loudness: list[NDArray[np.float64]] = []
-
-    def add(self, _: NDArray[np.float32], levels: Levels) -> None:
-        self._loudness.append(loudness(levels))
-
-    def result(self) -> Levels:
-        return course_of(np.concatenate(self._loudness))
 
 
 class _Rhythm:
@@ -219,8 +198,6 @@ ACCUMULATORS: dict[str, Callable[[int], Accumulator]] = {
     "logmel-max": _Peak,
     "logmel-min": _Floor,
     "logmel-change": _Change,
-    "logmel-steadiness": _Steadiness,
     "logmel-rhythm": _Rhythm,
     "cepstrum": _Cepstrum,
-    "level-course": _Course,
 }

@@ -51,13 +51,3 @@ def change(levels: Levels) -> Levels:
     """
     steps = np.diff(levels, axis=0, prepend=levels[:1])[1:] if len(levels) > 1 else 0 * levels
     return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)
-
-
-def steadiness(levels: Levels) -> Levels:
-    """Return how much each band's level changes from a frame to the one after the next (mel,).
-
-    As `change`; two frames apart do not overlap, so that noise changes as much as it can.
-    """
-    apart = min(2, len(levels) - 1)
-    steps = levels[apart:] - levels[: len(levels) - apart]
-    return np.asarray(20 * np.log10(np.maximum(steps.std(0), LEAST_CHANGE)), np.float32)

@@ -11,8 +11,8 @@ from dgmix.watch.rule import Kind
 from dgmix.watch.settings import MachineSettings, MqttSettings
 
 ACTIONS = ("raise", "clear")
-EXPIRES = 10
-"""A score is not believed any more after so many windows without another."""
+EXPIRES, LEAST_EXPIRES = 10, 60.0
+"""A score is not believed any more after so many windows without another, or so many seconds."""
 
 
 def base_topic(settings: MqttSettings, site: str, machine: str = "") -> str:
@@ -42,12 +42,26 @@ def entities(
         ],
         "availability_mode": "all",
     }
-    number = {
-        "state_topic": f"{base}/state",
-        "state_class": "measurement",
-        "expire_after": round(max(60.0, EXPIRES * every)),
+    return {
+        f"{settings.discovery}/{component}/{name}/{entity}/config": {
+            "unique_id": f"{name}_{entity}",
+            "object_id": f"{name}_{entity}",
+            **config,
+            **common,
+        }
+        for (component, entity), config in _configurations(base, every).items()
     }
-    found: dict[tuple[str, str], dict[str, Any]] = {
+
+
+def _configurations(base: str, every: float) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what differs between the entities, by their component and name."""
+    state = {"state_topic": f"{base}/state"}
+    number = {
+        **state,
+        "state_class": "measurement",
+        "expire_after": round(max(LEAST_EXPIRES, EXPIRES * every)),
+    }
+    return {
         ("sensor", "score"): {
             "name": "Anomaly score",
             "value_template": "{{ value_json.score }}",
@@ -61,22 +75,13 @@ def entities(
         ("binary_sensor", "problem"): {
             "name": "Problem",
             "device_class": "problem",
-            "state_topic": f"{base}/state",
             "value_template": "{{ value_json.problem }}",
             "json_attributes_topic": f"{base}/state",
+            **state,
         },
         ("event", "event"): {
             "name": "Event",
             "state_topic": f"{base}/event",
             "event_types": [f"{kind} {action}" for kind in get_args(Kind) for action in ACTIONS],
         },
-    }
-    return {
-        f"{settings.discovery}/{component}/{name}/{entity}/config": {
-            "unique_id": f"{name}_{entity}",
-            "object_id": f"{name}_{entity}",
-            **config,
-            **common,
-        }
-        for (component, entity), config in found.items()
     }
