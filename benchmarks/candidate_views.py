@@ -2,9 +2,10 @@
 
 Each is a pure function of the levels (frame, mel) in dB, and a fixed metric: the distance of two
 clips is the root mean square, over dimensions, of their difference in units of a fixed spread. The
-spread is that of healthy clips of the machines that dgmix simulates (`--spreads` prints it), as a
-straight line from the first dimension to the last, or as a table where it has as many numbers as
-the view has dimensions. So no distance depends on the clips that a detector learns from.
+spread is that of healthy clips of the machines that dgmix simulates (`choose_default.py --spreads`
+prints it), as a straight line from the first dimension to the last; as a table where it has as many
+numbers as the view has dimensions; as one number of its size for cepstra, which no line fits. So no
+distance depends on the clips that a detector learns from.
 """
 
 from __future__ import annotations

@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/choice"))
     parser.add_argument("--cache", type=Path, default=default_folder(), help="of features")
     parser.add_argument("--pyod", action="store_true", help="a row of PyOD's audio detector")
+    parser.add_argument("--spreads", action="store_true", help="only of healthy simulated clips")
     options = parser.parse_args(arguments)
+    if options.spreads:
+        print(spreads(read_sets("simulated", options.simulated, options.cache)[0]))
+        return
     tables = sorted(options.protocols.glob("*.csv"))
     if not tables:
         parser.error(f"{options.protocols}: no tables of clips (*.csv)")
@@ -67,6 +71,21 @@ def choices(pairs: Sequence[tuple[TestSet, TestSet]]) -> Tables:
         left_out[each.name] = bench.choose([other for pair in others for other in pair])
         say(f"without {each.name}: {left_out[each.name]}")
     return Tables(bench, real, simulated, [planted for _, planted in pairs], chosen, left_out)
+
+
+def spreads(simulated: TestSet) -> str:
+    """Return the spread of healthy clips in each view: a straight line's ends, in dB.
+
+    The line is fitted to the root mean square, over sections, of each dimension's deviation.
+    """
+    lines = []
+    for view, described in simulated.described.items():
+        healthy = [described[trial.healthy] for trials in simulated.repeats for trial in trials]
+        spread = np.sqrt(np.mean([clips.var(0, ddof=1) for clips in healthy], axis=0))
+        place = np.linspace(0, 1, len(spread))
+        ends = np.linalg.lstsq(np.column_stack([1 - place, place]), spread, rcond=None)[0]
+        lines.append(f"{view}: {ends[0]:.2f} to {ends[1]:.2f}")
+    return "\n".join(lines)
 
 
 def pyod_rows(real: Sequence[TestSet]) -> dict[str, dict[str, float]]:

@@ -230,6 +230,14 @@ def test_it_runs_and_writes_the_choice(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(view["view"] in candidate_views.VIEWS for view in choice["views"])
 
 
+def test_spreads_are_those_within_sections() -> None:
+    simulated = some_set("a", 0, "q97")
+    simulated.described["mean"][:20] = np.linspace(0, 1, 20)[:, None] * np.linspace(1, 3, 12)
+    deviation = np.linspace(0, 1, 20).std(ddof=1)
+    line = f"mean: {deviation:.2f} to {3 * deviation:.2f}"
+    assert line in choose_default.spreads(simulated).splitlines()
+
+
 def test_no_tables_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         choose_default.main([str(tmp_path), str(tmp_path)])
