@@ -194,13 +194,14 @@ class KrigingModule(nn.Module):
         super().__init__()
         blocks = scorer.blocks[0]
         self.exponent, self.nugget = scorer.exponent, scorer.nugget
+        self.several = blocks.several
         centre = scorer.values.mean(0, dtype=np.float64)
         arrays = {
             "centre": centre,
             "references": scorer.values - centre,
             "inverse": scorer.inverse,
             "alone": blocks.alone,
-            "blocks": blocks.inverses,
+            "blocks": blocks.inverses if blocks.several else blocks.together,
             "together": blocks.together,
         }
         for name, array in arrays.items():
@@ -210,9 +211,12 @@ class KrigingModule(nn.Module):
         """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
         dim = self.references.shape[1]
         between = distances(queries.double() - self.centre, self.references)[0] / dim**0.5
-        column = torch.cat([-between.pow(self.exponent), torch.ones(1, dtype=torch.float64)])
+        variogram = between.pow(self.exponent)
+        column = torch.cat([-variogram, torch.ones(1, dtype=torch.float64)])
         solved = self.inverse @ column
         variance = (self.nugget - column @ solved).clamp(min=LEAST)
+        if not self.several:
+            return self._as_distance(variance), self._as_distance(2 * (variogram + self.nugget))
         moved = self.blocks @ solved[:-1]
         sums = self.together @ (solved[:-1] * moved)
         beside = self.alone - moved.square() / (variance + sums)
