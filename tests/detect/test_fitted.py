@@ -16,7 +16,7 @@ from dgmix.detect.embed import embed, hop_frames, windows_of
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.learn import healthy_clips, remember
-from dgmix.detect.recordings import Sounds
+from dgmix.detect.recordings import COLUMNS, Sounds
 from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
 
@@ -260,7 +260,7 @@ def test_recordings_are_judged_in_order_and_broken_ones_are_told(
     given = sounds(signals, tiny, RATE)
     broken = sounds(["none.wav"], tiny)
     mixed = Sounds(
-        *(getattr(given, name) + getattr(broken, name) for name in vars(given))
+        *(getattr(given, name) + getattr(broken, name) for name in COLUMNS)
     ).select([0, 3, 1, 2])
     judged = list(fitted.judge_recordings(mixed, ["source", None, "target", None]))
     assert [each.error is None for each in judged] == [True, False, True, True]

@@ -31,7 +31,8 @@ def setting(workshop):
 
 @pytest.fixture(scope="module")
 def made(setting):
-    return list(cards(*setting))
+    detector, found, scored, healthy = setting
+    return list(cards(detector.fitted_, found, scored, healthy, TERMS))
 
 
 @pytest.fixture(scope="module")
