@@ -88,7 +88,7 @@ def test_beside_it_is_the_nearest_healthy_one(setting, made):
             axis=1,
         )
         assert distances.min() == 0
-        assert card.recording.score >= 0
+        assert card.recording.judgement.score >= 0
 
 
 def test_both_sides_are_played_with_one_gain(setting, made):
