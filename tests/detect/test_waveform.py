@@ -212,9 +212,7 @@ def test_measures_what_the_scorer_measures(
     options = DetectSettings(neighbors=neighbors, scorer=name)  # type: ignore[arg-type]
     groups = rng.integers(max(1, references // 2), size=references)
     groups = np.unique(groups, return_inverse=True)[1]
-    scorer = build_joint_scorer(
-        options, Vectors(memory, np.arange(references)), [groups], Kernel()
-    )
+    scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups], Kernel())
     own, (beside,), _ = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
     found = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
     np.testing.assert_allclose(found[0].numpy(), own[0], rtol=1e-4)

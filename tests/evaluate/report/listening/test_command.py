@@ -43,7 +43,9 @@ def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
 
 def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, tmp_path):
     detector = copy.deepcopy(workshop.detector)
-    detector.update(workshop.asked / "calm_0.wav", conditions=["winter"]).save(tmp_path / "two.dgmix")
+    detector.update(workshop.asked / "calm_0.wav", conditions=["winter"]).save(
+        tmp_path / "two.dgmix"
+    )
     p_values = {}
     for domain in ("source", "winter"):
         output = tmp_path / f"{domain}.html"

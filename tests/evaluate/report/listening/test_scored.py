@@ -54,7 +54,10 @@ def test_what_it_learned_from_is_known(workshop):
     detector = workshop.detector
     paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
     scored, _ = score(detector.fitted_, sounds(paths, detector.fitted_.recipe))
-    assert {each.name: each.judgement.learned for each in scored} == {str(paths[0]): True, str(paths[1]): False}
+    assert {each.name: each.judgement.learned for each in scored} == {
+        str(paths[0]): True,
+        str(paths[1]): False,
+    }
 
 
 def test_a_known_condition_is_judged_by_its_own_recordings(workshop):
