@@ -22,6 +22,7 @@ from dgmix.model.distributed import ALONE, Ranks, joined
 from dgmix.model.joint import joint_encoder, joint_norms
 from dgmix.model.network import build_network
 from dgmix.model.objectives import build_objective
+from dgmix.model.recompute import recomputing
 from dgmix.model.train import Run, train
 
 OBJECTIVES = ("dgmix", "sections", "adacos")
@@ -38,7 +39,8 @@ def gradients(recipe: Recipe, name: str, ranks: Ranks = ALONE) -> dict[str, Any]
     objective = build_objective(stage, settings, network.embedding_size, 3).double()
     inputs = torch.randn(18, 1, 32, network.crop_frames).double() + 3
     batch = Batch(inputs, torch.randint(0, 3, (18,)), torch.rand(9).double())
-    with joint_norms(network.encoder, ranks):
+    several = ranks.size > 1  # which recompute what one process keeps
+    with joint_norms(network.encoder, ranks), recomputing(network.encoder, several):
         outcome = objective(joint_encoder(network.encoder, ranks), batch)
         outcome.loss.backward()
     modules = torch.nn.ModuleDict({"encoder": network.encoder, "objective": objective})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Classes, PretrainSettings, Recipe
-from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, deal, stays_on
+from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, crops_per_clip, deal, stays_on
 from dgmix.model.network import build_network
 
 Bank = Callable[..., MelBank]
@@ -123,3 +123,14 @@ def test_inputs_are_standardised_per_band(make_bank: Bank, tiny: Recipe) -> None
     everything = torch.cat([network.transform(torch.from_numpy(bank[i])[None]) for i in range(8)])
     assert everything.mean((0, 1, 3)).abs().max() < 1e-3
     assert (everything.std((0, 1, 3)) - 1).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize(("clips", "steps"), [(5, 1), (64, 1), (100, 2), (300, 5)])
+def test_as_many_crops_of_each_clip_as_fill_a_batch(clips: int, steps: int) -> None:
+    settings = PretrainSettings(crops_per_clip=0, batch_size=64)
+    crops = clips * crops_per_clip(clips, settings)
+    assert crops >= 64
+    batches = deal(clips, settings, steps, np.random.default_rng(0))
+    counts = np.bincount(np.concatenate(batches), minlength=clips)
+    assert sum(map(len, batches)) - crops in (0, 1)
+    assert counts.max() - counts.min() <= 1

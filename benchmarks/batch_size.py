@@ -1,0 +1,155 @@
+"""Does DG-Mix pay, and at which size of batch?
+
+    python benchmarks/batch_size.py -o runs/batch-size NAME=DATA … [--seeds 3] [--crops 61440]
+
+DATA is what `dgmix run -d` takes: a set in DCASE form or a CSV of splits. The recipe `published`
+pre-trains on batches of each size until so many crops were seen, so that a large batch takes fewer
+steps: the learning rate is scaled by the batch as LARS has it, and warm-up is a tenth of the steps.
+There is no fine-tuning; clips are compared by whitened 1-NN within their section. Rows: published
+and log-standardised input, mixing within a machine type and across all of them (`together`), and
+the network untrained. Writes `benchmarks/results/batch_size.md`: Ω (official) and its 95 % interval
+over seeds (Student's t), a seed's Ω being the mean over splits. Continues where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, harmonic_mean, stdev
+
+import polars as pl
+from scipy.stats import t as student
+
+import dgmix
+from dgmix.config import load_recipe
+from dgmix.evaluate.tables import METRICS
+from dgmix.files import write_text
+
+SIZES = (64, 256, 1024, 2048)
+WHOLE = 256  # crops whose activations are kept
+RESULT = Path(__file__).parent / "results" / "batch_size.md"
+DETECTOR, UNTRAINED = "dgmix", "untrained"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to train: batch size, input and what is mixed."""
+
+    size: int
+    log: bool
+    together: bool
+
+    @property
+    def group(self) -> str:
+        """What the rows of all sizes have in common."""
+        levels = "log-standardised" if self.log else "published"
+        return f"{levels}, {'across types' if self.together else 'within a type'}"
+
+    def changes(self, crops: int) -> list[str]:
+        """Return the settings that differ from the recipe `published`, for so many crops seen."""
+        steps = max(1, round(crops / self.size))
+        stage = {
+            "batch_size": self.size,
+            "recompute": str(self.size > WHOLE).lower(),
+            "epochs": 1,
+            "min_steps": steps,
+            "max_steps": steps,
+        }
+        levels = str(self.log).lower()
+        return [
+            *(f"pretrain.{name}={value}" for name, value in stage.items()),
+            "finetune.epochs=0",
+            f"input.log={levels}",
+            f"input.standardize={levels}",
+            f"together={str(self.together).lower()}",
+            "detect.whiten=true",
+            "evaluate.baselines=[untrained]",
+            "evaluate.bootstrap=0",
+        ]
+
+
+def arms() -> Iterator[Arm]:
+    """Yield every way to train, those of one group one after another."""
+    for log in (False, True):
+        for together in (False, True):
+            for size in SIZES:
+                yield Arm(size, log, together)
+
+
+def omegas(results: pl.DataFrame, system: str) -> list[float]:
+    """Return Ω of a system, in percent, for each seed in order: the mean over its splits."""
+    mine = results.filter(pl.col("system") == system)
+    found: dict[int, list[float]] = {}
+    for (seed, _repeat), rows in sorted(mine.group_by("seed", "repeat")):
+        values = [v for name in METRICS for v in rows[name].drop_nulls()]
+        found.setdefault(int(seed), []).append(100 * harmonic_mean(values))
+    return [fmean(found[seed]) for seed in sorted(found)]
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return the mean and its 95 % interval, or the value alone where there is one."""
+    mean = fmean(values)
+    if len(values) < 2:
+        return f"{mean:.1f}"
+    half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return f"{mean:.1f} [{mean - half:.1f}, {mean + half:.1f}]"
+
+
+def row(group: str, name: str, cells: Sequence[str]) -> str:
+    return f"| {' | '.join([group, name, *cells])} |"
+
+
+def table(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]) -> list[str]:
+    """Return the lines of the table of what is done; a dash stands for what is not."""
+    lines = [row("input, mixing", "batch", sets), row("---", "---", ["---"] * len(sets))]
+    for arm in arms():
+        rows = [(str(arm.size), DETECTOR)]
+        if arm.size == SIZES[0]:
+            rows.insert(0, (UNTRAINED, UNTRAINED))
+        for name, system in rows:
+            cells = [
+                interval(omegas(done[each, arm], system)) if (each, arm) in done else "–"
+                for each in sets
+            ]
+            lines.append(row(arm.group, name, cells))
+    return lines
+
+
+def page(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str], about: str) -> str:
+    title = "# DG-Mix by the size of its batch"
+    return "\n".join([title, "", about, "", *table(done, sets), ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", nargs="+", metavar="NAME=DATA")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--crops", type=int, default=61_440, help="crops seen in each training")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
+    parser.add_argument("--result", type=Path, default=RESULT)
+    options = parser.parse_args(arguments)
+    data = dict(text.split("=", 1) for text in options.sets)
+    about = (
+        f"Ω in percent [95 % interval over {options.seeds} seeds], {options.crops} crops seen in "
+        f"each training; {' '.join(options.changes) or 'recipe published otherwise'}."
+    )
+    done: dict[tuple[str, Arm], pl.DataFrame] = {}
+    for arm in arms():
+        recipe = load_recipe("published", [*arm.changes(options.crops), *options.changes])
+        for name, folder in data.items():
+            place = (
+                f"{arm.size}-{'log' if arm.log else 'linear'}-{'all' if arm.together else 'one'}"
+            )
+            where = options.output / name / place
+            seeds = range(options.seeds)
+            dgmix.run(recipe, folder, where, seeds=seeds, jobs=options.jobs, device="cpu")
+            done[name, arm] = pl.read_csv(where / "results.csv")
+            write_text(options.result, page(done, list(data), about))
+
+
+if __name__ == "__main__":
+    main()
