@@ -109,7 +109,8 @@ class SignalReader:
         """
         with open_sound(self._source) as sound:
             rate, blocks = sound.sample_rate, _mono_blocks(self._source, sound)
-            start = list(_up_to(WHOLE_SAMPLES, blocks))
+            growth = max(self._settings.sample_rate / rate, 1)
+            start = list(_up_to(WHOLE_SAMPLES / growth, blocks))
             rest = next(blocks, None)
             if rest is None:
                 self.note = sound.note
@@ -139,8 +140,10 @@ class SignalReader:
         import soxr
 
         stream = soxr.ResampleStream(rate, self._settings.sample_rate, 1, "float32", quality="HQ")
+        step = max(WHOLE_SAMPLES * rate // (4 * self._settings.sample_rate), 1)
         for block in blocks:
-            yield stream.resample_chunk(block)
+            for first in range(0, len(block), step):
+                yield stream.resample_chunk(block[first : first + step])
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -151,7 +154,7 @@ def _emptied(blocks: list[Samples]) -> Iterator[Samples]:
         yield blocks.pop()
 
 
-def _up_to(count: int, blocks: Iterator[Samples]) -> Iterator[Samples]:
+def _up_to(count: float, blocks: Iterator[Samples]) -> Iterator[Samples]:
     """Yield blocks until they have so many samples together."""
     for block in blocks:
         yield block

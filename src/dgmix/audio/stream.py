@@ -23,7 +23,7 @@ from dgmix.files import DECODER_SUFFIXES, explained
 Source = str | os.PathLike[str] | BinaryIO
 Block = NDArray[np.float32]
 
-RATES = (100, 100_000_000)  # Hz; others are damage
+RATES = (10, 100_000_000)  # Hz; others are damage
 MEMORY_BYTES = 1 << 26  # of a pipe; what is longer lies in a temporary file
 
 
