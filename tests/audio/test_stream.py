@@ -184,6 +184,12 @@ def test_a_file_that_cannot_go_back_is_read_to_its_end() -> None:
     np.testing.assert_allclose(read_audio(Pipe()).samples, SOUND, atol=1e-4)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device")
+def test_a_device_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero: a device or socket, not a recording"):
+        read_audio("/dev/zero")
+
+
 def test_raw_samples_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "x.raw"
     path.write_bytes(np.random.default_rng(0).bytes(64_000))

@@ -85,8 +85,8 @@ def name_of(source: Source) -> str:
 def _open(path: Path, name: str) -> Iterator[BinaryIO]:
     with explained(name):
         mode = path.stat().st_mode
-        if stat.S_ISSOCK(mode):
-            raise InputError(f"{name}: a socket, not a recording; leave it out")
+        if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise InputError(f"{name}: a device or socket, not a recording; leave it out")
         opened = path.open("rb")
     with opened as file:
         if stat.S_ISREG(mode):
