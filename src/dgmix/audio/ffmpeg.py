@@ -113,7 +113,12 @@ class FFmpegSound:
         for frame in chain(self._frames(), [None]):
             if frame:
                 frame.pts = None  # joined and damaged streams jump in time
-            for part in resampler.resample(frame):
+            try:
+                parts = resampler.resample(frame)
+            except av.error.FFmpegError:  # of a rate or layout that is none
+                self._skipped += 1
+                continue
+            for part in parts:
                 self._decoded += part.samples
                 yield np.ascontiguousarray(part.to_ndarray().T, dtype=np.float32)
 
