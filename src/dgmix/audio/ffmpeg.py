@@ -108,7 +108,7 @@ class FFmpegSound:
         import av
 
         layout = self._stream.layout.name
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.sample_rate)
+        resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
         self._decoded = 0
         for frame in chain(self._frames(), [None]):
             if frame:
@@ -120,7 +120,8 @@ class FFmpegSound:
                 continue
             for part in parts:
                 self._decoded += part.samples
-                yield np.ascontiguousarray(part.to_ndarray().T, dtype=np.float32)
+                interleaved = part.to_ndarray()  # planes of more than 8 channels crash PyAV
+                yield np.asarray(interleaved, np.float32).reshape(-1, self.channels)
 
     def _frames(self) -> Iterator[Any]:
         """Yield decoded frames; damaged packets are counted, and left out."""
