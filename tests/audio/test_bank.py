@@ -62,3 +62,16 @@ def test_a_bank_without_notes_has_an_empty_one_for_each_clip() -> None:
     clips = [np.zeros((3, 2), np.float16), np.zeros((1, 2), np.float16)]
     assert MelBank(clips, 2).notes == ("", "")
     assert MelBank(clips, 2, notes=["", "incomplete"]).notes == ("", "incomplete")
+
+
+def test_a_low_rate_is_not_many_times_as_much_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "slow.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 2000), 100, subtype="FLOAT")
+    whole = load(path, AudioSettings())
+    assert len(whole) == 320_000
+    monkeypatch.setattr(io, "WHOLE_SAMPLES", 100_000)
+    parts = list(SignalReader(path, AudioSettings()).blocks())
+    assert max(map(len, parts)) < 110_000  # soxr's own steps
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)

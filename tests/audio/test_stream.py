@@ -11,6 +11,7 @@ from pathlib import Path
 import compressed as c
 import numpy as np
 import pytest
+import soundfile
 
 from dgmix.audio import ffmpeg
 from dgmix.audio.io import read_audio, read_header
@@ -182,6 +183,21 @@ def test_a_file_that_cannot_go_back_is_read_to_its_end() -> None:
             return self._left.readinto(buffer)
 
     np.testing.assert_allclose(read_audio(Pipe()).samples, SOUND, atol=1e-4)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device")
+def test_a_device_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero: a device or socket, not a recording"):
+        read_audio("/dev/zero")
+
+
+def test_ffmpeg_decodes_more_channels_than_a_frame_has_planes() -> None:
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 12)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, sound, 16_000, format="WAV", subtype="FLOAT")
+    decoder = ffmpeg.FFmpegSound(file, "it")
+    np.testing.assert_array_equal(np.concatenate(list(decoder.blocks())), sound)
+    decoder.close()
 
 
 def test_raw_samples_are_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -108,14 +108,20 @@ class FFmpegSound:
         import av
 
         layout = self._stream.layout.name
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.sample_rate)
+        resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
         self._decoded = 0
         for frame in chain(self._frames(), [None]):
             if frame:
                 frame.pts = None  # joined and damaged streams jump in time
-            for part in resampler.resample(frame):
+            try:
+                parts = resampler.resample(frame)
+            except av.error.FFmpegError:  # of a rate or layout that is none
+                self._skipped += 1
+                continue
+            for part in parts:
                 self._decoded += part.samples
-                yield np.ascontiguousarray(part.to_ndarray().T, dtype=np.float32)
+                interleaved = part.to_ndarray()  # planes of more than 8 channels crash PyAV
+                yield np.asarray(interleaved, np.float32).reshape(-1, self.channels)
 
     def _frames(self) -> Iterator[Any]:
         """Yield decoded frames; damaged packets are counted, and left out."""

@@ -109,13 +109,13 @@ class SignalReader:
         """
         with open_sound(self._source) as sound:
             rate, blocks = sound.sample_rate, _mono_blocks(self._source, sound)
-            start = list(_up_to(WHOLE_SAMPLES, blocks))
-            rest = next(blocks, None)
-            if rest is None:
+            most = WHOLE_SAMPLES / max(self._settings.sample_rate / rate, 1)
+            start = list(_up_to(most, blocks))
+            if sum(map(len, start)) <= most:
                 self.note = sound.note
                 yield to_signal(_joined(start), rate, self._settings, name_of(self._source))
                 return
-            mean = self._mean(chain(_emptied(start), [rest], blocks), rate)
+            mean = self._mean(chain(_emptied(start), blocks), rate)
         with open_sound(self._source) as sound:
             for block in self._resampled(_mono_blocks(self._source, sound), rate):
                 yield block - mean
@@ -139,8 +139,10 @@ class SignalReader:
         import soxr
 
         stream = soxr.ResampleStream(rate, self._settings.sample_rate, 1, "float32", quality="HQ")
+        step = max(WHOLE_SAMPLES * rate // (4 * self._settings.sample_rate), 1)
         for block in blocks:
-            yield stream.resample_chunk(block)
+            for first in range(0, len(block), step):
+                yield stream.resample_chunk(block[first : first + step])
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -151,12 +153,12 @@ def _emptied(blocks: list[Samples]) -> Iterator[Samples]:
         yield blocks.pop()
 
 
-def _up_to(count: int, blocks: Iterator[Samples]) -> Iterator[Samples]:
-    """Yield blocks until they have so many samples together."""
+def _up_to(count: float, blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """Yield blocks until they have more than so many samples together."""
     for block in blocks:
         yield block
         count -= len(block)
-        if count <= 0:
+        if count < 0:
             return
 
 

@@ -23,7 +23,7 @@ from dgmix.files import DECODER_SUFFIXES, explained
 Source = str | os.PathLike[str] | BinaryIO
 Block = NDArray[np.float32]
 
-RATES = (100, 100_000_000)  # Hz; others are damage
+RATES = (10, 100_000_000)  # Hz; others are damage
 MEMORY_BYTES = 1 << 26  # of a pipe; what is longer lies in a temporary file
 
 
@@ -85,8 +85,8 @@ def name_of(source: Source) -> str:
 def _open(path: Path, name: str) -> Iterator[BinaryIO]:
     with explained(name):
         mode = path.stat().st_mode
-        if stat.S_ISSOCK(mode):
-            raise InputError(f"{name}: a socket, not a recording; leave it out")
+        if stat.S_ISSOCK(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise InputError(f"{name}: a device or socket, not a recording; leave it out")
         opened = path.open("rb")
     with opened as file:
         if stat.S_ISREG(mode):

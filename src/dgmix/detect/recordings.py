@@ -90,12 +90,15 @@ class Sounds:
             store.add(self.paths, jobs)
         except UnreadableError as error:
             unreadable = error.reasons
-        lines, kept = [], []
-        for place, path in enumerate(map(os.path.abspath, self.paths)):
+        paths = [os.path.abspath(path) for path in self.paths]  # noqa: PTH100
+        read = self.select([place for place, path in enumerate(paths) if path not in unreadable])
+        silent = {read.paths[place] for place in read.silent(store.open(read.paths))}
+        kept, lines = [], []
+        for place, (name, path) in enumerate(zip(self.names, paths, strict=True)):
             if reason := unreadable.get(path):
-                lines.append(str(reason).replace(path, self.names[place], 1))
-            elif self.select([place]).silent(store.open([path])):
-                lines.append(str(_silent(self.names[place])))
+                lines.append(str(reason).replace(path, name, 1))
+            elif self.paths[place] in silent:
+                lines.append(str(_silent(name)))
             else:
                 kept.append(place)
         if not kept:
