@@ -11,9 +11,10 @@ from quality_systems import DETECTOR, NAMES, OF_SECTIONS
 
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.errors import InputError
+from dgmix.evaluate.formats import markdown_table, shown
 from dgmix.evaluate.intervals import Estimate, Resampled
 from dgmix.evaluate.metrics import METRICS
-from dgmix.evaluate.tables import METRIC_NAMES, markdown_table, shown
+from dgmix.evaluate.notes import METRIC_NAMES
 from dgmix.files import explained, write_text
 
 START, END = "<!-- quality -->", "<!-- /quality -->"

@@ -17,19 +17,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from described import detector_of_vectors, judged, of_vectors
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore, default_folder
 from dgmix.config import DetectSettings, Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
-from dgmix.detect.memory import score_view
-from dgmix.detect.scorers import SCORERS, build_scorer
-from dgmix.detect.threshold import conformal_p_values
+from dgmix.detect.baselines import nearest_scores
+from dgmix.detect.conformal import ROUNDING
+from dgmix.detect.scorers import SCORERS
 from dgmix.detect.views import RAW_VIEWS
+from dgmix.evaluate.formats import markdown_table, shown
 from dgmix.evaluate.intervals import resample
 from dgmix.evaluate.scores import SCHEMA
-from dgmix.evaluate.tables import markdown_table, shown
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     **{name: {"scorer": name} for name in SCORERS},
@@ -91,12 +92,12 @@ def rows_of(
     )
     sections, domains = ([getattr(c, name) for c in known] for name in ("section", "domain"))
     for system, settings in SYSTEMS.items():
-        scores = score_view(
-            DetectSettings(**settings),
+        scores = nearest_scores(
             training,
             sections,
             test,
             [c.section for c in asked],
+            DetectSettings(**settings),
             domains,
         )
         for c, score in zip(asked, scores.tolist(), strict=True):
@@ -120,14 +121,17 @@ def realised(
 ) -> NDArray[np.float64]:
     """Return the false-alarm rate (fit,) of simulated fits; each clip is of one of two domains."""
     rng = np.random.default_rng([n, dim])
+    view = next(iter(RAW_VIEWS))
+    recipe = Recipe(detect=settings.model_copy(update={"views": [view]}))
     rates = []
     for _ in range(fits):
         domains = np.where(rng.uniform(size=n + asked) < 0.5, "source", "target")
         clips = rng.standard_normal((n + asked, dim)) * np.linspace(1, 3, dim)
         clips[domains == "target"] *= 3
-        scorer = build_scorer(settings, domains[:n]).fit(clips[:n])
-        p = conformal_p_values(scorer.score(clips[n:]), scorer.score_references(np.arange(n)))
-        rates.append(np.mean(p <= RATE))
+        known, asked_of = ({view: part} for part in np.split(clips, [n]))
+        detector = detector_of_vectors(recipe, known, domains=domains[:n].tolist())
+        p = judged(detector, of_vectors(asked_of)).p_known
+        rates.append(np.mean(p <= RATE + ROUNDING))
     return np.array(rates)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from described import describe
 from speed_data import ENCODERS, bank_of, files, recipe_with
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.cache import FeatureStore
 from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate import MACHINES, simulate
-from dgmix.detect.detector import Detector
 from dgmix.detect.embed import embed_clips
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.objectives import build_objective
@@ -89,12 +89,13 @@ def of_scores(bank: MelBank, device: str) -> float:
         MelBank([bank[i].astype(np.float16) for i in range(first, len(bank), 2)], bank.n_mels)
         for first in (0, 1)
     )
-    names, domains = ["00"] * len(half), ["source"] * len(half)
+    names = ["00"] * len(half)
     network = untrained(recipe, TrainingCrops.of(half, names), 0)
     scores = []
     for place in ("cpu", device):
-        detector = Detector(recipe).learn(recipe, network.to(place), half, names, domains)
-        scores.append(detector.score_bank(rest, ["00"] * len(rest)))
+        fitted = describe(recipe, half, network=network.to(place))
+        judgements = fitted.judge(rest, [""] * len(rest), ["00"] * len(rest))
+        scores.append(np.array([each.score for each in judgements]))
     return float(np.abs(scores[1] / scores[0] - 1).max())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from measuring import Curve
 
-from dgmix.evaluate.tables import markdown_table
+from dgmix.evaluate.formats import markdown_table
 
 HEADING = """# Speed
 

@@ -1,55 +1,78 @@
-"""What becomes of the false-alarm rate under a condition that was not learned from?
+"""What becomes of false alarms and finds under a condition that was not learned from?
 
     python benchmarks/unseen_condition.py [--machine fan …] [--uav FOLDER] [--recipe default]
 
-Prints the tables of docs/decisions/0005-verdicts.md: the part of healthy recordings of a new
-operating condition that is flagged, before and after `update` with a few others of that condition,
-averaged over random choices of these. Simulated machines learn from the source domain and are asked
-about the target domain; with `--uav`, the folder `uav_propeller`, a detector learns from healthy
-square flights and is asked about healthy figure-eight ones, and the other way round.
+Prints the tables of docs/decisions/0019-exact-verdicts.md: the part of recordings of a known and of
+a new operating condition that is flagged under the promise for known conditions, before and after
+`update` with a few healthy ones of the new condition, averaged over random choices of these;
+healthy recordings (false alarms) and anomalies (finds). Simulated machines learn from the source
+domain, and the target domain is new; with `--uav`, the folder `uav_propeller`, a detector learns
+from healthy square flights, and figure-eight ones are new, and the other way round.
 
-Three ways to update and ask: the new recordings are given no name, so all calibrate together; they
-are given a name and asked about under it (`--domain`); or named, and asked about without.
+Two ways to update and to judge: the new recordings are given no name, so that all calibrate
+together; or they are named as a condition, and others are judged by it (`--condition`). Recordings
+are described once; a detector that was updated with some remembers these too.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from described import describe, detector_of, judged
 from numpy.typing import NDArray
 
-from dgmix.audio.io import read_audio
+from dgmix.audio.bank import bank_of_signals
+from dgmix.audio.io import read_audio, to_signal
 from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, samples_of
-from dgmix.detect.detector import Detector
+from dgmix.detect.conformal import ROUNDING, groups_needed
+from dgmix.detect.fitted import FittedDetector
 
 RATE, SECONDS = 16_000, 10
-SOURCE, TARGET, SOURCE_TEST = 0, 1, 2  # groups of dgmix.data.simulate.clips
+# groups of dgmix.data.simulate.clips
+SOURCE, TARGET, SOURCE_TEST, SOURCE_ANOMALY, TARGET_ANOMALY = 0, 1, 2, 3, 5
 RATES = (0.05, 0.1, 0.2)
 ADDED = (2, 5, 10)
-NEW = "new"
-UNNAMED, NAMED, UNTOLD = "not named", "named, asked with it", "named, asked without"
-RULES = (UNNAMED, NAMED, UNTOLD)
+KNOWN, NEW = "known", "new"
+UNNAMED, NAMED = "not named", "named, judged by it"
+RULES = {UNNAMED: None, NAMED: NEW}
 Signals = list[NDArray[np.float32]]
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 Column = str | int
-Found = dict[tuple[str, float, Column], float]
+Key = tuple[str, float, Column]
 
 
 @dataclass(frozen=True)
 class Case:
-    """Healthy recordings of a machine: to learn from, of the same condition, and of a new one."""
+    """Recordings of a machine: healthy ones to learn from, then healthy ones and anomalies."""
 
     name: str
     known: Signals
     same: Signals
     new: Signals
+    same_anomalies: Signals
+    new_anomalies: Signals
+
+
+@dataclass
+class Flagged:
+    """The part of healthy recordings and of anomalies that is flagged: by rule, rate and column.
+
+    Columns are "same" and "new" before any update, then the number of recordings added, where the
+    rate is supported and there are recordings to judge.
+    """
+
+    healthy: dict[Key, float]
+    anomalies: dict[Key, float]
+
+    def of(self, healthy: bool) -> dict[Key, float]:
+        return self.healthy if healthy else self.anomalies
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,111 +81,146 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--uav", type=Path, help="the folder uav_propeller of real flights")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--known", type=int, default=39, help="clips to learn from")
-    parser.add_argument("--asked", type=int, default=40, help="clips of either condition")
+    parser.add_argument("--judged", type=int, default=40, help="clips of either condition")
     parser.add_argument("--choices", type=int, default=8, help="random choices of what is added")
     options = parser.parse_args(arguments)
     recipe = load_recipe(options.recipe)
     machines = {
-        name: realised(simulated(name, options), recipe, options.choices)
-        for name in options.machine
+        name: flagged(simulated(name, options), recipe, options.choices) for name in options.machine
     }
     if machines:
         heading(f"simulated, {len(machines)} machines, {options.known} clips learned from")
-        table(list(machines.values()), options.asked)
+        table(list(machines.values()), options.judged)
         by_machine(machines)
     for case in flights(options.uav) if options.uav else ():
         heading(f"{case.name}, {len(case.known)} flights learned from")
-        table([realised(case, recipe, options.choices)], len(case.new))
+        table([flagged(case, recipe, options.choices)], len(case.new))
 
 
 def simulated(machine: str, options: argparse.Namespace) -> Case:
     """Return clips of one section of a simulated machine."""
-    groups = {SOURCE: options.known, SOURCE_TEST: options.asked, TARGET: options.asked}
-    known, same, new = (
-        [samples_of(PlannedClip(machine, 0, group, i), 0, SECONDS * RATE) for i in range(count)]
-        for group, count in groups.items()
+
+    def clips(group: int, count: int) -> Signals:
+        plans = (PlannedClip(machine, 0, group, i) for i in range(count))
+        return [samples_of(plan, 0, SECONDS * RATE) for plan in plans]
+
+    groups = (SOURCE_TEST, TARGET, SOURCE_ANOMALY, TARGET_ANOMALY)
+    return Case(
+        machine, clips(SOURCE, options.known), *(clips(group, options.judged) for group in groups)
     )
-    return Case(machine, known, same, new)
 
 
 def flights(folder: Path) -> Iterator[Case]:
     """Yield the missions of the quadcopter, either one known and the other new."""
-    missions = {
-        name: [read_audio(path).samples for path in sorted(folder.glob(f"normal/*_{end}/*"))]
-        for name, end in {"square": "square", "figure-eight": "f8"}.items()
-    }
+
+    def mission(label: str, name: str) -> Signals:
+        return [read_audio(path).samples for path in sorted(folder.glob(f"{label}/*_{name}/*"))]
+
+    missions = {"square": "square", "figure-eight": "f8"}
     for known, new in (("square", "figure-eight"), ("figure-eight", "square")):
-        yield Case(f"UAV, {known} then {new}", missions[known], [], missions[new])
+        yield Case(
+            f"UAV, {known} then {new}",
+            mission("normal", missions[known]),
+            [],
+            mission("normal", missions[new]),
+            mission("broken", missions[known]),
+            mission("broken", missions[new]),
+        )
 
 
-def realised(case: Case, recipe: Recipe, choices: int) -> Found:
-    """Return the part of healthy recordings that is flagged: by rule, rate and column.
-
-    Columns are "same" and "new" before any update, then the number of recordings added, where the
-    rate is supported and at least one recording is left to ask about.
-    """
-    detector = Detector(recipe).fit(case.known, sample_rate=RATE)
-    found: Found = {}
-    for column, asked in {"same": case.same, "new": case.new}.items():
-        if asked:
-            values = detector.p_values(asked, sample_rate=RATE)
-            for rate in supported(detector, None):
-                found |= {(rule, rate, column): float(np.mean(values <= rate)) for rule in RULES}
+def flagged(case: Case, recipe: Recipe, choices: int) -> Flagged:
+    """Return which parts of the recordings of a case are flagged."""
+    described, numbers = described_case(case, recipe)
+    result = Flagged({}, {})
+    detector = detector_of(described, numbers["known"])
+    for healthy in (True, False):
+        for column in ("same", "new"):
+            those = numbers[column if healthy else f"{column}_anomalies"]
+            for rule in RULES:
+                for rate, part in parts(detector, described, those, None).items():
+                    result.of(healthy)[rule, rate, column] = part
     rng = np.random.default_rng(0)
     for count in (each for each in ADDED if each < len(case.new)):
-        orders = [rng.permutation(len(case.new)) for _ in range(choices)]
-        parts = [after_update(detector, case.new, order, count) for order in orders]
-        for key in parts[0]:
-            found[*key, count] = float(np.mean([part[key] for part in parts]))
-    return found
+        orders = [rng.permutation(numbers["new"]) for _ in range(choices)]
+        each = [after_update(described, numbers, order, count) for order in orders]
+        for key in each[0]:
+            rule, rate, healthy = key
+            result.of(healthy)[rule, rate, count] = float(np.mean([found[key] for found in each]))
+    return result
+
+
+def described_case(case: Case, recipe: Recipe) -> tuple[FittedDetector, dict[str, Numbers]]:
+    """Return a detector that remembers all recordings of a case, and the numbers of each kind."""
+    names = ("known", "same", "new", "same_anomalies", "new_anomalies")
+    signals: Signals = []
+    numbers = {}
+    for name in names:
+        own = getattr(case, name)
+        numbers[name] = np.arange(len(signals), len(signals) + len(own))
+        signals += [to_signal(each, RATE, recipe.audio) for each in own]
+    bank = bank_of_signals(signals, recipe.audio, recipe.features)
+    conditions = [KNOWN] * len(signals)
+    for number in numbers["new"].tolist():
+        conditions[number] = NEW
+    return describe(recipe, bank, conditions=conditions), numbers
 
 
 def after_update(
-    detector: Detector, new: Signals, order: NDArray[np.int64], count: int
-) -> dict[tuple[str, float], float]:
-    """Return the part flagged by rule and rate, the first `count` recordings in `order` added."""
-    added, asked = ([new[i] for i in part] for part in (order[:count], order[count:]))
-    unnamed = deepcopy(detector).update(added, sample_rate=RATE)
-    named = deepcopy(detector).update(added, sample_rate=RATE, domains=[NEW] * count)
-    found = {}
-    for rule, updated, domain in (
-        (UNNAMED, unnamed, None),
-        (NAMED, named, NEW),
-        (UNTOLD, named, None),
-    ):
-        values = updated.p_values(asked, sample_rate=RATE, domains=[domain] * len(asked))
-        for rate in supported(updated, domain):
-            found[rule, rate] = float(np.mean(values <= rate))
-    return found
+    described: FittedDetector, numbers: Mapping[str, Numbers], order: Numbers, count: int
+) -> dict[tuple[str, float, bool], float]:
+    """Return the part of new recordings flagged by rule, rate, and whether they are healthy.
+
+    The first `count` healthy ones in `order` are added, the others are judged.
+    """
+    added, rest = np.sort(order[:count]), np.sort(order[count:])
+    detector = detector_of(described, np.concatenate([numbers["known"], added]))
+    return {
+        (rule, rate, healthy): part
+        for rule, condition in RULES.items()
+        for healthy, those in ((True, rest), (False, numbers["new_anomalies"]))
+        for rate, part in parts(detector, described, those, condition).items()
+    }
 
 
-def supported(detector: Detector, domain: str | None) -> list[float]:
-    """Return the rates that the detector's recordings are enough for."""
-    return [rate for rate in RATES if rate >= detector.smallest_rate(None, [domain]) - 1e-12]
+def parts(
+    detector: FittedDetector, described: FittedDetector, those: Numbers, condition: str | None
+) -> dict[float, float]:
+    """Return the part of recordings that is flagged at each rate that is supported."""
+    count = detector.count("known", (), condition)
+    rates = [rate for rate in RATES if groups_needed(rate) <= count]
+    if not (len(those) and rates):
+        return {}
+    values = judged(detector, described.memory.select(those).views, condition).p_known
+    return {rate: float(np.mean(values <= rate + ROUNDING)) for rate in rates}
 
 
 def heading(text: str) -> None:
     added = " | ".join(f"{count} added" for count in ADDED)
-    print(f"\n{text}\n\n| new recordings are | α | known condition | new | {added} |")
-    print("|---|" + "--:|" * (3 + len(ADDED)))
+    print(f"\n{text}\n\n| | new recordings are | α | known condition | new | {added} |")
+    print("|---|---|" + "--:|" * (3 + len(ADDED)))
 
 
-def table(rows: Sequence[Found], asked: int) -> None:
+def table(cases: Sequence[Flagged], count: int) -> None:
     """Print the mean over cases of each rule and rate, and its standard error.
 
-    Of one case the error is the binomial one of the recordings asked about.
+    Of one case the error is the binomial one of the `count` recordings judged.
     """
-    for rule in RULES:
-        for rate in RATES:
-            cells = []
-            for column in ("same", "new", *ADDED):
-                values = [row[rule, rate, column] for row in rows if (rule, rate, column) in row]
-                left = asked - (column if isinstance(column, int) else 0)
-                cells.append(with_error(np.array(values), left))
-            print(f"| {rule} | {rate:.0%} | " + " | ".join(cells) + " |", flush=True)
+    for what, rows in (
+        ("false alarms", [case.healthy for case in cases]),
+        ("found", [case.anomalies for case in cases]),
+    ):
+        for rule in RULES:
+            for rate in RATES:
+                cells = []
+                for column in ("same", "new", *ADDED):
+                    key = rule, rate, column
+                    values = [row[key] for row in rows if key in row]
+                    left = count - (column if isinstance(column, int) else 0)
+                    cells.append(with_error(np.array(values), left))
+                print(f"| {what} | {rule} | {rate:.0%} | " + " | ".join(cells) + " |", flush=True)
 
 
-def with_error(values: Floats, asked: int) -> str:
+def with_error(values: Floats, count: int) -> str:
     """Return the mean of parts (case,) with its standard error, in per cent."""
     if not len(values):
         return "–"
@@ -170,17 +228,17 @@ def with_error(values: Floats, asked: int) -> str:
     if len(values) > 1:
         error = values.std(ddof=1) / np.sqrt(len(values))
     else:
-        error = np.sqrt(mean * (1 - mean) / asked)
+        error = np.sqrt(mean * (1 - mean) / count)
     return f"{100 * mean:.1f} ± {100 * error:.1f}"
 
 
-def by_machine(machines: Mapping[str, Found], rate: float = 0.1) -> None:
+def by_machine(machines: Mapping[str, Flagged], rate: float = 0.1) -> None:
     """Print what each machine does at one rate."""
     print(f"\n| α = {rate:.0%}, per cent | known condition | new | 10 not named | 10 named |")
     print("|---|--:|--:|--:|--:|")
     wanted = ((UNNAMED, "same"), (UNNAMED, "new"), (UNNAMED, 10), (NAMED, 10))
-    for name, row in machines.items():
-        found = [row.get((rule, rate, column)) for rule, column in wanted]
+    for name, case in machines.items():
+        found = [case.healthy.get((rule, rate, column)) for rule, column in wanted]
         cells = ["–" if value is None else f"{100 * value:.1f}" for value in found]
         print(f"| {name} | " + " | ".join(cells) + " |")
 

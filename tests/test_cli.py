@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from dgmix.config import Recipe, dump_recipe
 
 RATE = 16_000
 COMMANDS = (
-    *("demo", "download", "simulate", "inspect", "run", "evaluate", "report"),
+    *("demo", "download", "simulate", "inspect", "run", "evaluate", "compare", "report"),
     *("fit", "score", "update", "info", "export"),
 )
 
@@ -199,7 +200,6 @@ def cut(path: Path) -> None:
 
 BROKEN = {
     "not audio": lambda path: path.write_text("These are words, and words do not hum.\n"),
-    "truncated": cut,
     "zero length": lambda path: path.write_bytes(b""),
     "no samples": lambda path: write_sound(path, []),
     "NaN samples": lambda path: write_sound(path, [0.1, np.nan, 0.2]),
@@ -213,8 +213,19 @@ def test_a_broken_recording_is_one_sentence_that_names_it(
 ) -> None:
     broken = pump(tmp_path / "pump") / "broken.wav"
     BROKEN[kind](broken)
-    assert_one_sentence(run_on(tmp_path / "pump"), 2, f"{broken}: ")
+    done = run_on(tmp_path / "pump")
+    assert done.status == 2
+    (sentence,) = [line for line in done.err.splitlines() if not line.startswith("decoding: ")]
+    assert sentence.startswith(f"dgmix: {broken}: ")
     assert not (tmp_path / "run/recipe.yaml").exists()
+
+
+def test_a_recording_cut_short_is_used_and_named(run_on: Command, tmp_path: Path) -> None:
+    short = pump(tmp_path / "pump") / "short.wav"
+    cut(short)
+    done = run_on(tmp_path / "pump")
+    assert done.status == 0
+    assert f"{short}: incomplete: 0.75 of 1.00 s are there" in done.err.splitlines()
 
 
 def test_a_missing_an_empty_and_a_wrong_place_are_one_sentence(
@@ -256,7 +267,7 @@ def test_an_unknown_setting_is_one_sentence(
         done,
         2,
         "best: not a readable recipe",
-        "published, default, learned, whole-clips, attributes, demo",
+        "published, published-small, default, learned, whole-clips, attributes, demo",
     )
 
 
@@ -276,7 +287,11 @@ def test_an_unreadable_folder_is_one_sentence(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", scan)
-        assert_one_sentence(run_on(data), 2, data / "test", "permission denied")
+        done = run_on(data)
+        assert done.status == 2
+        first, last = done.err.splitlines()
+        assert first.startswith(f"left out: {data / 'test'}: permission denied")
+        assert last.startswith(f"dgmix: {data}: no test clips of machine")
     monkeypatch.setattr(os, "access", may)
     assert_one_sentence(run_on(data), 2, f"'{data}' is not readable")
 
@@ -388,7 +403,7 @@ def test_inspect_of_nothing_is_one_sentence(dgmix: Command, tmp_path: Path) -> N
 def test_evaluate_prints_the_metrics_of_a_run(dgmix: Command, finished: Path) -> None:
     text = dgmix("evaluate", finished)
     assert text.status == 0
-    assert text.out.startswith("dgmix, official metric, in %")
+    assert text.out.startswith("dgmix, official metric of DCASE 2022, in %")
     found = json.loads(dgmix("evaluate", finished, "--json").out)
     assert found["convention"] == "official"
     assert 0 <= found["omega"] <= 1
@@ -397,6 +412,54 @@ def test_evaluate_prints_the_metrics_of_a_run(dgmix: Command, finished: Path) ->
     assert {"auc_source", "auc_target", "pauc"} < found["rows"][0].keys()
     same = dgmix("evaluate", finished / "fan/seed0", "--convention", "same-domain", "--json")
     assert json.loads(same.out)["convention"] == "same-domain"
+
+
+@pytest.mark.parametrize("command", ["compare", "evaluate"])
+def test_two_systems_are_compared(
+    dgmix: Command, finished: Path, tmp_path: Path, command: str
+) -> None:
+    other = tmp_path / "other"
+    for path in finished.glob("*/seed0/anomaly_score_*.csv"):
+        other.mkdir(exist_ok=True)
+        shutil.copy(path, other)
+    done = dgmix(command, finished, other)
+    assert done.status == 0
+    assert done.out.startswith("official metric of DCASE 2022, in %")
+    assert "other − run" in done.out
+    assert "+0.00 [+0.00, +0.00]" in done.out
+    data = json.loads(dgmix(command, finished, other, "--json", "--year", 2022).out)
+    assert data["systems"] == ["run", "other"]
+    if command == "compare":
+        page = tmp_path / "compare.html"
+        assert dgmix(command, finished, other, "-o", page).out == done.out
+        assert "Ω − Ω of run" in page.read_text("utf-8")
+    done = dgmix(command, finished, other, "--year", 2020)
+    assert_one_sentence(done, 2, "DCASE 2020 has no fan 00")
+
+
+def test_scores_of_any_system_have_a_report(dgmix: Command, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for path in finished.glob("*/seed0/anomaly_score_*.csv"):
+        shutil.copy(path, folder)
+    done = dgmix("report", folder)
+    assert (done.status, done.out) == (0, f"{folder / 'report.html'}\n")
+    assert "theirs" in (folder / "report.html").read_text("utf-8")
+    scores = shutil.copy(finished / "fan" / "seed0" / "scores.csv", tmp_path / "mine.csv")
+    done = dgmix("report", scores)
+    assert (done.status, done.out) == (0, f"{tmp_path / 'mine.html'}\n")
+    done = dgmix("report", scores, "-o", tmp_path / "there.html")
+    assert done.out == f"{tmp_path / 'there.html'}\n"
+    assert_one_sentence(dgmix("report", tmp_path / "none"), 2, "no such folder")
+
+
+def test_simulate_writes_the_form_of_a_year(dgmix: Command, tmp_path: Path) -> None:
+    options = ("--machine", "Sander", "--clips", 2, "--test-clips", 1, "--seconds", 1, "-j", 1)
+    done = dgmix("simulate", "-d", tmp_path / "set", "--like", "dcase2026", *options)
+    assert done.status == 0
+    assert len(list((tmp_path / "set").glob("Sander/*/section_00_*.wav"))) == 2 + 4
+    done = dgmix("simulate", "-d", tmp_path / "set", "--like", "dcase26", *options)
+    assert_one_sentence(done, 2, "dcase26: no such data set", "dcase2026")
 
 
 def test_evaluate_refuses_what_it_does_not_know(
@@ -438,7 +501,16 @@ def test_download_asks_for_what_is_wanted(
 
     monkeypatch.setattr("dgmix.data.download.download", download)
     monkeypatch.setenv("DGMIX_ZENODO_URL", "http://mirror")
-    done = dgmix("download", "dcase2022", "-d", tmp_path, "--machine", "fan", "-j", 2)
+    options = ("--part", "dev", "--hidden-attributes", "--names", "list.csv", "-j", 2)
+    done = dgmix("download", "dcase2024", "-d", tmp_path, "--machine", "fan", *options)
     assert (done.status, done.out) == (0, f"{tmp_path}\n")
-    expected = {"dataset": "dcase2022", "folder": tmp_path, "machines": ["fan"]}
-    assert asked == {**expected, "base_url": "http://mirror", "jobs": 2}
+    assert asked == {
+        "dataset": "dcase2024",
+        "folder": tmp_path,
+        "machines": ["fan"],
+        "parts": ["dev"],
+        "hidden_attributes": True,
+        "names": Path("list.csv"),
+        "base_url": "http://mirror",
+        "jobs": 2,
+    }

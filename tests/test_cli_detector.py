@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -118,10 +119,10 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
 
 
 def test_fit_says_what_each_recording_is_compared_with(dgmix: Command, tmp_path: Path) -> None:
-    for number, day in enumerate(("monday", "tuesday")):
+    for number, day in enumerate(("pump 1", "pump 2")):
         write_noise(tmp_path / "pump" / day, 3, seed=number)
     done = dgmix("fit", tmp_path / "pump", "-o", tmp_path / "pump.dgmix")
-    assert "sections: monday: 3, tuesday: 3; a recording is compared with those of its" in done.out
+    assert "sections: pump 1: 3, pump 2: 3; a recording is compared with those of its" in done.out
 
 
 def test_fit_names_what_is_unlike_all_others_and_counts_copies(
@@ -349,3 +350,68 @@ def test_every_broken_propeller_is_an_anomaly(
     assert len(found) == 4
     assert all(each["verdict"] == "ANOMALY" for each in found)
     assert all(each["p_value"] == pytest.approx(1 / 9) for each in found)
+
+
+def test_fit_goes_on_without_files_of_no_use_and_lists_all_of_them(
+    dgmix: Command, tmp_path: Path
+) -> None:
+    folder = write_noise(tmp_path / "pump", 6, seed=3)
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("no sound")
+    (folder / "text2.wav").write_text("no sound")
+    (folder / "memo.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
+    write_wav(folder / "silence.wav", np.zeros(RATE), RATE)
+    (folder / "notes.csv").touch()
+    (folder / "short.wav").write_bytes((folder / "0.wav").read_bytes()[:8044])
+    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", "--cache", tmp_path / "cache")
+    assert done.status == 0
+    left_out = [line for line in done.err.splitlines() if line.startswith("left out: ")]
+    assert [line.split(":")[1].strip() for line in left_out] == [
+        "1 file that is no recording by the end of the name (.csv 1)",
+        *("empty.wav", "memo.m4a", "silence.wav", "text.wav", "text2.wav"),
+    ]
+    assert "short.wav: incomplete: 0.25 of" in done.err
+    assert "7 recordings" in done.out
+    assert dgmix("fit", folder, "-o", tmp_path / "pump.dgmix").status == 0
+    for name in ("0", "1", "2", "3", "4", "5", "short"):
+        (folder / f"{name}.wav").unlink()
+    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix")
+    assert done.status == 2
+    assert "none of 5 recordings can be learned from" in done.err
+
+
+def test_fit_leaves_out_what_names_call_faulty_and_says_so(dgmix: Command, tmp_path: Path) -> None:
+    folder = write_noise(tmp_path / "pump" / "good", 4, seed=4).parent
+    write_noise(folder / "NG" / "knock", 2, seed=5)
+    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix")
+    assert "4 recordings" in done.out
+    assert "not learned from: 2 anomalies by the name, NG/knock/0.wav ('NG')" in done.err
+    done = dgmix("fit", folder / "NG" / "knock", "-o", tmp_path / "pump.dgmix")
+    assert done.status == 2
+    assert "no healthy recordings to learn from; by their names or folders 2 are" in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names in other encodings")
+def test_names_in_other_encodings_stop_no_command(
+    dgmix: Command, fitted: Path, tmp_path: Path
+) -> None:
+    folder = write_noise(tmp_path / "pump", 2, seed=6)
+    (folder / "0.wav").rename(os.fsdecode(os.fsencode(folder) + b"/k\xfchler.wav"))
+    done = dgmix("score", fitted, folder, "--json")
+    assert done.status == 0
+    paths = [json.loads(line)["path"] for line in done.out.splitlines()]
+    assert paths == [f"{folder}/1.wav", f"{folder}/k\\xfchler.wav"]
+    done = dgmix("score", fitted, folder, "--csv", "-")
+    assert [row["path"] for row in csv.DictReader(io.StringIO(done.out))] == paths[:2]
+    assert "2 recordings" in done.err
+    assert dgmix("score", fitted, folder).status == 0
+    done = dgmix("report", fitted, folder, "-o", tmp_path / "report.html")
+    assert done.status == 0
+    assert "k\\xfchler.wav" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_with_brackets_in_its_name_is_scored(
+    dgmix: Command, fitted: Path, tmp_path: Path
+) -> None:
+    folder = write_noise(tmp_path / "hall [1]", 2, seed=7)
+    assert "2 recordings" in dgmix("score", fitted, f"{folder}/*.wav").out

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dgmix.detect.verdicts import Judgement, judging
 
 from dgmix import cluster, pipeline
 from dgmix.cli import main
@@ -23,7 +24,6 @@ from dgmix.cluster import Cluster, Files, Here, connected
 from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
 from dgmix.detect.recordings import SHARD, Sounds, named_sounds
-from dgmix.detect.verdicts import Judgement, judging
 from dgmix.detect.views import LEARNED
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.distributed import TORCHRUN

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +33,7 @@ from dgmix.evaluate.scores import SCORE_COLUMNS, read_run
 from dgmix.model.network import build_network
 from dgmix.pipeline import chosen_device, run, summary
 from dgmix.units import TOGETHER, Unit, complete_unit, plan
+from dgmix.workers import WorkerPool
 
 Run = Callable[..., Path]
 SYSTEMS = ("dgmix", "untrained", "logmel-mean", "logmel-max")
@@ -102,7 +105,11 @@ def test_a_run_writes_the_files_that_the_design_lists(finished: Path) -> None:
         f"{machine}/seed0/{name}"
         for machine in ("fan", "valve")
         for name in UNIT_FILES
-        | {f"anomaly_score_{machine}_section_{section}_test.csv" for section in ("00", "01")}
+        | {
+            f"{kind}_{machine}_section_{section}_test.csv"
+            for kind in ("anomaly_score", "decision_result")
+            for section in ("00", "01")
+        }
     }
     assert set(state(finished)) == top | units
 
@@ -471,6 +478,22 @@ def test_other_units_are_completed_before_an_error_is_raised(
 def test_a_lost_worker_is_one_sentence(small: Recipe, simulated: Path, tmp_path: Path) -> None:
     with pytest.raises(DgmixError, match=r"^\w+/seed\d: a worker is gone$"):
         pipeline.complete(planned(tmp_path, small, simulated), Broken(), complete_unit)
+
+
+class Aborting(WorkerPool):
+    """Dies of an abort at one unit, as it does where a library crashes."""
+
+    def submit(self, _work: Callable[..., Any], unit: Unit) -> Future[Any]:  # type: ignore[override]
+        return super().submit(os.abort if unit.label == "valve/seed0" else time.gmtime)
+
+
+def test_a_unit_whose_worker_dies_is_named_with_the_signal(
+    small: Recipe, simulated: Path, tmp_path: Path
+) -> None:
+    units = planned(tmp_path, small, simulated)
+    sentence = r"^valve/seed0: its worker process was ended by signal SIGABRT; start again"
+    with pytest.raises(DgmixError, match=sentence), Aborting(2) as pool:
+        pipeline.complete(units, pool, complete_unit)
 
 
 def test_a_recipe_that_leaves_out_defaults_is_the_same_recipe(

@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from dgmix.workers import single_threaded_torch, torch_threads, worker_pool
+from dgmix.errors import DgmixError
+from dgmix.workers import WorkerPool, single_threaded_torch, torch_threads, worker_pool
 
 
 def run_script(body: str) -> subprocess.CompletedProcess[str]:
@@ -83,6 +87,45 @@ def test_workers_end_when_their_parent_is_killed() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     """)
     assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("call", "cause"),
+    [
+        ((signal.raise_signal, signal.SIGABRT), "was ended by signal SIGABRT; start again"),
+        (
+            (signal.raise_signal, signal.SIGKILL),
+            "was ended by signal SIGKILL; perhaps memory ran out",
+        ),
+        ((signal.raise_signal, signal.SIGTERM), "was ended by signal SIGTERM"),
+        ((os._exit, 3), "ended with exit status 3"),
+    ],
+)
+def test_a_worker_that_dies_is_known_by_its_call_and_what_ended_it(
+    call: tuple[Callable[..., object], int], cause: str
+) -> None:
+    with WorkerPool(2) as pool:
+        assert pool.submit(divmod, 7, 3).result() == (2, 1)
+        other, dying = pool.submit(signal.pause), pool.submit(*call)
+        queued = [pool.submit(divmod, 7, 3) for _ in range(9)]
+        with pytest.raises(BrokenProcessPool):
+            dying.result()
+        deaths = dict(pool.deaths())
+        assert cause in deaths.pop(dying)
+        assert not deaths.keys() & {None, *queued}
+        assert other not in deaths or call[1] == signal.SIGTERM  # by which the pool ends it
+
+
+def test_a_block_that_fails_for_a_dead_worker_fails_with_what_ended_it() -> None:
+    cause = "^its worker process was ended by signal SIGSEGV; start again"
+    with pytest.raises(DgmixError, match=cause), worker_pool(1) as pool:
+        pool.submit(signal.raise_signal, signal.SIGSEGV).result()
+
+
+def test_a_worker_that_dies_before_its_first_call_is_told_too() -> None:
+    cause = "its worker process ended with exit status 5"
+    with pytest.raises(DgmixError, match=cause), worker_pool(1, partial(os._exit, 5)) as pool:
+        pool.submit(divmod, 7, 3).result()
 
 
 def test_torch_is_alone_until_the_last_block_ends() -> None:

@@ -19,21 +19,25 @@ if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
     from dgmix.errors import DgmixError, InputError
     from dgmix.evaluate import evaluate_scores
+    from dgmix.evaluate.comparison import compare_scores
     from dgmix.evaluate.report import write_report
     from dgmix.evaluate.report.listening import write_listening_report
     from dgmix.pipeline import run
+    from dgmix.several import run_several
 
 _HOME = {
     "Detector": "detect.detector",
     "DgmixError": "errors",
     "InputError": "errors",
     "Recipe": "config",
+    "compare_scores": "evaluate.comparison",
     "download": "data.download",
     "evaluate_scores": "evaluate",
     "inspect": "data.inspect",
     "load_manifest": "data",
     "load_recipe": "config",
     "run": "pipeline",
+    "run_several": "several",
     "simulate": "data.simulate",
     "write_listening_report": "evaluate.report.listening",
     "write_report": "evaluate.report",
@@ -43,12 +47,14 @@ __all__ = [
     "DgmixError",
     "InputError",
     "Recipe",
+    "compare_scores",
     "download",
     "evaluate_scores",
     "inspect",
     "load_manifest",
     "load_recipe",
     "run",
+    "run_several",
     "simulate",
     "write_listening_report",
     "write_report",

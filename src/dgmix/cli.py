@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dgmix.cli_detector import Cache, Changes, Device, Ray, commands
+from dgmix.cli_dcase import Jobs, Machines
+from dgmix.cli_dcase import commands as dcase_commands
+from dgmix.cli_detector import (
+    Cache,
+    Changes,
+    Condition,
+    Device,
+    Domain,
+    PromiseName,
+    Ray,
+    commands,
+    condition_named,
+)
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
+from dgmix.streams import prepare_streams
 from dgmix.watch.command import app as watch
 
 CONTINUES = ("run", "demo", "download")
@@ -25,28 +40,28 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(dcase_commands)
 app.add_typer(commands)
 app.add_typer(watch, name="watch")
-
-Machines = Annotated[
-    list[str] | None, typer.Option("--machine", help="Only this machine type; may be repeated.")
-]
-Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")
-]
 
 
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
+    prepare_streams()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
         status = app(arguments, prog_name="dgmix", standalone_mode=False)
+        sys.stdout.flush()
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
     except MISUSE as error:
         what = error.format_message().rstrip(".")
         _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
+    except OSError as error:
+        _end_output()
+        reason = (error.strerror or str(error)).lower()
+        _fail(error, f"{error.filename or 'standard output'}: {reason}", 1, debug)
     except Exception as error:
         reason = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         _fail(error, f"{reason}; --debug shows where", 1, debug)
@@ -61,6 +76,14 @@ def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn
         traceback.print_exception(error)
     print(f"dgmix: {sentence}", file=sys.stderr)
     sys.exit(status)
+
+
+def _end_output() -> None:
+    """Let Python not try once more, at its end, to write what could not be written."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _show_version(wanted: bool) -> None:
@@ -93,60 +116,6 @@ def demo(
 
 
 @app.command()
-def download(
-    dataset: Annotated[str, typer.Argument(help="dcase2022")] = "dcase2022",
-    folder: Annotated[
-        Path | None, typer.Option("--data", "-d", help="Where to; data/<dataset> by default.")
-    ] = None,
-    machine: Machines = None,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="DGMIX_ZENODO_URL", help="Mirror of Zenodo, or a folder with the archives."
-        ),
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Archives at once.")] = 4,
-) -> None:
-    """Download a data set, verified and resumable, and name its test clips."""
-    from dgmix.data.download import download as fetch
-
-    folder = folder or Path("data") / dataset
-    print(fetch(dataset, folder, machine or (), base_url=base_url, jobs=jobs))
-
-
-@app.command()
-def simulate(
-    folder: Annotated[Path, typer.Option("--data", "-d", help="Where to write the set.")],
-    machine: Machines = None,
-    sections: Annotated[int, typer.Option(min=1, max=100, help="Sections per machine.")] = 6,
-    clips: Annotated[int, typer.Option(min=2, help="Training clips per section.")] = 1000,
-    test_clips: Annotated[
-        int | None, typer.Option(min=1, help="Test clips per domain and label, in a section.")
-    ] = None,
-    seconds: Annotated[float, typer.Option(min=1.0, help="Length of a clip.")] = 10.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another set.")] = 0,
-    jobs: Jobs = None,
-) -> None:
-    """Write a simulated set of machines in the form of DCASE 2022 Task 2."""
-    import os
-
-    from dgmix.data.simulate import MACHINES
-    from dgmix.data.simulate import simulate as write_set
-
-    write_set(
-        folder,
-        machines=machine or MACHINES,
-        sections=sections,
-        clips=clips,
-        test_clips=test_clips,
-        seconds=seconds,
-        seed=seed,
-        jobs=jobs or os.cpu_count() or 1,
-    )
-    print(folder)
-
-
-@app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A folder of recordings, or a CSV of them.")],
 ) -> None:
@@ -161,11 +130,19 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, "
             "or a file."
         ),
     ],
-    data: Annotated[Path, typer.Option("--data", "-d", help="Data set: a folder or a CSV.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            "-d",
+            help="Data set: a folder or a CSV; of several, a run each and one table.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
     machine: Machines = None,
     seed: Annotated[
@@ -178,83 +155,83 @@ def run(
     ray: Ray = None,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
-    import os
-
     from dgmix.model.distributed import launched
-    from dgmix.pipeline import run as run_recipe
 
-    finished = run_recipe(
-        recipe,
-        data,
-        output,
-        machines=machine or (),
-        seeds=seed or (0,),
-        changes=changes or (),
-        jobs=jobs,
-        cache=cache,
-        device=device,
-        ray=ray,
-    )
+    options: dict[str, Any] = {
+        "machines": machine or (),
+        "seeds": seed or (0,),
+        "changes": changes or (),
+        "jobs": jobs,
+        "cache": cache,
+        "device": device,
+        "ray": ray,
+    }
+    if len(data) > 1:
+        from dgmix.several import run_several
+
+        finished, show = run_several(recipe, data, output, **options), _show_several
+    else:
+        from dgmix.pipeline import run as run_recipe
+
+        finished, show = run_recipe(recipe, data[0], output, **options), _show_run
     launch = launched(os.environ)
     if launch is None or launch.rank == 0:
-        _show_run(finished)
-
-
-@app.command()
-def evaluate(
-    scores: Annotated[Path, typer.Argument(help="A score file, or a folder of them.")],
-    convention: Annotated[str, typer.Option(help="official or same-domain")] = "official",
-    ground_truth: Annotated[
-        Path | None, typer.Option(help="Organisers' ground truth, for anonymous clip names.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; fractions.")] = False,
-) -> None:
-    """Compute the DCASE metrics of score files, of dgmix or any other system."""
-    from dgmix.evaluate import evaluate_scores
-
-    result = evaluate_scores(scores, convention, ground_truth)
-    print(result.to_json() if as_json else result.to_text())
+        show(finished)
 
 
 @app.command()
 def report(
-    of: Annotated[Path, typer.Argument(metavar="RUN|DETECTOR", help="A run, or a .dgmix file.")],
+    of: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|SCORES|DETECTOR",
+            help="A run, a file or folder of scores, or a .dgmix file.",
+        ),
+    ],
     recordings: Annotated[
         list[str] | None,
         typer.Argument(help="With a detector: files, folders or patterns to score; - is a WAV."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="With a detector: the file to write.")
-    ] = Path("report.html"),
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The file to write; report.html, in the run's folder for a run."
+        ),
+    ] = None,
     healthy: Annotated[
         Path | None, typer.Option(help="With a detector: healthy recordings to compare with.")
     ] = None,
     false_alarm_rate: Annotated[
         float | None, typer.Option(help="Of the verdicts; the detector's by default.")
     ] = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Operating condition of the recordings, where known.")
-    ] = None,
+    promise: PromiseName = None,
+    condition: Condition = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
+    domain: Domain = None,
 ) -> None:
-    """Write the HTML report of a run again, or one of scored recordings to listen to."""
+    """Write the HTML report of a run or of scores, or one of scored recordings to listen to."""
     if not recordings:
         from dgmix.evaluate.report import write_report
 
-        print(write_report(of))
+        if output:
+            check_output(output, ".html", read=[of])
+        print(write_report(of, output))
         return
+    output = output or Path("report.html")
     from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import named_sounds
+    from dgmix.detect.sources import named_sounds
     from dgmix.evaluate.report.listening import write_listening_report
 
     check_output(output, ".html")
+    loaded = Detector.load(of)
     written = write_listening_report(
-        Detector.load(of),
-        named_sounds(recordings),
+        loaded,
+        named_sounds(recordings, loaded.fitted_.sections),
         output,
         healthy=healthy,
         false_alarm_rate=false_alarm_rate,
-        domain=domain,
+        promise=promise,
+        condition=condition_named(condition, domain),
         top=top,
         title=of.name,
     )
@@ -276,11 +253,11 @@ def export(
     ] = False,
 ) -> None:
     """Write a detector as an ONNX file, from waveform to verdict."""
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.bundle import load_detector
     from dgmix.detect.export import export_onnx
 
     written = export_onnx(
-        Detector.load(detector),
+        load_detector(detector),
         onnx,
         name=detector.stem,
         section=section,
@@ -288,6 +265,13 @@ def export(
         embedding=embedding,
     )
     print(written)
+
+
+def _show_several(folder: Path) -> None:
+    from dgmix.several import TABLE
+
+    print((folder / TABLE).read_text("utf-8"))
+    print(f"Tables: {folder / TABLE}, and results.md of each run")
 
 
 def _show_run(folder: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from dgmix.errors import InputError
 from dgmix.files import check_output
+from dgmix.progress import say
+from dgmix.streams import is_stream
+
+Promise: TypeAlias = Literal["known", "new", "both"]
 
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
 Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
@@ -24,9 +29,45 @@ Ray = Annotated[
         help="Work on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local.",
     ),
 ]
+Condition = Annotated[
+    str | None, typer.Option(help="Operating condition of the recordings, where known.")
+]
+Domain = Annotated[str | None, typer.Option(hidden=True, help="The former name of --condition.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(help="Of the verdicts; 0.05 by default, or the smallest that is supported."),
+]
+PromiseName = Annotated[
+    Promise | None,
+    typer.Option(
+        help="Whom the false-alarm rate holds for: healthy recordings of known conditions, of new "
+        "ones, or both; both by default where there are enough conditions."
+    ),
+]
+RecordingsFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="What in a file's name tells the recording that it was cut from: the first group.",
+    ),
+]
+ConditionsFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="What in a file's name tells its operating condition: the first group.",
+    ),
+]
 commands = typer.Typer()
 
 DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
+
+
+def condition_named(condition: str | None, domain: str | None) -> str | None:
+    """Return the condition that was named, by today's option or by the former one."""
+    if domain is not None:
+        say("--domain is now called --condition; the old name will go in the next release")
+    return domain if condition is None else condition
 
 
 @commands.command()
@@ -38,37 +79,38 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, "
             "or a file."
         ),
     ] = "default",
     changes: Changes = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
+    recordings_from: RecordingsFrom = None,
+    conditions_from: ConditionsFrom = None,
     cache: Cache = None,
     device: Device = None,
 ) -> None:
     """Learn one detector from healthy recordings of a machine."""
     from dgmix.config import load_recipe
-    from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import healthy_sounds
-    from dgmix.detect.summary import learned, promise, sections, thresholds, uncertainty, unlike
+    from dgmix.detect import learn
+    from dgmix.detect.bundle import save_detector
+    from dgmix.detect.reporting import fit_report
+    from dgmix.detect.sources import healthy_sounds
     from dgmix.pipeline import chosen_device
 
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
-    detector = Detector(settings, seed=seed, cache=cache, device=chosen_device(device))
-    found = healthy_sounds(healthy, settings)
-    detector.fit(found).save(output)
-    told = detector.summary()
-    print(f"{output}: {learned(told)}")
-    if len(told["sections"]) > 1:
-        print(f"sections: {sections(told)}")
-    if strange := unlike(detector, found.names):
-        print(f"unlike the rest: {strange}")
-    print(f"false-alarm rate: {promise(told)}")
-    print(f"uncertainty: {uncertainty(told)}")
-    print(f"anomaly: a score {thresholds(told)}")
-    print(f"next: dgmix score {output} FILE_OR_FOLDER")
+    given = healthy_sounds(healthy, settings)
+    given = given.named_by("recordings", recordings_from)
+    given = given.named_by("conditions", conditions_from)
+    given = given.usable(settings, cache, os.cpu_count() or 1)
+    for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
+        say(line)
+    device = chosen_device(device)
+    fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
+    save_detector(fitted, output)
+    print(fit_report(fitted, str(output), given.names))
 
 
 @commands.command()
@@ -78,37 +120,51 @@ def score(
         list[str],
         typer.Argument(metavar="RECORDING...", help="Files, folders, patterns; - reads one here."),
     ],
-    false_alarm_rate: Annotated[
-        float | None,
-        typer.Option(help="Of the verdicts; 0.05 by default, or the smallest that is supported."),
+    false_alarm_rate: Rate = None,
+    promise: PromiseName = None,
+    condition: Condition = None,
+    section: Annotated[
+        str | None, typer.Option(help="Compare with this section, whatever names tell.")
     ] = None,
-    domain: Annotated[
-        str | None, typer.Option(help="Operating condition of the recordings, where known.")
-    ] = None,
+    sort: Annotated[
+        Literal["name", "score"], typer.Option(help="score: the highest first, at the end.")
+    ] = "name",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a CSV file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a CSV file; - is standard output.")
+    ] = None,
     ray: Ray = None,
+    domain: Domain = None,
 ) -> None:
     """Tell how anomalous recordings are: score, p-value, verdict."""
-    from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import named_sounds
-    from dgmix.detect.verdicts import csv_file, json_lines, score_and_tell, table
+    from dgmix.detect.bundle import load_detector
+    from dgmix.detect.forms import csv_file, json_lines, table
+    from dgmix.detect.scoring import score_recordings
+    from dgmix.detect.sources import named_sounds
 
     if as_json and csv:
         raise InputError("--json and --csv: choose one of them")
     if csv:
         check_output(csv, ".csv", list(map(Path, recordings)))
-    loaded = Detector.load(detector)
-    found = named_sounds(recordings)
-    form = json_lines() if as_json else csv_file(csv) if csv else table(recordings, found.names)
-    score_and_tell(
-        loaded,
-        found,
+    fitted = load_detector(detector)
+    given = named_sounds(recordings, fitted.sections)
+    for line in given.left_out:
+        say(f"left out: {line}")
+    if section is not None:
+        fitted.check_section(section)
+        given = given.relabelled(sections=[section] * len(given))
+    written = table(recordings, given.names, fitted.sections)
+    form = json_lines() if as_json else csv_file(csv) if csv else written
+    score_recordings(
+        fitted,
+        given,
         form,
         false_alarm_rate=false_alarm_rate,
-        domain=domain,
-        summary_on=sys.stderr if as_json else sys.stdout,
-        shown=csv is None and sys.stdout.isatty(),
+        promise=promise,
+        condition=condition_named(condition, domain),
+        by_score=sort == "score",
+        summary_on=sys.stderr if as_json or (csv and is_stream(csv)) else sys.stdout,
+        quiet=csv is None and sys.stdout.isatty() and sort == "name",
         ray=ray,
     )
 
@@ -117,35 +173,43 @@ def score(
 def update(
     detector: DetectorFile,
     healthy: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="More healthy recordings: a folder, or a CSV.")
-    ],
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="More healthy recordings: a folder, or a CSV."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write here; DETECTOR by default.")
     ] = None,
-    domain: Annotated[
+    condition: Annotated[
         str | None, typer.Option(help="Their operating condition, to be judged by alone.")
     ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Add what looks like a fault, too: it is healthy.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last update back.")] = False,
+    domain: Domain = None,
 ) -> None:
     """Remember more healthy recordings, of a new condition say, without training again."""
-    from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import healthy_sounds
-    from dgmix.detect.summary import conditions, counted, learned, promise, uncertainty
+    from dgmix.detect import learn
+    from dgmix.detect.bundle import load_detector, save_detector
+    from dgmix.detect.reporting import undo_report, update_report
+    from dgmix.detect.sources import healthy_sounds
 
+    if (healthy is None) != undo:
+        raise InputError("update: give a folder of healthy recordings, or --undo")
     output = output or detector
     check_output(output, ".dgmix")
-    loaded = Detector.load(detector)
-    before = len(loaded.memory_.sections)
-    more = healthy_sounds(healthy, loaded.recipe_)
-    loaded.update(more, domains=domain and [domain] * len(more)).save(output)
-    told = loaded.summary()
-    added = told["recordings"] - before
-    known = len(more) - added
-    also = f", {known} left out because it knows them" if known else ""
-    print(f"{output}: {counted(added, 'recording')} added{also}; now {learned(told)}")
-    print(f"false-alarm rate: {promise(told)}")
-    print(f"uncertainty: {uncertainty(told)}")
-    if len(told["domains"]) > 1:
-        print(f"conditions: {conditions(told)}")
+    before = load_detector(detector)
+    if healthy is None:
+        fitted = learn.undo_update(before)
+        save_detector(fitted, output)
+        print(undo_report(before, fitted, str(output)))
+        return
+    more = healthy_sounds(healthy, before.recipe)
+    if (named := condition_named(condition, domain)) is not None:
+        more = more.relabelled(conditions=[named] * len(more))
+    fitted = learn.update(before, more, accept=accept)
+    save_detector(fitted, output)
+    print(update_report(before, fitted, str(output), len(more)))
 
 
 @commands.command()
@@ -157,5 +221,5 @@ def info(
     from dgmix.detect.bundle import describe_detector
     from dgmix.detect.summary import described
 
-    told = describe_detector(detector)
-    print(json.dumps(told, indent=2) if as_json else described(str(detector), told))
+    values = describe_detector(detector)
+    print(json.dumps(values, indent=2) if as_json else described(str(detector), values))

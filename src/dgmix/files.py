@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator
@@ -11,12 +13,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dgmix.errors import DgmixError, InputError
+from dgmix.streams import is_stream, open_stream
 
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
     *(".aif", ".aiff", ".au", ".caf", ".rf64", ".w64"),
 )
-KEPT = (*AUDIO_SUFFIXES, ".dgmix", ".onnx")
+DECODER_SUFFIXES = (  # that only FFmpeg decodes
+    *(".m4a", ".m4b", ".aac", ".ac3", ".amr", ".ape", ".wma", ".wv", ".tta", ".mp2", ".mka"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".3gp", ".3g2", ".mts", ".flv"),
+)
+KEPT = (*AUDIO_SUFFIXES, *DECODER_SUFFIXES, ".dgmix", ".onnx")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 LEFT_BEHIND = 3600.0  # seconds
 UMASK = os.umask(0)  # can only be read by setting it, which is safe before there are threads
 os.umask(UMASK)
@@ -28,10 +36,16 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
 
     Without `replace` a target that is there by then, of another process say, stays as it is.
     Missing parent folders are made. When the block raises, the temporary file is removed and
-    `target` stays as it was. Errors of the operating system leave as one sentence: a place that
-    cannot be written is an `InputError`, a full disk or broken medium a `DgmixError`.
+    `target` stays as it was. A link stays a link: what it leads to is replaced. What is no file (a
+    device, a pipe, "-" for standard output) is written to. Errors of the operating system leave as
+    one sentence: a place that cannot be written is an `InputError`, a full disk or broken medium a
+    `DgmixError`.
     """
-    target = Path(target)
+    if is_stream(target):
+        with _through(target) as path:
+            yield path
+        return
+    target = _real(Path(target))
     temporary = None
     with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +63,24 @@ def atomic_path(target: str | os.PathLike[str], replace: bool = True) -> Iterato
                     temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _through(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path; write its content to a stream when the block ends well."""
+    handle, name = tempfile.mkstemp(prefix="dgmix.", suffix=".part")
+    os.close(handle)
+    try:
+        yield Path(name)
+        with explained(target), Path(name).open("rb") as written, open_stream(target) as stream:
+            shutil.copyfileobj(written, stream)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _real(target: Path) -> Path:
+    """Return where a link leads to, at last; also where that is not there yet."""
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 @contextmanager
@@ -133,6 +165,10 @@ def check_output(path: Path, ending: str, read: Collection[Path] = ()) -> None:
     Raises `InputError` for a folder, for a recording or model that is there, unless it has the
     ending of what is to be written, and for one of those that are `read`.
     """
+    if is_stream(path):
+        if ending != ".csv":
+            raise InputError(f"{path}: {ending} files are not written to streams; name a file")
+        return
     if path.is_dir():
         example = path / f"pump{ending}"
         raise InputError(f"{path}: a folder; name a file in it, for example {example}")
@@ -151,6 +187,16 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     return path
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a path as one line of text that any program can read.
+
+    Bytes that are no text in the encoding of the system, line breaks and other control characters
+    are shown as \\xe9.
+    """
+    name = os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
-from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
+from dgmix.workers import WorkerPool, single_threaded_torch, use_one_thread, worker_pool
 
 if TYPE_CHECKING:
     from dgmix.model.distributed import Ranks
@@ -58,7 +58,10 @@ def run(
     if ray is not None:
         _refuse_other_fan_out(jobs)
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    clips = chosen_machines(load_manifest(data), machines)
+    manifest = load_manifest(data)
+    for line in manifest.left_out:
+        say(f"left out: {line}")
+    clips = chosen_machines(manifest, machines)
     if settings.detect.per_section:
         check_sections(clips)
     settings.encoder.weights_file()  # said before anything is written
@@ -149,7 +152,7 @@ def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]
 
     One thread each is fastest where there are several units, and makes the numbers independent of
     how many workers there are (docs/decisions/0002-one-thread-per-unit.md). When some fail, the
-    others are still completed before the first error is raised.
+    others are still completed before the first error is raised; not so when a worker dies.
     """
     failures: list[tuple[Unit, Exception]] = []
     futures = {pool.submit(work, unit): unit for unit in units}
@@ -160,6 +163,8 @@ def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]
             say(f"{unit.label}: done ({number}/{len(units)})")
         elif isinstance(error, Exception):
             failures.append((unit, error))
+    deaths = pool.deaths() if failures and isinstance(pool, WorkerPool) else []
+    failures = [(futures[f], DgmixError(cause)) for f, cause in deaths if f] + failures
     if failures:
         unit, error = failures[0]
         if isinstance(error, InputError):
@@ -204,12 +209,14 @@ def complete_together(
 def judge(output: Path, recipe: Recipe) -> None:
     """Write `results.csv`, `results.md` and `report.html` of all that a run has scored so far."""
     from dgmix.evaluate.report import write_report
+    from dgmix.evaluate.rules import first_shot_notes, year_of_scores
     from dgmix.evaluate.scores import read_run
     from dgmix.evaluate.tables import results_csv, results_markdown
 
     scores = read_run(output)
     write_text(output / "results.csv", results_csv(scores))
-    write_text(output / "results.md", results_markdown(scores, recipe.evaluate))
+    remarks = first_shot_notes(output, year_of_scores(scores))
+    write_text(output / "results.md", results_markdown(scores, recipe.evaluate, remarks))
     write_report(output)
 
 
@@ -248,7 +255,8 @@ def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -
     """Decode the clips of `units`, write what the run is made of, and clear away leftovers."""
     unit = units[0]
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
-    unit.store.add(paths, os.cpu_count() or 1)
+    for path, note in unit.store.add(paths, os.cpu_count() or 1).items():
+        say(f"{path}: {note}")
     claim(output, claimed)
     remove_unfinished(output)
     for folder in {path.parent for path in claimed} - {output}:

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore
-from dgmix.config import DetectSettings, Recipe
+from dgmix.config import Recipe
 from dgmix.data.clip import Manifest
 from dgmix.errors import InputError
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.fitted import FittedDetector
     from dgmix.model.crops import TrainingCrops
     from dgmix.model.distributed import Ranks
     from dgmix.model.network import Network
@@ -105,7 +105,8 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     ranks = ranks or ALONE
     known = Known.healthy(unit)
     crops = (Known.healthy(unit.teacher) if unit.teacher else known).crops(unit.recipe)
-    network = _trained(unit.teacher or unit, crops, ranks)
+    learns = unit.recipe.detect.learns
+    network = _trained(unit.teacher or unit, crops, ranks) if learns else None
     ranks.first_does(partial(_score_unit, unit, known, crops, network))
 
 
@@ -118,32 +119,32 @@ def teach_unit(unit: Unit, ranks: Ranks | None = None) -> None:
 
 def _trained(unit: Unit, crops: TrainingCrops, ranks: Ranks) -> Network:
     """Return the network of a unit, trained as far as it was not yet."""
-    from dgmix.detect.views import network_for
-    from dgmix.model.train import Run
+    from dgmix.model.train import Run, train
 
     run = Run(unit.folder, label=unit.label, ranks=ranks)
-    return network_for(unit.recipe, crops, unit.seed, run, unit.device)
+    return train(unit.recipe, crops, unit.seed, run, unit.device)
 
 
-def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network) -> None:
+def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network | None) -> None:
     """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips
-    from dgmix.detect.views import LEARNED
+    from dgmix.evaluate.decisions import decide, write_decisions
     from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
 
     recipe = unit.recipe
-    asked = Known(unit.store, unit.clips.select(split="test"))
-    detector = known.learned(recipe, network, unit.seed)
-    save_detector(detector, unit.folder / "detector.dgmix")
+    test = Known(unit.store, unit.clips.select(split="test"))
+    fitted = known.remembered(recipe, network, unit.seed)
+    save_detector(fitted, unit.folder / "detector.dgmix")
     for name in recipe.evaluate.baselines:
-        scores = _baseline_scores(name, unit, detector, crops, known, asked)
-        write_scores(unit.folder / f"scores_{name}.csv", asked.scored(scores))
-    if LEARNED in recipe.detect.views:
-        write_embeddings(unit.folder, embed_clips(recipe, detector.network_, asked.bank))
-    scored = asked.scored(detector.score_bank(asked.bank, asked.sections))
+        scores = _baseline_scores(name, unit, fitted, crops, known, test)
+        write_scores(unit.folder / f"scores_{name}.csv", test.scored(scores))
+    if network is not None:
+        write_embeddings(unit.folder, embed_clips(recipe, network, test.bank))
+    scored = test.scored(test.judged(fitted))
     write_submission(unit.folder, scored)
+    write_decisions(unit.folder, decide(scored, fitted.decision_scores, known.sections))
     write_scores(unit.folder / "scores.csv", scored)
 
 
@@ -169,12 +170,19 @@ class Known:
         attributes = [clip.attributes for clip in self.clips]
         return TrainingCrops.of(self.bank, sections, attributes, recipe.finetune.classes)
 
-    def learned(self, recipe: Recipe, network: Network, seed: int) -> Detector:
+    def remembered(self, recipe: Recipe, network: Network | None, seed: int) -> FittedDetector:
         """Return the detector that remembers these clips, with a network of this seed."""
-        from dgmix.detect.detector import Detector
+        from dgmix.detect.learn import healthy_clips, remember
+        from dgmix.detect.recordings import of_clips
 
-        detector = Detector(recipe, seed=seed)
-        return detector.learn(recipe, network, self.bank, self.sections, self.domains)
+        clips = healthy_clips(of_clips(self.clips), self.bank, recipe)
+        return remember(recipe, network, self.bank, clips, seed=seed)
+
+    def judged(self, fitted: FittedDetector) -> NDArray[np.float64]:
+        """Return the scores (clip,) that a detector gives these clips."""
+        names = [str(clip.path) for clip in self.clips]
+        judgements = fitted.judge(self.bank, names, self.sections)
+        return np.array([each.score for each in judgements], np.float64)
 
     def scored(self, scores: NDArray[np.float64]) -> DataFrame:
         """Return the table of these clips with their scores (clip,)."""
@@ -190,24 +198,21 @@ class Known:
 
 
 def _baseline_scores(
-    name: str, unit: Unit, detector: Detector, crops: TrainingCrops, known: Known, asked: Known
+    name: str, unit: Unit, fitted: FittedDetector, crops: TrainingCrops, known: Known, test: Known
 ) -> NDArray[np.float64]:
-    """Return the scores (clip,) of a baseline: a part of `detector`, or a system of its own."""
-    from dgmix.detect.memory import score_view
+    """Return the scores (clip,) of a baseline: a part of `fitted`, or a system of its own."""
+    from dgmix.detect.baselines import nearest_scores
     from dgmix.detect.views import LEARNED, RAW_VIEWS
     from dgmix.model.train import untrained
 
     if name in RAW_VIEWS:  # as published: the distance to the nearest clip of the section
-        training, test = RAW_VIEWS[name](known.bank, asked.bank)
-        return score_view(DetectSettings(), training, known.sections, test, asked.sections)
+        training, vectors = RAW_VIEWS[name](known.bank, test.bank)
+        return nearest_scores(training, known.sections, vectors, test.sections)
     if name == "untrained":
         detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
         recipe = unit.recipe.model_copy(update={"detect": detect})
         network = untrained(recipe, crops, unit.seed, unit.device)
-        detector = known.learned(recipe, network, unit.seed)
-    else:
-        learned = name == "learned"
-        detector = detector.seeing(
-            [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
-        )
-    return detector.score_bank(asked.bank, asked.sections)
+        return test.judged(known.remembered(recipe, network, unit.seed))
+    learned = name == "learned"
+    views = [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
+    return test.judged(fitted.with_views(views))

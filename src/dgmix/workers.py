@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -10,24 +11,30 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import partial
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
-from dgmix.errors import InputError
+from dgmix.errors import DgmixError, InputError
 from dgmix.progress import share_terminal
 
+P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
+IDLE = -1
+CONTINUE = "start again: what is done is kept"
 
 
 @contextmanager
-def worker_pool(
-    count: int, prepare: Callable[[], None] | None = None
-) -> Iterator[ProcessPoolExecutor]:
+def worker_pool(count: int, prepare: Callable[[], None] | None = None) -> Iterator[WorkerPool]:
     """Yield a pool of processes; when the block fails or is interrupted they end at once.
 
     `prepare` is called once in each of them. Raises `InputError` where a program that does not
-    guard its main part would start itself again in every process.
+    guard its main part would start itself again in every process, and `DgmixError` when the block
+    fails because a process has died.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise InputError(
@@ -35,15 +42,66 @@ def worker_pool(
             "under `if __name__ == '__main__':`"
         )
     interruptible()
-    before = set(multiprocessing.active_children())
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, spawn, _start, (count > 1, prepare)) as pool:
+    with WorkerPool(count, prepare) as pool:
         try:
             yield pool
+        except BrokenProcessPool as error:
+            causes = [cause for _, cause in pool.deaths()]
+            raise DgmixError(next(iter(causes), str(error))) from error
         except BaseException:
-            for worker in set(multiprocessing.active_children()) - before:
+            for worker in pool.workers:
                 worker.terminate()
             raise
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """A pool of processes that tells, when one of them dies, of what and in which call."""
+
+    def __init__(self, count: int, prepare: Callable[[], None] | None = None) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._calls: WeakValueDictionary[int, Future[Any]] = WeakValueDictionary()
+        self._numbers = itertools.count()
+        self._table = spawn.RawArray("q", 2 * count)  # of each process its id, and its call
+        next_row = spawn.Value("i", 0)
+        super().__init__(count, spawn, _start, (self._table, next_row, count > 1, prepare))
+        # All of them start at the first call: CPython overlooks the death of one that starts later.
+        self._safe_to_dynamically_spawn_children = False
+        self._others = set(multiprocessing.active_children())
+        self.workers: set[BaseProcess] = set()
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
+        """Return the future result of `work`."""
+        number = next(self._numbers)
+        future = super().submit(_do, number, partial(work, *args, **options))
+        self._calls[number] = future
+        if not self.workers:
+            self.workers = set(multiprocessing.active_children()) - self._others
+        return future
+
+    def deaths(self) -> list[tuple[Future[Any] | None, str]]:
+        """Return what ended each process that died, after the call that it was at, if at any.
+
+        For a pool that is broken. It has ended its other processes by SIGTERM: they do not count.
+        """
+        self.shutdown()
+        calls = dict(zip(self._table[::2], self._table[1::2], strict=True))
+        ended = [(w.pid, w.exitcode) for w in self.workers if w.exitcode]
+        died = [each for each in ended if each[1] != -signal.SIGTERM] or ended
+        return [
+            (self._calls.get(calls.get(pid or 0, IDLE)), describe_exit(code)) for pid, code in died
+        ]
+
+
+def describe_exit(code: int | None) -> str:
+    """Return a sentence on how a worker process ended, by its exit code, and what to do.
+
+    A negative code is that of a signal, as in `subprocess`.
+    """
+    if code is None or code >= 0:
+        return f"its worker process ended with exit status {code}; {CONTINUE}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+    hint = "perhaps memory ran out: with fewer --jobs, " if code == -signal.SIGKILL else ""
+    return f"its worker process was ended by signal {name}; {hint}{CONTINUE}"
 
 
 def interruptible() -> None:
@@ -71,8 +129,27 @@ def results_in_order(
         yield waiting.popleft().result()
 
 
-def _start(several: bool, prepare: Callable[[], None] | None) -> None:
+class _Row:
+    """The place in the pool's table where this process, a worker, notes the call that it is at."""
+
+    table: Any = None
+    first = 0
+
+
+def _do(call: int, work: Callable[[], T]) -> T:
+    _Row.table[_Row.first + 1] = call
+    try:
+        return work()
+    finally:
+        _Row.table[_Row.first + 1] = IDLE
+
+
+def _start(table: Any, next_row: Any, several: bool, prepare: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with next_row.get_lock():
+        _Row.table, _Row.first = table, 2 * next_row.value
+        next_row.value += 1
+    table[_Row.first], table[_Row.first + 1] = os.getpid(), IDLE
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()

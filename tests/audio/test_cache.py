@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dgmix.audio import cache
-from dgmix.audio.cache import FeatureStore, MelBank, default_folder
+from dgmix.audio import cache, shards
+from dgmix.audio.cache import FeatureStore, MelBank, UnreadableError, default_folder
 from dgmix.audio.features import MelSpectrogram, decibels
 from dgmix.audio.io import load, write_wav
 from dgmix.config import AudioSettings, FeatureSettings
@@ -30,20 +30,20 @@ LENGTHS = (1600, 9000, 16000, 300, 24000)
 
 ADD = """
 import sys
-from dgmix.audio import cache
+from dgmix.audio import cache, shards
 from dgmix.config import AudioSettings, FeatureSettings
 store = cache.FeatureStore(sys.argv[1], AudioSettings(), FeatureSettings())
 """
 KILL = """
 import os, signal
-budget, whole = int(sys.argv.pop()), cache._write_all
+budget, whole = int(sys.argv.pop()), shards._write_all
 def write_and_die(file, data):
     global budget
     whole(file, data[:budget])
     budget -= len(data)
     if budget < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-cache._write_all = write_and_die
+shards._write_all = write_and_die
 """
 
 
@@ -70,7 +70,7 @@ def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(cache, "load", decode)
+    monkeypatch.setattr(cache, "features_of", decode)
 
 
 def adding(script: str, store: Path, paths: list[Path], *more: str) -> subprocess.Popen[bytes]:
@@ -187,9 +187,11 @@ def test_equal_files_are_kept_once(tmp_path: Path, store: FeatureStore) -> None:
 
 def test_a_changed_file_is_decoded_again(tmp_path: Path, store: FeatureStore) -> None:
     paths = clips(tmp_path)
+    for path in paths:
+        os.utime(path, ns=(1, 1))
     store.add(paths)
     clips(tmp_path, seed=1)
-    for path in paths:
+    for path in paths:  # as a recorder without a clock leaves them
         os.utime(path, ns=(1, 1))
     with pytest.raises(InputError, match=r"clip0\.wav: changed, or not read yet"):
         store.open(paths)
@@ -287,17 +289,21 @@ def test_an_open_store_sees_what_another_adds(tmp_path: Path, store: FeatureStor
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_the_first_bad_recording_is_named_and_the_good_ones_kept(
+def test_all_bad_recordings_are_named_and_the_good_ones_kept(
     tmp_path: Path, store: FeatureStore, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = clips(tmp_path)
+    paths[1].write_bytes(b"no sound")
     paths[3].write_bytes(b"no sound")
-    paths[4].write_bytes(b"no sound either")
-    with pytest.raises(InputError, match=r"clip3\.wav: not a sound file"):
+    with pytest.raises(UnreadableError, match=r"clip1\.wav: not a sound.*; 1 more") as caught:
         store.add(paths, jobs)
+    assert list(caught.value.reasons) == [str(paths[1]), str(paths[3])]
+    for path, reason in caught.value.reasons.items():
+        assert str(reason).startswith(f"{path}: not a sound file")
     forbid_decoding(monkeypatch)
-    store.add(paths[:3])
-    assert len(store.open(paths[:3])) == 3
+    good = [paths[0], paths[2], paths[4]]
+    store.add(good)
+    assert len(store.open(good)) == 3
 
 
 def test_a_missing_recording_is_named(tmp_path: Path, store: FeatureStore) -> None:
@@ -317,7 +323,7 @@ def test_a_full_disk_is_named_and_what_was_kept_stays(
     tmp_path: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch, two_threads: None
 ) -> None:
     paths = clips(tmp_path, (16000,) * 3)
-    write_all = cache._write_all
+    write_all = shards._write_all
 
     def full(file: object, data: bytes) -> None:
         if sum(f.stat().st_size for f in store.folder.glob("*.f16")) >= CLIP_BYTES:
@@ -326,7 +332,7 @@ def test_a_full_disk_is_named_and_what_was_kept_stays(
         write_all(file, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_write_all", full)
+        patch.setattr(shards, "_write_all", full)
         with pytest.raises(DgmixError, match="the disk is full") as caught:
             store.add(paths, jobs=2)
     assert torch.get_num_threads() == 2
@@ -399,5 +405,55 @@ def test_what_was_released_is_read_again(
 
 
 def test_a_store_keeps_its_name_when_settings_are_added() -> None:
-    assert cache.settings_digest(AUDIO, FEATURES) == "de32636cc82f2961"
-    assert cache.settings_digest(AUDIO, FeatureSettings(win_length=400)) != "de32636cc82f2961"
+    assert cache.settings_digest(AUDIO, FEATURES) == "a8b0496f6d0b423b"
+    assert cache.settings_digest(AUDIO, FeatureSettings(win_length=400)) != "a8b0496f6d0b423b"
+
+
+def test_other_sound_under_the_same_name_size_and_date_is_other_sound(tmp_path: Path) -> None:
+    card = clips(tmp_path, (8000, 8000))
+    for path in card:
+        os.utime(path, (315_532_800, 315_532_800))
+    FeatureStore(tmp_path / "cache", AUDIO, FEATURES).add(card)
+    clips(tmp_path, (8000, 8000), seed=7)
+    for path in card:
+        os.utime(path, (315_532_800, 315_532_800))
+    store = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    store.add(card)
+    for path, mel in zip(card, spectrograms(store, card), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
+def test_a_file_replaced_after_it_was_added_is_noticed(tmp_path: Path, store: FeatureStore) -> None:
+    (path,) = clips(tmp_path, (8000,))
+    store.add([path])
+    before = path.stat()
+    other = tmp_path / "other.wav"
+    write_wav(other, np.zeros(8000), 16000)
+    other.replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(InputError, match="changed, or not read yet"):
+        store.open([path])
+
+
+def test_notes_are_kept_with_the_frames(tmp_path: Path, store: FeatureStore) -> None:
+    whole, cut = clips(tmp_path, (32_000, 32_000))
+    cut.write_bytes(cut.read_bytes()[: 44 + 32_000])
+    store.add([whole, cut])
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES)
+    assert again.open([whole, cut]).notes == ("", "incomplete: 1.00 of 2.00 s are there")
+
+
+def test_a_folder_that_cannot_be_written_says_how_to_name_another(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    store = FeatureStore(tmp_path / "taken", AUDIO, FEATURES)
+    with pytest.raises(InputError, match="--cache or DGMIX_CACHE names another folder"):
+        store.add(clips(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path, store: FeatureStore) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    keeper = os.open(tmp_path / "pipe.wav", os.O_RDWR)  # else opening it waits
+    with pytest.raises(UnreadableError, match="a pipe or device"):
+        store.add([tmp_path / "pipe.wav"])
+    os.close(keeper)

@@ -203,9 +203,25 @@ def test_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch, samples: int) -> 
     mel = MelSpectrogram(FeatureSettings(), RATE)
     signal = noise(samples, torch.float64)
     monkeypatch.setattr(audio_features, "BLOCK_FRAMES", 10)
-    parts = list(mel.blocks(signal))
-    assert max(part.shape[-1] for part in parts) <= 10
-    torch.testing.assert_close(torch.cat(parts, dim=-1), mel(signal))
+    whole = list(mel.blocks([signal]))
+    assert max(block.shape[-1] for block in whole) <= 10
+    torch.testing.assert_close(torch.cat(whole, dim=-1), mel(signal))
+    for size in (1, 300, 7000) if samples < 6000 else (999, 7000):
+        blocks = list(mel.blocks(signal.split(size)))
+        assert [block.shape for block in blocks] == [block.shape for block in whole]
+        torch.testing.assert_close(torch.cat(blocks, dim=-1), mel(signal))
+
+
+@pytest.mark.parametrize("settings", [{"hop_length": 2000}, {"n_fft": 256, "hop_length": 1000}])
+def test_blocks_with_hops_longer_than_frames(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]
+) -> None:
+    mel = MelSpectrogram(FeatureSettings(**settings, n_mels=32), RATE)
+    signal = noise(60_000, torch.float64)
+    monkeypatch.setattr(audio_features, "BLOCK_FRAMES", 3)
+    for size in (500, 60_000):
+        blocks = torch.cat(list(mel.blocks(signal.split(size))), dim=-1)
+        torch.testing.assert_close(blocks, mel(signal))
 
 
 def test_silence_is_the_floor() -> None:

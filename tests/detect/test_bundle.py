@@ -22,17 +22,17 @@ from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
 from dgmix.detect import bundle
 from dgmix.detect.bundle import describe_detector, load_detector, save_detector
-from dgmix.detect.detector import Detector
+from dgmix.detect.fitted import FittedDetector
 from dgmix.errors import InputError
 
-Make = Callable[..., Detector]
+Make = Callable[..., FittedDetector]
 READERS = [load_detector, describe_detector]
 
 
 @pytest.fixture(scope="module")
-def saved(make_detector: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(make_fitted: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("detector") / "pump.dgmix"
-    save_detector(make_detector(), path)
+    save_detector(make_fitted(), path)
     return path
 
 
@@ -57,22 +57,41 @@ def assert_refused(path: Path, sentence: str) -> None:
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("pool", ["mean-embedding", "mean-distance", "max-distance"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"pool": "mean-distance"},
+        {"pool": "max-distance", "neighbors": 2},
+        {"views": ["logmel-q90", "logmel-max"], "scorer": "kriging"},
+        {"views": ["logmel-mean", "dgmix"], "whiten": True},
+    ],
+    ids=str,
+)
 def test_a_detector_scores_the_same_to_the_bit_after_a_round_trip(
-    pool: str, make_detector: Make, healthy: MelBank, tmp_path: Path
+    changes: dict[str, Any], make_fitted: Make, healthy: MelBank, tmp_path: Path
 ) -> None:
-    detector = make_detector(pool=pool)
-    save_detector(detector, tmp_path / "a.dgmix")
+    fitted = make_fitted(**changes)
+    save_detector(fitted, tmp_path / "a.dgmix")
     loaded = load_detector(tmp_path / "a.dgmix")
     sections = ["00", "01", "elsewhere", "00"] * 2
-    before, after = (each.score_bank(healthy, sections) for each in (detector, loaded))
-    assert np.array_equal(before, after)
-    assert np.array_equal(loaded.decision_scores_, detector.decision_scores_)
-    assert loaded.recipe_ == detector.recipe_
-    assert loaded.memory_.domains == detector.memory_.domains
-    assert not loaded.network_.training
+    before, after = (each.judge(healthy, [""] * 8, sections) for each in (fitted, loaded))
+    assert before == after
+    assert np.array_equal(loaded.decision_scores, fitted.decision_scores)
+    assert loaded.recipe == fitted.recipe
+    for name in ("sections", "domains", "recordings", "conditions"):
+        assert getattr(loaded.memory.clips, name) == getattr(fitted.memory.clips, name)
+    assert (loaded.trained, loaded.seed, loaded.updates) == (8, 0, ())
+    assert (loaded.network is None) == (fitted.network is None)
+    assert loaded.network is None or not loaded.network.training
     save_detector(loaded, tmp_path / "b.dgmix")
     assert (tmp_path / "b.dgmix").read_bytes() == (tmp_path / "a.dgmix").read_bytes()
+
+
+def test_without_a_learned_view_no_network_is_kept(make_fitted: Make, tmp_path: Path) -> None:
+    save_detector(make_fitted(views=["logmel-mean"]), tmp_path / "a.dgmix")
+    tensors, _ = parts(tmp_path / "a.dgmix")
+    assert not [name for name in tensors if name.startswith("network.")]
 
 
 def test_a_file_is_described_in_plain_values(saved: Path) -> None:
@@ -80,6 +99,7 @@ def test_a_file_is_described_in_plain_values(saved: Path) -> None:
     assert json.loads(json.dumps(told)) == told
     assert told["sections"] == {"00": 4, "01": 4}
     assert told["domains"] == {"source": 6, "target": 2}
+    assert told["conditions"] == {"source": 6, "target": 2}
     assert told["format"] == bundle.FORMAT
 
 
@@ -128,6 +148,36 @@ def test_a_truncated_file_is_refused(kept: int, saved: Path, tmp_path: Path) -> 
     assert_refused(path, "not a dgmix detector, or a damaged one")
 
 
+UPDATE = {"time": "2026-01-02T03:04:05+00:00", "added": 1, "left_out": 2, "conditions": ["a"]}
+
+
+def test_updates_are_part_of_a_file(saved: Path, tmp_path: Path) -> None:
+    tensors, description = parts(saved)
+    path = write(tmp_path / "a.dgmix", tensors, {**description, "updates": [UPDATE]})
+    (entry,) = load_detector(path).updates
+    assert (entry.time, entry.added, entry.left_out) == (UPDATE["time"], 1, 2)
+    assert entry.conditions == ("a",)
+    assert describe_detector(path)["updates"][0]["left out"] == 2
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        3,
+        {**UPDATE, "added": -1},
+        {**UPDATE, "added": 99},
+        {**UPDATE, "added": True},
+        {**UPDATE, "conditions": [1]},
+        {**UPDATE, "more": 1},
+        {"time": "now"},
+    ],
+)
+def test_a_strange_update_is_refused(update: object, saved: Path, tmp_path: Path) -> None:
+    tensors, description = parts(saved)
+    path = write(tmp_path / "a.dgmix", tensors, {**description, "updates": [update]})
+    assert_refused(path, "a damaged detector")
+
+
 def test_a_newer_format_says_what_to_do(saved: Path, tmp_path: Path) -> None:
     tensors, description = parts(saved)
     newer = {**description, "format": bundle.FORMAT + 1, "version": "9.1"}
@@ -149,6 +199,9 @@ def test_a_strange_description_is_refused(description: Any, saved: Path, tmp_pat
         ("recipe", "a damaged detector"),
         ("sections", "a damaged detector"),
         ("domains", "a damaged detector"),
+        ("recordings", "a damaged detector"),
+        ("conditions", "a damaged detector"),
+        ("updates", "a damaged detector"),
     ],
 )
 def test_a_description_without_a_part_is_refused(
@@ -183,7 +236,8 @@ def test_parts_that_do_not_fit_together_are_refused(saved: Path, tmp_path: Path)
             "memory.dgmix.clips",
             "bands.mean",
             "bands.std",
-            "calibration",
+            "bands.count",
+            "healthy.seconds",
         )
     }
     shorter["memory.dgmix.values "] = tensors["memory.dgmix.values"][:, :-1]
@@ -192,7 +246,7 @@ def test_parts_that_do_not_fit_together_are_refused(saved: Path, tmp_path: Path)
     for name, tensor in shorter.items():
         odd = {**tensors, name.strip(): tensor.contiguous()}
         assert_refused(write(tmp_path / "odd.dgmix", odd, description), "a damaged detector")
-    for key in ("sections", "domains"):
+    for key in ("sections", "domains", "recordings", "conditions"):
         odd_description = {**description, key: description[key][:-1]}
         path = write(tmp_path / "odd.dgmix", tensors, odd_description)
         assert_refused(path, "a damaged detector")
@@ -224,12 +278,12 @@ class OnGpu(torch.Tensor):
 
 
 def test_a_network_on_a_gpu_is_saved(
-    saved: Path, make_detector: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, make_fitted: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector = make_detector()
-    there = {k: v.as_subclass(OnGpu) for k, v in detector.network_.state_dict().items()}
-    monkeypatch.setattr(detector.network_, "state_dict", lambda: there)
-    save_detector(detector, tmp_path / "gpu.dgmix")
+    fitted = make_fitted()
+    there = {k: v.as_subclass(OnGpu) for k, v in fitted.network.state_dict().items()}
+    monkeypatch.setattr(fitted.network, "state_dict", lambda: there)
+    save_detector(fitted, tmp_path / "gpu.dgmix")
     assert (tmp_path / "gpu.dgmix").read_bytes() == saved.read_bytes()
 
 
@@ -248,7 +302,7 @@ def test_a_single_flipped_bit_is_noticed(saved: Path, tmp_path: Path) -> None:
 
 
 def test_saving_leaves_the_old_file_when_it_fails(
-    saved: Path, make_detector: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, make_fitted: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path, content: bytes) -> None:
         with path.open("wb") as file:
@@ -259,10 +313,10 @@ def test_saving_leaves_the_old_file_when_it_fails(
     path.write_bytes(saved.read_bytes())
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(KeyboardInterrupt):
-        save_detector(make_detector(neighbors=2), path)
+        save_detector(make_fitted(neighbors=2), path)
     assert path.read_bytes() == saved.read_bytes()
     assert [each.name for each in tmp_path.iterdir()] == ["pump.dgmix"]
 
 
 def test_the_recipe_of_a_file_is_that_of_its_detector(saved: Path, tiny: Recipe) -> None:
-    assert load_detector(saved).recipe_ == tiny
+    assert load_detector(saved).recipe == tiny

@@ -1,138 +1,131 @@
-"""Scores of several views as one, and which healthy clips excuse a clip, against plain loops."""
+"""Scores of several views as one, against plain loops."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dgmix.detect.fusion import LEAST_SPREAD, as_unusual, excused, fused, left_out, units
-from dgmix.detect.threshold import Calibration
+from dgmix.detect.fusion import (
+    PART_DEVIATION,
+    POWER,
+    PRIOR_COUNT,
+    PRIOR_DEVIATION,
+    Points,
+    combined,
+    logarithms,
+    view_deviations,
+)
 
 Floats = NDArray[np.float64]
 SEEDS = st.integers(0, 9999)
 
 
-def random_scores(views: int, clips: int, seed: int = 0, spread: float = 0.3) -> Floats:
-    return np.random.default_rng(seed).lognormal(1, spread, size=(views, clips))
+def random_logs(views: int, clips: int, seed: int = 0, spread: float = 0.3) -> Floats:
+    return np.random.default_rng(seed).normal(1, spread, size=(views, clips))
 
 
-def of_one(scores: Floats, pool: Floats) -> float:
-    """Return how far one clip (view,) is out among a pool (view, clip), in its worst view."""
-    logs = np.log(pool)
-    spread = np.maximum(logs.std(1), LEAST_SPREAD)
-    return float(np.max((np.log(scores) - logs.mean(1)) / spread))
+def singles(count: int) -> Points:
+    """Return clips of which each is a recording by itself."""
+    return Points(np.ones(count), np.arange(count))
 
 
-def test_the_largest_view_counts_in_deviations_of_the_healthy_logarithms() -> None:
-    healthy, asked = random_scores(3, 20), random_scores(3, 5, seed=1)
-    expected = [of_one(asked[:, i], healthy) for i in range(5)]
-    np.testing.assert_allclose(fused(asked, healthy, np.ones(20)), expected, rtol=1e-12)
+def in_groups(groups: NDArray[np.int64]) -> Points:
+    return Points(1 / np.bincount(groups)[groups], groups)
 
 
-def test_the_score_of_one_view_stays_as_it_is() -> None:
-    healthy, ones = random_scores(1, 6), np.ones(6)
-    assert np.array_equal(fused(healthy[:, :3], healthy, ones), healthy[0, :3])
-    assert np.array_equal(excused(healthy, ones), healthy[0])
-    assert np.array_equal(left_out(healthy, ones), healthy[0])
-    assert np.array_equal(
-        as_unusual(healthy[:, :2], healthy, ones), healthy[0] >= healthy[0, :2, None]
-    )
+def deviation(value: float, others: Floats, votes: Floats, prior: float) -> float:
+    """Return by how many deviations a value exceeds the mean of others, by definition."""
+    mean = sum(others * votes) / sum(votes)
+    squares = sum(votes * (others - mean) ** 2) + PRIOR_COUNT * prior**2
+    return float((value - mean) / np.sqrt(squares / (sum(votes) + PRIOR_COUNT)))
 
 
-@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
-def test_the_clip_is_among_those_that_the_units_are_made_of(
-    seed: int, views: int, count: int
+@given(SEEDS, st.lists(st.integers(0, 4), min_size=2, max_size=12), st.floats(0.05, 2))
+def test_a_clip_is_measured_by_those_of_other_groups(
+    seed: int, groups: list[int], prior: float
 ) -> None:
-    healthy = random_scores(views, count, seed)
-    asked = random_scores(views, 4, seed + 1, spread=0.8)
-    found = as_unusual(asked, healthy, np.ones(count))
-    for i in range(4):
-        pool = np.column_stack([healthy, asked[:, i]])
-        own = of_one(asked[:, i], pool)
-        assert found[i].tolist() == [of_one(healthy[:, j], pool) >= own for j in range(count)]
+    of = np.unique(groups, return_inverse=True)[1]
+    if len(set(groups)) < 2:
+        return
+    values, points = random_logs(3, len(of), seed), in_groups(of)
+    found = points.deviations(values, prior)
+    for row in range(3):
+        for clip in range(len(of)):
+            others = of != of[clip]
+            expected = deviation(
+                values[row, clip], values[row, others], points.votes[others], prior
+            )
+            assert np.isclose(found[row, clip], expected)
+
+
+@given(SEEDS, st.integers(1, 6), st.integers(2, 9), st.integers(0, 5))
+def test_the_order_of_clips_does_not_matter(seed: int, views: int, count: int, by: int) -> None:
+    """Whichever of n + 1 clips is the one in question, all have the same scores."""
+    logs = random_logs(views, count, seed)
+    parts = (1,) * views
+    before = combined(view_deviations(logs, singles(count), parts))
+    after = combined(view_deviations(np.roll(logs, by, axis=1), singles(count), parts))
+    np.testing.assert_allclose(after, np.roll(before, by))
 
 
 @given(SEEDS, st.integers(2, 4), st.integers(2, 9))
 def test_pieces_of_one_recording_weigh_as_much_as_one(seed: int, views: int, count: int) -> None:
-    healthy, asked = random_scores(views, count, seed), random_scores(views, 3, seed + 1)
-    pieces = np.repeat(np.arange(count), 3)
-    weights = np.full(3 * count, 1 / 3)
-    np.testing.assert_allclose(
-        fused(asked, healthy[:, pieces], weights), fused(asked, healthy, np.ones(count)), rtol=1e-9
-    )
-    again = as_unusual(asked, healthy[:, pieces], weights)[:, ::3]
-    assert np.array_equal(again, as_unusual(asked, healthy, np.ones(count)))
+    logs = random_logs(views, count, seed)
+    expected = singles(count).deviations(logs, 0.3)
+    found = in_groups(np.repeat(np.arange(count), 3)).deviations(np.repeat(logs, 3, axis=1), 0.3)
+    np.testing.assert_allclose(found[:, ::3], expected)
 
 
-@given(SEEDS, st.integers(2, 4), st.integers(2, 12), st.floats(0.1, 3))
-def test_no_clip_above_what_a_healthy_one_excuses_is_excused_by_it(
-    seed: int, views: int, count: int, spread: float
-) -> None:
-    healthy = random_scores(views, count, seed)
-    asked = random_scores(views, 30, seed + 1, spread)
-    ones = np.ones(count)
-    above = fused(asked, healthy, ones)[:, None] > excused(healthy, ones) + 1e-9
-    assert not (above & as_unusual(asked, healthy, ones)).any()
+@given(st.floats(-5, 5), st.integers(0, 1))
+def test_the_unit_of_a_view_does_not_matter(shift: float, view: int) -> None:
+    logs = random_logs(2, 9)
+    before = view_deviations(logs, singles(9), (1, 1))
+    logs[view] += shift
+    np.testing.assert_allclose(view_deviations(logs, singles(9), (1, 1)), before, atol=1e-9)
 
 
-def test_a_clip_odd_in_one_view_only_is_excused_up_to_just_there() -> None:
-    healthy, ones = random_scores(2, 8), np.ones(8)
-    mean, spread = units(healthy, ones)
-    limits = excused(healthy, ones)
-    first = int(np.argmax((np.log(healthy[1]) - mean[1]) / spread[1]))
-    for factor, reached in ((0.999, True), (1.001, False)):
-        other = (np.log(healthy[1, first]) - mean[1]) / spread[1]
-        asked = np.exp(mean + spread * [limits[first] * factor, -1 / other])[:, None]
-        assert as_unusual(asked, healthy, ones)[0, first] == reached
+def test_a_view_of_several_parts_has_one_deviation() -> None:
+    logs, points = random_logs(5, 12), singles(12)
+    found = view_deviations(logs, points, (1, 3, 1))
+    rows = points.deviations(logs, PRIOR_DEVIATION)
+    size = np.sqrt((np.maximum(rows[1:4], 0) ** 2).mean(0))
+    np.testing.assert_allclose(found[[0, 2]], rows[[0, 4]])
+    np.testing.assert_allclose(found[1], points.deviations(size[None], PART_DEVIATION)[0])
 
 
-@given(SEEDS, st.integers(2, 4), st.integers(2, 9))
-def test_a_healthy_clip_is_scored_as_if_it_were_not_there(
-    seed: int, views: int, count: int
-) -> None:
-    healthy = random_scores(views, count + 1, seed)
-    ones = np.ones(count + 1)
-    mean = units(healthy[:, 1:], ones[1:])[0]
-    least = min(units(healthy[:, first:], ones[first:])[1].min() for first in (0, 1))
-    if (np.log(healthy[:, 0]) > mean).any() and least > LEAST_SPREAD:
-        expected = fused(healthy[:, :1], healthy[:, 1:], ones[1:])
-        np.testing.assert_allclose(left_out(healthy, ones)[:1], expected, rtol=1e-6)
+def test_several_queries_are_computed_alike_at_once() -> None:
+    logs = np.stack([random_logs(5, 12, seed) for seed in range(4)])
+    found = view_deviations(logs, singles(12), (1, 3, 1))
+    for query in range(4):
+        alone = view_deviations(logs[query], singles(12), (1, 3, 1))
+        np.testing.assert_allclose(found[query], alone)
 
 
-@given(st.floats(0.01, 100), st.integers(0, 1))
-def test_the_unit_of_a_view_does_not_matter(factor: float, view: int) -> None:
-    healthy, asked = random_scores(2, 9), random_scores(2, 4, seed=3)
-    before = fused(asked, healthy, np.ones(9))
-    healthy[view], asked[view] = healthy[view] * factor, asked[view] * factor
-    np.testing.assert_allclose(fused(asked, healthy, np.ones(9)), before, atol=1e-9)
+def test_positive_deviations_add_up_and_others_only_count_alone() -> None:
+    deviations = np.array([[3.0, -1, -2, 0], [4.0, -3, 5, 0]])
+    expected = [(3**POWER + 4**POWER) ** (1 / POWER), -1, 5, 0]
+    np.testing.assert_allclose(combined(deviations), expected)
 
 
-def test_scores_of_zero_and_infinity_have_a_place() -> None:
-    healthy, ones = random_scores(2, 4), np.ones(4)
-    healthy[:, 0] = 0, np.inf
-    low, high = fused(np.array([[0.0, 1.0], [0.0, np.inf]]), healthy, ones)
-    assert np.isfinite(low)
-    assert high == np.inf
-    assert np.isfinite(units(healthy, ones)).all()
-    assert as_unusual(random_scores(2, 3), healthy, ones)[:, 0].all()
+@given(SEEDS, st.integers(1, 5))
+def test_a_score_is_no_less_than_the_largest_deviation(seed: int, views: int) -> None:
+    deviations = 3 * random_logs(views, 20, seed) - 3
+    scores, most = combined(deviations), deviations.max(0)
+    assert (scores >= most - 1e-12).all()
+    assert (scores <= np.maximum(most, 0) * views ** (1 / POWER) + 1e-12 + (most < 0)).all()
+    assert ((scores > 0) == (most > 0)).all()
 
 
-def test_clips_that_nothing_is_compared_with_excuse_everything() -> None:
-    nothing = np.full((2, 1), np.inf)
-    assert excused(nothing, np.ones(1)).tolist() == [np.inf]
-    assert left_out(nothing, np.ones(1)).tolist() == [np.inf]
-    assert as_unusual(random_scores(2, 3), nothing, np.ones(1)).all()
+def test_the_prior_decides_where_there_are_few() -> None:
+    """Two healthy clips that happen to be alike do not make every other clip an anomaly."""
+    few = np.log(np.array([1.0, 1.0 + 1e-9, 1.1]))[None]
+    assert 0 < singles(3).deviations(few, PRIOR_DEVIATION)[0, 2] < 1
+    many = np.append(np.zeros(10_000), np.log(1.1))[None]
+    assert singles(10_001).deviations(many, PRIOR_DEVIATION)[0, -1] > 20
 
 
-@pytest.mark.parametrize("count", [9, 19])
-def test_false_alarms_of_several_views_are_as_many_as_promised(count: int) -> None:
-    rng = np.random.default_rng(count)
-    alarms = []
-    for _ in range(2000):
-        scores = np.exp(rng.standard_t(3, size=(4, count + 1)) * [[0.1], [1], [0.3], [0.5]])
-        calibration = Calibration(scores[:, :count], np.arange(count), ("",) * count)
-        alarms.append(calibration.p_values(scores[:, count:])[0] <= 0.1)
-    assert np.mean(alarms) == pytest.approx(0.1, abs=4 * np.sqrt(0.1 * 0.9 / 2000))
+def test_distances_of_nought_and_infinity_have_a_logarithm() -> None:
+    found = logarithms(np.array([0.0, 1.0, np.inf]))
+    assert found.tolist() == [np.log(1e-12), 0, np.inf]

@@ -1,27 +1,22 @@
-"""Every way to hand over recordings, and what cannot be one."""
+"""Recordings by name: columns, parts, and features a few at a time."""
 
 from __future__ import annotations
 
 import io
-import struct
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals
-from dgmix.audio.io import STEPS, load, write_wav
+from dgmix.audio.io import load, write_wav
 from dgmix.config import Recipe
-from dgmix.data import load_manifest
-from dgmix.data.clip import Clip
+from dgmix.data.clip import Clip, Manifest
 from dgmix.detect import recordings
-from dgmix.detect.recordings import healthy_sounds, named_sounds, sounds
+from dgmix.detect.recordings import Sounds, of_clips
+from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
 
 RATE = 16_000
@@ -29,249 +24,87 @@ RATE = 16_000
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of two healthy recordings and, in sub-folders, of others."""
-    for number, name in enumerate(("b", "a", "night/c", "test/normal/d", "anomaly/e")):
+    """A folder of three recordings, one of them in a sub-folder."""
+    for number, name in enumerate(("b", "a", "night/c")):
         path = tmp_path / "pump" / f"{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_wav(path, 0.1 * np.random.default_rng(number).standard_normal(8000), RATE)
     return tmp_path / "pump"
 
 
-def names_of(found: recordings.Sounds) -> list[str]:
+def names_of(found: Sounds) -> list[str]:
     return [Path(name).stem for name in found.names]
 
 
-# What is scored
+def listed(*names: str) -> Sounds:
+    """Return files of these names, which need not exist."""
+    empty = [""] * len(names)
+    clips = [Clip(Path(name), "") for name in names]
+    return Sounds(list(names), list(clips), empty, empty, empty, empty)
 
 
-def test_a_folder_stands_for_all_recordings_in_it(data: Path, tiny: Recipe) -> None:
-    for source in (data, str(data)):
-        found = sounds(source, tiny)
-        assert found.names == [
-            "a.wav",
-            "anomaly/e.wav",
-            "b.wav",
-            "night/c.wav",
-            "test/normal/d.wav",
-        ]
-        assert found.sections == ["00", "00", "00", "night", "00"]
+# Columns
 
 
-def test_a_file_is_of_no_section_unless_its_name_tells(data: Path, tiny: Recipe) -> None:
-    dcase = data / "section_03_target_test_normal_0001_x_1.wav"
-    write_wav(dcase, np.ones(100) * 0.1, RATE)
-    found = sounds([data / "a.wav", str(dcase)], tiny)
-    assert found.sections == ["", "03"]
-    assert found.domains == ["unknown", "target"]
-    assert sounds(data / "a.wav", tiny).names == [str(data / "a.wav")]
-
-
-def test_what_is_resolved_already_stays(data: Path, tiny: Recipe) -> None:
-    found = sounds(data, tiny)
-    assert sounds(found, tiny) is found
-
-
-def test_a_table_is_read_once_for_all_its_splits(data: Path) -> None:
-    table = data / "pump.csv"
-    table.write_text("path,repeat,section\na.wav,0,x\nb.wav,0,y\na.wav,1,x\n")
-    found = named_sounds([str(table)])
-    assert found.names == [str(data / "a.wav"), str(data / "b.wav")]
-    assert found.sections == ["x", "y"]
-
-
-def test_files_folders_and_patterns_together(data: Path) -> None:
-    arguments = [
-        str(data / "b.wav"),
-        str(data / "night"),
-        str(data / "**" / "[ad].wav"),
-        "none.wav",
+def test_clips_of_a_data_set_bring_their_columns() -> None:
+    clips = [
+        Clip(Path("a.wav"), "fan", "01", "target", attributes="vel_3", recording="r1"),
+        Clip(Path("b.wav"), "fan", condition="idle", attributes="vel_4"),
+        Clip(Path("c.wav"), "fan"),
     ]
-    found = named_sounds(arguments)
-    assert names_of(found) == ["b", "c", "a", "d", "none"]
-    assert found.names[1] == str(data / "night" / "c.wav")
-    assert all(isinstance(item, Clip) for item in found.items)
+    found = of_clips(Manifest(clips, Path()))
+    assert found.names == ["a.wav", "b.wav", "c.wav"]
+    assert found.sections == ["01", "00", "00"]
+    assert found.domains == ["target", "source", "source"]
+    assert found.recordings == ["r1", "", ""]
+    assert found.conditions == ["vel_3", "idle", "source"]
+    assert found.attributes == ["vel_3", "vel_4", ""]
 
 
-def test_a_file_with_a_pattern_for_a_name_is_a_file(data: Path) -> None:
-    odd = data / "a[1].wav"
-    odd.write_bytes((data / "a.wav").read_bytes())
-    assert named_sounds([str(odd)]).names == [str(odd)]
-
-
-@pytest.mark.parametrize(
-    ("argument", "sentence"),
-    [
-        ("*.mp4", r"\*\.mp4: no file matches this pattern"),
-        ("n[i]ght", r"n\[i\]ght: no file matches this pattern"),
-        ("empty", "empty: no recordings in this folder"),
-        ("none.csv", "none.csv: no such file"),
-    ],
-)
-def test_arguments_that_name_nothing(
-    argument: str, sentence: str, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (data / "empty").mkdir()
-    monkeypatch.chdir(data)
-    with pytest.raises(InputError, match=sentence):
-        named_sounds([argument])
-
-
-def piped(content: bytes) -> bytes:
-    """Return a WAV as programs write it to a pipe: with the largest lengths that fit."""
-    data = content.index(b"data") + 4
-    endless = struct.pack("<I", 0xFFFFFFFF)
-    return content[:4] + endless + content[8:data] + endless + content[data + 4 :]
-
-
-@pytest.mark.parametrize("as_written", [bytes, piped])
-def test_standard_input_is_a_recording(
-    as_written: Callable[[bytes], bytes], data: Path, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    content = as_written((data / "a.wav").read_bytes())
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    found = named_sounds(["-", str(data / "b.wav")])
-    assert found.names == ["standard input", str(data / "b.wav")]
-    (first, _) = found.signals(tiny)
-    np.testing.assert_array_equal(first, load(data / "a.wav", tiny.audio))
-
-
-@pytest.mark.parametrize("content", [b"", b"not sound at all"])
-def test_standard_input_may_be_broken(
-    content: bytes, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    ((part, error),) = named_sounds(["-"]).banks(tiny)
-    assert isinstance(error, InputError)
-    assert str(error).startswith("standard input: not a sound file")
-    assert part.names == ["standard input"]
-
-
-# What is learned from
-
-
-def test_only_normal_training_recordings_are_healthy(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(data, tiny)
-    assert found.names == ["a.wav", "b.wav", "night/c.wav"]
-    assert found.sections == ["00", "00", "night"]
-    assert set(found.domains) == {"source"}
-
-
-def test_listed_files_and_arrays_are_of_one_section_and_domain(data: Path, tiny: Recipe) -> None:
-    for source in ([data / "a.wav", data / "b.wav"], np.ones((2, 9))):
-        found = healthy_sounds(source, tiny)
-        assert (found.sections, found.domains) == (["00"] * 2, ["source"] * 2)
-    assert healthy_sounds(data / "a.wav", tiny).sections == ["00"]
-
-
-def test_clips_of_a_data_set_are_chosen_as_in_its_folder(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(load_manifest(data), tiny)
-    assert found.names == healthy_sounds(data, tiny).names
-    nothing = load_manifest(data).select(label="anomaly")
-    with pytest.raises(InputError, match="pump: no healthy recordings to learn from"):
-        healthy_sounds(nothing, tiny)
-
-
-def test_a_listed_file_that_is_called_an_anomaly_is_refused(data: Path, tiny: Recipe) -> None:
-    paths = [data / f"section_00_source_test_{label}_0001.wav" for label in ("normal", "anomaly")]
-    for path in paths:
-        path.hardlink_to(data / "a.wav")
-    assert len(healthy_sounds(paths[:1], tiny)) == 1
-    with pytest.raises(InputError, match=r"test_anomaly_0001.wav: an anomaly, by its name; give"):
-        healthy_sounds(paths, tiny)
-
-
-def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:
-    folder = _only_tests(data)
-    with pytest.raises(InputError, match="clips: no healthy recordings to learn from"):
-        healthy_sounds(folder, tiny)
-    with pytest.raises(InputError, match=r"a\.wav: an anomaly, by the name of the folder"):
-        healthy_sounds(folder / "broken", tiny)
-    (folder / "broken" / "healthy").mkdir()
-    (folder / "broken" / "a.wav").rename(folder / "broken" / "healthy" / "a.wav")
-    assert len(healthy_sounds(folder / "broken", tiny)) == 1
-
-
-def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
-    write_wav(data / "off.wav", np.zeros(8000), RATE)
-    found = healthy_sounds(data, tiny)
-    with pytest.raises(InputError, match=r"^off\.wav: silent; leave it out"):
-        found.bank(tiny, data / "cache")
-    (data / "off.wav").unlink()
-    assert len(healthy_sounds(data, tiny).bank(tiny, data / "cache")) == 3
-
-
-@pytest.mark.parametrize("kind", ["uint8", "int16", ">i2", "<i2", "int32"])
-def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) -> None:
-    signal = 0.5 * np.sin(np.arange(4000) / 5)
-    steps, middle = STEPS[np.dtype(kind).newbyteorder("=")]
-    (whole,) = sounds([(signal * steps + middle).astype(kind)], tiny).items
-    (exact,) = sounds([signal], tiny).items
-    np.testing.assert_allclose(whole, exact, atol=2 / steps + 1e-6)
-
-
-@pytest.mark.parametrize("rate", [0, -16_000])
-def test_a_sample_rate_is_a_positive_number(rate: int, tiny: Recipe) -> None:
-    with pytest.raises(ValueError, match=f"sample_rate: {rate}; give"):
-        sounds(np.ones((1, 90)), tiny, rate)
-
-
-def _only_tests(data: Path) -> Path:
-    folder = data.parent / "clips"
-    (folder / "broken").mkdir(parents=True)
-    (data / "a.wav").rename(folder / "broken" / "a.wav")
-    return folder
-
-
-def test_two_machines_are_refused(data: Path, tiny: Recipe) -> None:
-    table = data / "both.csv"
-    table.write_text("path,machine\na.wav,fan\nb.wav,pump\n")
-    with pytest.raises(InputError, match=r"2 machine types \(fan, pump\); fit a detector for each"):
-        healthy_sounds(table, tiny)
-
-
-def test_other_labels_take_the_place_of_those_of_the_folder(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(data, tiny).relabelled([1, 2, 3], ["x"] * 3)  # type: ignore[list-item]
-    assert (found.sections, found.domains) == (["1", "2", "3"], ["x"] * 3)
-    for sections, domains in ((["a"], None), (None, ["a"] * 4)):
-        with pytest.raises(InputError, match=r"for 3 recordings; give one each"):
-            found.relabelled(sections, domains)
-    with pytest.raises(InputError, match=r"domains: the text 'source'; give a list"):
-        found.relabelled(None, "source")
-
-
-# Arrays
+def test_other_labels_take_the_place_of_those_of_the_folder() -> None:
+    found = listed("a", "b", "c").relabelled(sections=[1, 2, 3], domains=["x"] * 3)  # type: ignore[list-item]
+    assert (found.sections, found.domains, found.conditions) == (["1", "2", "3"], ["x"] * 3, [""] * 3)
+    assert found.relabelled(conditions=np.array(["i", "r", "i"])).conditions == ["i", "r", "i"]  # type: ignore[arg-type]
+    for name in ("sections", "domains", "recordings", "conditions"):
+        with pytest.raises(InputError, match=rf"{name}: 1 for 3 recordings; give one each"):
+            found.relabelled(**{name: ["a"]})
+        with pytest.raises(InputError, match=rf"{name}: the text 'source'; give a list"):
+            found.relabelled(**{name: "source"})
 
 
 @pytest.mark.parametrize(
-    ("source", "sentence"),
+    ("pattern", "values"),
     [
-        ([], "the sequence is empty"),
-        (np.zeros((0, 5)), "the sequence is empty"),
-        (np.zeros(5), "an array with 1 axes; recordings are its rows"),
-        (np.zeros((2, 2, 2)), "an array with 3 axes"),
-        ([1.0, 2.0], "recording 0: expected samples on one axis, not 0"),
-        ([np.zeros((2, 2))], "recording 0: expected samples on one axis, not 2"),
-        ([[1.0], []], "recording 1: 0 samples"),
-        ([[1.0, float("nan")]], "recording 0: a sample is not a finite number"),
-        ([[1.0, float("inf")]], "recording 0: a sample is not a finite number"),
-        (np.ones((1, 3)) * 1j, "real numbers"),
-        ([["x", "y"]], "its samples are not numbers"),
-        (csr_matrix(np.ones((2, 3))), "sparse"),
+        (None, ["", ""]),
+        (r"^[^_]+_\d", ["pump_1", "pump_2"]),
+        (r"_(idle|run)_", ["idle", "run"]),
+        (r"(x)?_(\d)", ["", ""]),
+        ("/", ["/", "/"]),
     ],
 )
-def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe) -> None:
-    with pytest.raises(InputError, match=sentence) as raised:
-        sounds(source, tiny)
-    assert isinstance(raised.value, ValueError)
+def test_a_pattern_finds_a_column_in_names(pattern: str | None, values: list[str]) -> None:
+    found = listed("pump_1_idle_0/a.wav", "pump_2_run_1/b.wav").named_by("conditions", pattern)
+    assert found.conditions == values
+    assert found.recordings == ["", ""]
 
 
-def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
-    items = [np.arange(5), [0.5, 0.25], np.array([1, 2, 4], object)]
-    found = list(sounds(items, tiny).signals(tiny))
-    for signal, item in zip(found, items, strict=True):
-        samples = np.array(item, np.float32)
-        np.testing.assert_allclose(signal, samples - samples.mean(), atol=1e-6)
-        assert signal.dtype == np.float32
+def test_a_pattern_that_does_not_match_or_is_none_is_refused() -> None:
+    found = listed("pump_1.wav", "fan.wav")
+    with pytest.raises(InputError, match=r"fan\.wav: the pattern 'pump' for recordings does not"):
+        found.named_by("recordings", "pump")
+    with pytest.raises(InputError, match=r"'pump\(': not a regular expression \(.*\)"):
+        found.named_by("recordings", "pump(")
+
+
+def test_parts_keep_all_columns_in_order() -> None:
+    names = [f"{number}.wav" for number in range(7)]
+    found = listed(*names).relabelled(sections=names, conditions=names)
+    parts = list(found.parts(3))
+    assert [part.names for part in parts] == [names[:3], names[3:6], names[6:]]
+    assert [part.conditions for part in parts] == [part.names for part in parts]
+    some = found.select([4, 1])
+    assert some.names == some.sections == ["4.wav", "1.wav"]
+    assert [path.name for path in some.paths] == ["4.wav", "1.wav"]
 
 
 # Features, several at a time
@@ -317,3 +150,12 @@ def test_files_are_read_through_the_cache_and_others_are_not(
     assert not (tmp_path / "none").exists()
     for index in range(2):
         np.testing.assert_array_equal(files[index], others[index])
+
+
+def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
+    write_wav(data / "off.wav", np.zeros(8000), RATE)
+    found = sounds(data, tiny)
+    with pytest.raises(InputError, match=r"^off\.wav: silent; leave it out"):
+        found.bank(tiny, data / "cache")
+    (data / "off.wav").unlink()
+    assert len(sounds(data, tiny).bank(tiny, data / "cache")) == 3

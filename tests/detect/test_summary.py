@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dgmix.detect.threshold import rate_interval
 
 from dgmix.detect.detector import Detector
 from dgmix.detect.summary import (
@@ -20,7 +21,6 @@ from dgmix.detect.summary import (
     thresholds,
     uncertainty,
 )
-from dgmix.detect.threshold import rate_interval
 
 Make = Callable[..., Detector]
 

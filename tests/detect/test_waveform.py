@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dgmix.detect.threshold import Calibration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ from dgmix.detect.detector import Detector
 from dgmix.detect.embed import hop_frames, window_starts
 from dgmix.detect.memory import Comparison
 from dgmix.detect.scorers.knn import KNearest
-from dgmix.detect.threshold import Calibration
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.detect.waveform import (
     Verdict,

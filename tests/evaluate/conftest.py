@@ -16,6 +16,28 @@ def make_scores():
     return _make_scores
 
 
+@pytest.fixture(scope="session")
+def named():
+    return _named
+
+
+def _named(scores):
+    """Scores whose paths are DCASE names."""
+    return scores.with_columns(
+        path=pl.concat_str(
+            "machine",
+            pl.lit("/test/section_"),
+            "section",
+            pl.lit("_"),
+            "domain",
+            pl.lit("_test_"),
+            "label",
+            pl.lit("_0"),
+            pl.col("path").str.extract(r"(\d{3}\.wav)$"),
+        )
+    )
+
+
 def _make_scores(
     machines=("fan",),
     sections=("00",),

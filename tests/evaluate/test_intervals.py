@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from dgmix.errors import DgmixError
-from dgmix.evaluate import intervals
-from dgmix.evaluate.intervals import Clips, clips_of, resample, resampled_metrics
+from dgmix.evaluate import draws
+from dgmix.evaluate.draws import Clips, resampled_metrics
+from dgmix.evaluate.intervals import clips_of, resample
 from dgmix.evaluate.metrics import METRICS, harmonic_mean
 
 groups_of_scores = st.lists(
@@ -41,24 +42,24 @@ def test_resampled_metrics_equal_scikit_learn_on_the_resampled_clips(lists, conv
     groups = np.repeat(range(4), [len(x) for x in lists])
     clips = Clips(np.concatenate(lists), groups, ("",) * len(groups))
     found = resampled_metrics(clips, convention, 8, np.random.default_rng(seed))
-    draws = np.concatenate(list(intervals._draws(groups, 8, np.random.default_rng(seed))))
+    times = np.concatenate(list(draws._draws(groups, 8, np.random.default_rng(seed))))
     assert found.shape == (9, 3)
-    for row, times in zip(found, draws.astype(int), strict=True):
-        drawn = np.repeat(clips.scores, times), np.repeat(groups, times)
+    for row, each in zip(found, times.astype(int), strict=True):
+        drawn = np.repeat(clips.scores, each), np.repeat(groups, each)
         np.testing.assert_allclose(row, oracle_metrics(*drawn, convention), atol=1e-12)
 
 
 def test_resamples_are_stratified_and_come_in_batches(monkeypatch):
-    monkeypatch.setattr(intervals, "CLIPS_AT_ONCE", 30)
+    monkeypatch.setattr(draws, "CLIPS_AT_ONCE", 30)
     groups = np.repeat([0, 1, 3], [5, 3, 2])
-    batches = list(intervals._draws(groups, 50, np.random.default_rng(0)))
+    batches = list(draws._draws(groups, 50, np.random.default_rng(0)))
     assert {len(batch) for batch in batches[1:]} == {2, 3}
-    draws = np.concatenate(batches)
-    assert draws.shape == (51, 10)
-    assert (draws[0] == 1).all()
+    times = np.concatenate(batches)
+    assert times.shape == (51, 10)
+    assert (times[0] == 1).all()
     for group, size in Counter(groups.tolist()).items():
-        assert (draws[:, groups == group].sum(axis=1) == size).all()
-    assert draws[1:].std(axis=0).min() > 0.5
+        assert (times[:, groups == group].sum(axis=1) == size).all()
+    assert times[1:].std(axis=0).min() > 0.5
 
 
 def delong_error(normal, anomaly):
@@ -92,7 +93,7 @@ def test_the_value_is_the_harmonic_mean_of_the_plain_metrics(make_scores):
     for number, metric in enumerate(METRICS):
         column = np.array(plain)[:, number]
         assert judged.estimate("dgmix", [metric]).value == pytest.approx(harmonic_mean(column))
-    fan = judged.estimate("dgmix", machine="fan", sections={"01"})
+    fan = judged.estimate("dgmix", machine="fan", places={("fan", "01")})
     assert fan.value == pytest.approx(harmonic_mean(plain[1]))
     assert np.isnan([fan.low, fan.high, fan.error]).all()
 
@@ -201,7 +202,7 @@ def test_undefined_metrics_stay_out_of_the_means(make_scores):
     assert len(judged.cells) == 4
     alone = resample(whole, bootstrap=20)
     assert judged.estimate("dgmix", ["auc_target"]) == alone.estimate("dgmix", ["auc_target"])
-    nothing = judged.estimate("dgmix", machine="fan", sections={"00", "02"})
+    nothing = judged.estimate("dgmix", machine="fan", places={("fan", "00"), ("fan", "02")})
     assert np.isnan(nothing).all()
     assert judged.estimate("dgmix", machine="fan").value > 0.5
 

@@ -238,7 +238,11 @@ def test_bad_files_are_refused(tmp_path, content, complaint):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (f"file,score\n{NORMAL},1\n", "line 1: the name 'file' does not tell"),
+        (f"clip and its score\n{NORMAL},1\n", "line 1: 1 cells"),
+        (f"{NORMAL},0,94\n", "line 1: 3 cells"),
+        (f"{NORMAL};0,94\n{ANOMALY};0.3\n", "a comma .line 1: 0,94. and with a point .line 2: 0.3"),
+        (f"{NORMAL};1.234,5\n", "line 1: .*wav;1.234' and '5' may be halves of a number"),
+        (f"{NORMAL},tensor(0.3)\n", r"line 1: score 'tensor\(0.3\)' is not a number"),
         (f"{NORMAL},1\n{ANOMALY},\n", "line 2: score '' is not a number"),
         (f"{NORMAL},1,2\n", "line 1: 3 cells"),
         ("section_03_0000.wav,1\n", "line 1: the name 'section_03_0000.wav' does not tell"),
@@ -271,3 +275,65 @@ def test_a_place_without_scores_is_refused(tmp_path):
         read_run(tmp_path)
     with pytest.raises(InputError, match=r"nowhere.csv: no such file"):
         read_scores(tmp_path / "nowhere.csv")
+
+
+ROWS = [(NORMAL, 0.25), (ANOMALY, -1.5), (NORMAL.replace("0001", "0002"), 1e-05)]
+
+
+def comma(number: float) -> str:
+    return repr(number).replace(".", ",")
+
+
+FORMS = {
+    "commas and points": "".join(f"{n},{s!r}\n" for n, s in ROWS),
+    "semicolons and decimal commas": "".join(f"{n};{comma(s)}\n" for n, s in ROWS),
+    "semicolons and points": "".join(f"{n};{s!r}\n" for n, s in ROWS),
+    "tabs and decimal commas": "".join(f"{n}\t{comma(s)}\n" for n, s in ROWS),
+    "quoted decimal commas": "".join(f'{n},"{comma(s)}"\n' for n, s in ROWS),
+    "Excel's first line": "sep=;\n" + "".join(f"{n};{comma(s)}\n" for n, s in ROWS),
+    "a header": "file,score\n" + "".join(f"{n},{s!r}\n" for n, s in ROWS),
+    "a pandas index": ",file,score\n"
+    + "".join(f"{i},{n},{s!r}\n" for i, (n, s) in enumerate(ROWS)),
+    "spaces": "".join(f" {n} , {s!r} \n" for n, s in ROWS),
+    "a byte order mark": "\ufeff" + "".join(f"{n},{s!r}\r\n" for n, s in ROWS),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_way_to_write_a_score_file_gives_the_same_numbers(tmp_path, form):
+    scores = read_scores(submission(tmp_path, FORMS[form]))
+    assert dict(scores.select("path", "score").iter_rows()) == dict(ROWS)
+
+
+def test_utf_16_of_spreadsheets_is_read(tmp_path):
+    file = submission(tmp_path, "")
+    file.write_bytes(FORMS["tabs and decimal commas"].encode("utf-16"))
+    assert dict(read_scores(file).select("path", "score").iter_rows()) == dict(ROWS)
+
+
+def test_a_name_with_a_semicolon_stays_whole(tmp_path):
+    name = NORMAL.replace(".wav", ";x.wav")
+    assert read_scores(submission(tmp_path, f"{name},0.5\n"))["path"].to_list() == [name]
+
+
+def test_paths_of_windows_tell_what_their_names_do(tmp_path):
+    scores = read_scores(submission(tmp_path, f"C:\\data\\fan\\test\\{ANOMALY},0.5\n"))
+    assert scores["label"].to_list() == ["anomaly"]
+
+
+def test_our_own_form_with_semicolons_and_decimal_commas(tmp_path):
+    file = tmp_path / "scores.csv"
+    file.write_text("path;machine;label;score\na.wav;fan;normal;0,94\nb.wav;fan;anomaly;2\n")
+    assert read_scores(file)["score"].to_list() == [0.94, 2.0]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
+def test_any_number_is_the_same_in_every_form(tmp_path_factory, numbers):
+    folder = tmp_path_factory.mktemp("forms")
+    names = [f"section_00_source_test_normal_{n:04d}.wav" for n in range(len(numbers))]
+    for between, shown in ((",", repr), (";", comma), ("\t", comma), (";", repr)):
+        text = "".join(
+            f"{name}{between}{shown(n)}\n" for name, n in zip(names, numbers, strict=True)
+        )
+        scores = read_scores(submission(folder, text)).sort("path")
+        assert scores["score"].to_list() == numbers

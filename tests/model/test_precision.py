@@ -11,7 +11,7 @@ from dgmix.config import Recipe
 from dgmix.model import precision
 from dgmix.model.batch import Batch
 from dgmix.model.distributed import ALONE
-from dgmix.model.encoders.mobilenetv2 import StridedDepthwise
+from dgmix.model.encoders.strided import StridedDepthwise
 from dgmix.model.joint import _normalize
 from dgmix.model.network import build_network
 from dgmix.model.objectives import build_objective

@@ -12,14 +12,22 @@ import pytest
 import torch
 
 from dgmix.audio.bank import MelBank
-from dgmix.config import Recipe
+from dgmix.config import AdamWSettings, Recipe
 from dgmix.errors import DgmixError, InputError
 from dgmix.model import train as training
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_warning, effective_rank
 from dgmix.model.network import Network
 from dgmix.model.optim import learning_rate
-from dgmix.model.train import Run, StageTraining, total_steps, train, untrained
+from dgmix.model.train import (
+    STAGES,
+    Run,
+    Stage,
+    StageTraining,
+    total_steps,
+    train,
+    untrained,
+)
 
 Bank = Callable[..., MelBank]
 
@@ -41,12 +49,18 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, two[name]) for name, value in one.items())
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
-def test_every_weight_moves_and_the_rate_follows_its_curve(
-    crops: TrainingCrops, tiny: Recipe, tmp_path: Path, stage: str
-) -> None:
+def alone(recipe: Recipe, stage: Stage) -> Recipe:
+    """Return the recipe without its other stage."""
     other = {"pretrain": "finetune", "finetune": "pretrain"}[stage]
-    recipe = tiny.model_copy(update={other: getattr(tiny, other).model_copy(update={"epochs": 0})})
+    left_out = getattr(recipe, other).model_copy(update={"epochs": 0})
+    return recipe.model_copy(update={other: left_out})
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_weight_moves_and_the_rate_follows_its_curve(
+    crops: TrainingCrops, tiny: Recipe, tmp_path: Path, stage: Stage
+) -> None:
+    recipe = alone(tiny, stage)
     before = dict(untrained(recipe, crops, 0).encoder.named_parameters())
     after = dict(train(recipe, crops, 0, Run(tmp_path)).encoder.named_parameters())
     assert all(not torch.equal(before[name], after[name]) for name in before)
@@ -75,28 +89,30 @@ def test_the_log_has_every_term_and_diagnostic(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
-    ("stage", "term", "left"),
-    [("pretrain", "geometric", 0.2), ("finetune", "classification", 0.8)],
+    ("stage", "term"), [("pretrain", "geometric"), ("finetune", "classification")]
 )
 def test_a_batch_can_be_learned_by_heart(
     crops: TrainingCrops,
     tiny: Recipe,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    stage: str,
+    stage: Stage,
     term: str,
-    left: float,
     precision: str,
 ) -> None:
-    network = untrained(tiny, crops, 0)
-    batch = next(crops.epoch(network, tiny.pretrain, np.random.default_rng(0)))
+    """Better than any of nine first draws of the weights: less than one in ten by chance."""
+    batch = next(crops.epoch(untrained(tiny, crops, 0), tiny.pretrain, np.random.default_rng(0)))
     monkeypatch.setattr(TrainingCrops, "epoch", lambda *_: iter([batch]))
-    longer = getattr(tiny, stage).model_copy(update={"epochs": 60})
-    recipe = tiny.model_copy(update={stage: longer, "precision": precision})
-    train(recipe, crops, 0, Run(tmp_path))
-    lines = [line for line in log_of(tmp_path) if line["stage"] == stage]
-    assert lines[-1][term] < left * lines[0][term]
-    assert lines[-1]["loss"] < lines[0]["loss"]
+    recipe = alone(tiny, stage).model_copy(update={"precision": precision, "recalibrate": False})
+    fast = AdamWSettings(lr=0.01, lr_batch_size=8)
+    logs = []
+    for seed, epochs in enumerate([30] + 8 * [1]):
+        settings = getattr(recipe, stage).model_copy(update={"epochs": epochs, "optimizer": fast})
+        train(recipe.model_copy(update={stage: settings}), crops, seed, Run(tmp_path / str(seed)))
+        logs.append(log_of(tmp_path / str(seed)))
+    trained, first_draws = logs[0][-1], [log[0] for log in logs]
+    for name in ("loss", term):
+        assert trained[name] < min(line[name] for line in first_draws)
 
 
 def test_one_section_is_not_fine_tuned(
@@ -222,8 +238,7 @@ def test_collapse_is_said_in_words(
 def test_a_training_goes_on_in_the_precision_it_began_with(
     crops: TrainingCrops, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = tiny.finetune.model_copy(update={"epochs": 0})
-    exact = tiny.model_copy(update={"finetune": alone})
+    exact = alone(tiny, "pretrain")
     half = exact.model_copy(update={"precision": "bfloat16"})
     whole = weights(train(half, crops, 0, Run(tmp_path / "whole")))
     assert not same(whole, weights(train(exact, crops, 0, Run(tmp_path / "exact"))))

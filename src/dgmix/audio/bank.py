@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import AudioSettings, FeatureSettings
+from dgmix.files import explained
 
 if TYPE_CHECKING:
     from dgmix.audio.features import MelSpectrogram
 
+BLOCK_FRAMES = 1024
+LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; 4 MB of 128 bands
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 FLOAT16_MAX = 65504.0
 Half = NDArray[np.float16]
 
@@ -22,12 +30,21 @@ class MelBank:
     """Mel spectrograms of a list of clips, in memory or mapped from disk.
 
     `clips` are linear magnitudes, float16 (frame, mel) each; `frames` is int64 (clip,), the number
-    of frames of each clip. `maps` are the files that they are mapped from.
+    of frames of each clip; `notes` (clip,) say what is missing of each, empty where nothing is.
+    `maps` are the files that they are mapped from.
     """
 
-    def __init__(self, clips: Sequence[Half], n_mels: int, maps: Sequence[mmap.mmap] = ()) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Half],
+        n_mels: int,
+        maps: Sequence[mmap.mmap] = (),
+        notes: Sequence[str] | None = None,
+    ) -> None:
         self.n_mels = n_mels
-        self._maps = maps
+        self.notes = tuple(notes) if notes is not None else ("",) * len(clips)
+        bases: list[object] = [clip.base for clip in clips]
+        self._maps = [*maps, *(base for base in bases if isinstance(base, mmap.mmap))]
         self.frames = np.array([len(clip) for clip in clips], dtype=np.int64)
         self._clips = clips
 
@@ -37,6 +54,17 @@ class MelBank:
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Return all linear magnitudes of a clip, float32 (frame, mel)."""
         return np.asarray(self._clips[index], dtype=np.float32)
+
+    def blocks(self, index: int, frames: int = BLOCK_FRAMES) -> Iterator[NDArray[np.float32]]:
+        """Yield the linear magnitudes of a clip in parts, float32 (up to `frames`, mel).
+
+        However long the clip, little of it is in memory.
+        """
+        clip = self._clips[index]
+        for first in range(0, len(clip), frames):
+            yield np.asarray(clip[first : first + frames], dtype=np.float32)
+            if len(clip) > frames:
+                self.release()
 
     def crops(
         self, clips: NDArray[np.int64], starts: NDArray[np.int64], length: int
@@ -78,9 +106,44 @@ def half_mel(signal: NDArray[np.float32], mel: MelSpectrogram) -> Half:
     Clipped to float16's largest number; the error is that of `FeatureStore`. Computed in float64,
     so that a value is rounded to the same float16 whatever computes the Fourier transform.
     """
+    return half_mel_of([signal], mel)
+
+
+def half_mel_of(parts: Iterable[NDArray[np.float32]], mel: MelSpectrogram) -> Half:
+    """Return what `half_mel` does of a signal that comes in parts (sample,).
+
+    However long the signal, little is in memory: what is more than `LONG_FRAMES` is mapped from an
+    unnamed temporary file.
+    """
     import torch
 
-    with torch.inference_mode():
-        blocks = mel.blocks(torch.from_numpy(signal).double())
-        parts = [block.clamp(max=FLOAT16_MAX).half().T for block in blocks]
-        return torch.cat(parts).numpy()
+    kept: list[Half] = []
+    with ExitStack() as stack, torch.inference_mode():
+        file = None
+        for block in mel.blocks(torch.from_numpy(part).double() for part in parts):
+            kept.append(block.clamp(max=FLOAT16_MAX).half().T.numpy())
+            if file is None and sum(map(len, kept)) > LONG_FRAMES:
+                _return_memory_at_once()
+                file = stack.enter_context(tempfile.TemporaryFile())
+            if file is not None:
+                with explained(tempfile.gettempdir()):
+                    file.writelines(np.ascontiguousarray(each).data for each in kept)
+                kept = []
+        if file is None:
+            return np.concatenate(kept)
+        with explained(tempfile.gettempdir()):
+            file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.ndarray(
+            (len(mapped) // (2 * mel.features.n_mels), mel.features.n_mels), np.float16, mapped
+        )
+
+
+@cache
+def _return_memory_at_once() -> None:
+    """Let glibc give back blocks of 256 kB and more when they are freed, from now on.
+
+    By itself it keeps those of each thread that decodes, 90 MB of a recording of any length.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 18)

@@ -1,9 +1,10 @@
 """Mel spectrograms on disk, so that every recording is decoded once.
 
-A store is a folder for each pair of audio and feature settings. Whoever adds clips writes two
-files that are its own: `shard-<unique>.f16`, raw float16 (frame, mel), and `shard-<unique>.jsonl`,
-one line a clip, written once the clip's frames are in place. Both only ever grow; what a killed
-process leaves unfinished is ignored.
+A recording is known by its content alone: recorders without a clock write other sound under the
+same name, size and date. A store is a folder for each pair of audio and feature settings. Whoever
+adds clips writes two files that are its own: `shard-<unique>.f16`, raw float16 (frame, mel), and
+`shard-<unique>.jsonl`, one line a clip, written once the clip's frames are in place. Both only ever
+grow; what a killed process leaves unfinished is ignored.
 """
 
 from __future__ import annotations
@@ -12,54 +13,52 @@ import hashlib
 import json
 import mmap
 import os
-import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
+import stat
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
-from io import FileIO
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from dgmix.audio.bank import Half, MelBank, half_mel
-from dgmix.audio.io import load
+from dgmix.audio.bank import Half, MelBank, half_mel_of
+from dgmix.audio.io import SignalReader
+from dgmix.audio.shards import Entry, Index, ShardWriter
+from dgmix.audio.stream import Source
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
-from dgmix.files import explained, make_folder, remove_unfinished, write_text
+from dgmix.files import explained, make_folder, printable, remove_unfinished, write_text
 from dgmix.progress import progress
 from dgmix.workers import results_in_order, single_threaded_torch
 
-FORMAT = 2
+if TYPE_CHECKING:
+    from dgmix.audio.features import MelSpectrogram
+
+FORMAT = 3
+HASHED_AT_ONCE = 1 << 18
 S = TypeVar("S")
 T = TypeVar("T")
 Paths = Iterable[str | os.PathLike[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of an index: a file as it was when read, and where its frames lie."""
+class UnreadableError(InputError):
+    """Some recordings cannot be used; `reasons` has a sentence for each of them, by its path."""
 
-    path: str
-    size: int
-    mtime_ns: int
-    digest: str
-    shard: str = ""
-    first: int = 0
-    frames: int = 0
-
-    def at(self, place: Entry) -> Entry:
-        """Return this file with the frames of `place`."""
-        return replace(self, shard=place.shard, first=place.first, frames=place.frames)
+    def __init__(self, reasons: Mapping[str, InputError]) -> None:
+        self.reasons = dict(reasons)
+        first, *others = map(str, self.reasons.values())
+        more = f"; {len(others)} more cannot be used either: {'; '.join(others)}" if others else ""
+        super().__init__(f"{first}{more}")
 
 
 class FeatureStore:
     """Decodes recordings into mel spectrograms once, and hands them out mapped from disk.
 
-    A recording is known again by its path, size and time of change, or else by its content: a
-    copied or moved file is not decoded twice, a changed one is. The frames of a clip are the same
-    to the bit however many threads decode, and whatever else is decoded with it.
+    A recording is known again by its content: a copied or moved file is not decoded twice, a
+    changed one is. The frames of a clip are the same to the bit however many threads decode, and
+    whatever else is decoded with it.
 
     Linear magnitudes are kept as float16, clipped to its maximum 65504. They are off by at most
     2⁻¹¹ of their value (0.0043 dB), and where they are below 2⁻¹⁴ by at most 2⁻²⁵ (0.026 dB at
@@ -73,28 +72,40 @@ class FeatureStore:
         self.features = features
         self.folder = Path(folder) / settings_digest(audio, features)
         self._index = Index(self.folder, features.n_mels)
+        self._identities: dict[str, Identity] = {}
 
-    def add(self, paths: Paths, jobs: int = 1) -> None:
+    def add(self, paths: Paths, jobs: int = 1) -> dict[str, str]:
         """Decode, with `jobs` threads, what of `paths` the store does not hold yet.
 
-        Each clip is kept as soon as it is done. Raises `InputError` for the first recording that
-        cannot be read and where the store cannot be written, `DgmixError` when its disk is full.
+        Returns what is missing of recordings, or what their headers say wrongly, by path. Each clip
+        is kept as soon as it is done. Raises `UnreadableError` at the end when some recordings
+        cannot be read, `InputError` where the store cannot be written, `DgmixError` when its disk
+        is full.
         """
         self._index.refresh()
-        missing = [p for p in dict.fromkeys(map(_absolute, paths)) if not self._index.find(p)]
-        if not missing:
-            return
-        remove_unfinished(make_folder(self.folder))
-        write_text(self.folder / "settings.json", settings_text(self.audio, self.features))
-        with (
-            progress("decoding", len(missing)) as advance,
-            ShardWriter(self.folder) as writer,
-            closing(self._decoded(missing, jobs)) as decoded,
-        ):
-            for entry, mel in decoded:
-                known = self._index.by_digest(entry.digest)
-                self._index.put(writer.refer(entry.at(known)) if known else writer.add(entry, mel))
-                advance()
+        given = list(dict.fromkeys(map(_absolute, paths)))
+        unreadable: dict[str, InputError] = {}
+        missing: dict[str, str] = {}
+        for path, identity in zip(given, in_order(_identify, given, jobs), strict=True):
+            if isinstance(identity, InputError):
+                unreadable[path] = identity
+                continue
+            self._identities[path] = identity
+            if not self._index.find(identity.digest):
+                missing.setdefault(identity.digest, path)
+        if missing:
+            self._make_folder()
+            failed = self._add(list(missing.values()), jobs)
+            for path in given:  # copies of a file fail as it does
+                first = missing.get(self._identities[path].digest) if path not in unreadable else ""
+                if first in failed:
+                    unreadable[path] = InputError(str(failed[first]).replace(first, path, 1))
+        if unreadable:
+            raise UnreadableError({path: unreadable[path] for path in given if path in unreadable})
+        entries = {path: self._index.find(self._identities[path].digest) for path in given}
+        return {
+            path: printable(entry.note) for path, entry in entries.items() if entry and entry.note
+        }
 
     def open(self, paths: Paths) -> MelBank:
         """Return the spectrograms of `paths`, in their order, mapped from disk.
@@ -104,7 +115,7 @@ class FeatureStore:
         self._index.refresh()
         entries = []
         for path in map(_absolute, paths):
-            entry = self._index.find(path)
+            entry = self._index.find(self._digest(path))
             if entry is None:
                 raise InputError(f"{path}: changed, or not read yet; run the same command again")
             entries.append(entry)
@@ -115,108 +126,72 @@ class FeatureStore:
             for name, each in maps.items()
         }
         clips = [shards[e.shard].reshape(-1, n_mels)[e.first : e.first + e.frames] for e in entries]
-        return MelBank(clips, n_mels, list(maps.values()))
+        return MelBank(clips, n_mels, list(maps.values()), [entry.note for entry in entries])
+
+    def _digest(self, path: str) -> str:
+        """Return the hash of a file; of one that `add` has just read, what it was then."""
+        known = self._identities.get(path)
+        with explained(path):
+            if known is not None and known.state == _state(Path(path).stat()):
+                return known.digest
+        identity = _identify(path)
+        if isinstance(identity, InputError):
+            raise identity
+        return identity.digest
+
+    def _make_folder(self) -> None:
+        try:
+            remove_unfinished(make_folder(self.folder))
+        except InputError as error:
+            raise InputError(
+                f"{error}: features are kept there; --cache or DGMIX_CACHE names another folder"
+            ) from error
+        write_text(self.folder / "settings.json", settings_text(self.audio, self.features))
+
+    def _add(self, paths: Sequence[str], jobs: int) -> dict[str, InputError]:
+        """Decode files and keep their frames; return those that cannot be decoded."""
+        unreadable = {}
+        with (
+            progress("decoding", len(paths)) as advance,
+            ShardWriter(self.folder) as writer,
+            closing(self._decoded(paths, jobs)) as decoded,
+        ):
+            for path, found in zip(paths, decoded, strict=True):
+                if isinstance(found, InputError):
+                    unreadable[path] = found
+                else:
+                    note, mel = found
+                    entry = Entry(self._identities[path].digest, note=note)
+                    self._index.put(writer.add(entry, mel))
+                advance()
+        return unreadable
 
     def _decoded(
         self, paths: Sequence[str], jobs: int
-    ) -> Generator[tuple[Entry, Half], None, None]:
-        """Yield each file and its frames, in order; no frames where the content is known."""
+    ) -> Generator[tuple[str, Half] | InputError, None, None]:
+        """Yield the note and the frames of each file, in order, or why there are none."""
         from dgmix.audio.features import MelSpectrogram
 
         mel = MelSpectrogram(self.features, self.audio.sample_rate)
 
-        def decode(path: str) -> tuple[Entry, Half]:
-            entry = _identify(path)
-            if self._index.by_digest(entry.digest):
-                return entry, np.empty((0, self.features.n_mels), np.float16)
-            return entry, half_mel(load(path, self.audio), mel)
+        def decode(path: str) -> tuple[str, Half] | InputError:
+            try:
+                return features_of(path, self.audio, mel)
+            except InputError as error:
+                return error
 
         with single_threaded_torch(), closing(in_order(decode, paths, jobs)) as decoded:
             yield from decoded
 
 
-class Index:
-    """The lines of all shards of a folder, to be found by a file's state or by its content."""
+def features_of(source: Source, audio: AudioSettings, mel: MelSpectrogram) -> tuple[str, Half]:
+    """Return the note of a recording and its features, float16 (frame, mel); see `half_mel_of`.
 
-    def __init__(self, folder: Path, n_mels: int) -> None:
-        self._folder = folder
-        self._bytes_per_frame = 2 * n_mels
-        self._read_to: dict[Path, int] = {}
-        self._by_state: dict[tuple[str, int, int], Entry] = {}
-        self._by_digest: dict[str, Entry] = {}
-
-    def refresh(self) -> None:
-        """Read what was added since; lines that are unfinished, damaged or without data are not."""
-        with explained(self._folder):
-            shards = sorted(self._folder.glob("shard-*.jsonl"))
-            lines = [line for path in shards for line in self._new_lines(path)]
-            sizes = {path.name: path.stat().st_size for path in self._folder.glob("shard-*.f16")}
-        for line in lines:  # the sizes are of later: the frames of a line are there before it
-            with suppress(ValueError, TypeError):
-                entry = Entry(**json.loads(line))
-                end = (entry.first + entry.frames) * self._bytes_per_frame
-                if entry.frames > 0 <= entry.first and end <= sizes.get(entry.shard, 0):
-                    self.put(entry)
-
-    def find(self, path: str) -> Entry | None:
-        """Return where the frames of a file are, or None when it is new or changed.
-
-        Raises `InputError` when there is no such file.
-        """
-        with explained(Path(path)):
-            state = Path(path).stat()
-        return self._by_state.get((path, state.st_size, state.st_mtime_ns))
-
-    def by_digest(self, digest: str) -> Entry | None:
-        """Return the entry of a file with this content, if there is one."""
-        return self._by_digest.get(digest)
-
-    def put(self, entry: Entry) -> None:
-        """Take up an entry."""
-        self._by_state[entry.path, entry.size, entry.mtime_ns] = entry
-        self._by_digest[entry.digest] = entry
-
-    def _new_lines(self, path: Path) -> list[bytes]:
-        start = self._read_to.get(path, 0)
-        with path.open("rb") as file:
-            file.seek(start)
-            text = file.read()
-        whole = text.rfind(b"\n") + 1
-        self._read_to[path] = start + whole
-        return text[:whole].splitlines()
-
-
-class ShardWriter:
-    """Writes clips to a new shard of its own; a context manager."""
-
-    def __init__(self, folder: Path) -> None:
-        self._stem = folder / f"shard-{uuid.uuid4().hex}"
-        self._frames = 0
-
-    def __enter__(self) -> ShardWriter:
-        with explained(self._stem):
-            self._data = self._stem.with_suffix(".f16").open("xb", buffering=0)
-            self._lines = self._stem.with_suffix(".jsonl").open("xb", buffering=0)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._data.close()
-        self._lines.close()
-
-    def add(self, entry: Entry, mel: Half) -> Entry:
-        """Write the frames of a clip, then its line; return where they are."""
-        with explained(self._stem):
-            _write_all(self._data, mel.tobytes())
-        shard = f"{self._stem.name}.f16"
-        entry = replace(entry, shard=shard, first=self._frames, frames=len(mel))
-        self._frames += len(mel)
-        return self.refer(entry)
-
-    def refer(self, entry: Entry) -> Entry:
-        """Write the line of a clip whose frames are in some shard already; return it."""
-        with explained(self._stem):
-            _write_all(self._lines, json.dumps(asdict(entry)).encode() + b"\n")
-        return entry
+    Raises `InputError` for one that cannot be decoded.
+    """
+    reader = SignalReader(source, audio)
+    frames = half_mel_of(reader.blocks(), mel)
+    return reader.note, frames
 
 
 LATER = {  # settings that came after the first stores: told where they are not the default
@@ -256,22 +231,39 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - symbolic links stay as they are
 
 
-def _identify(path: str) -> Entry:
-    with explained(Path(path)), Path(path).open("rb") as file:
-        state = os.fstat(file.fileno())
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    return Entry(path, state.st_size, state.st_mtime_ns, digest.hexdigest())
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The hash of a file's content, and the state that it had when it was read."""
+
+    digest: str
+    state: tuple[int, ...]
+
+
+def _identify(path: str) -> Identity | InputError:
+    """Return the identity of a file, or why it cannot be read."""
+    import xxhash
+
+    try:
+        with explained(path), Path(path).open("rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise InputError(f"{path}: a pipe or device; save it as a file to learn from it")
+            digest = xxhash.xxh3_128()
+            buffer = memoryview(bytearray(HASHED_AT_ONCE))
+            while count := file.readinto(buffer):
+                digest.update(buffer[:count])
+            return Identity(digest.hexdigest(), _state(before))
+    except InputError as error:
+        return error
+
+
+def _state(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _map(path: Path) -> mmap.mmap:
     with explained(path), path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
 
 
 def in_order(work: Callable[[S], T], items: Iterable[S], jobs: int) -> Generator[T, None, None]:

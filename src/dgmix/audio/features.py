@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
 FLOOR = 1e-5
-BLOCK_FRAMES = 4096
+BLOCK_FRAMES = 1024
 BANDS_AT_ONCE = 16
 
 
@@ -59,13 +59,28 @@ class MelSpectrogram(torch.nn.Module):
         padded = torch.nn.functional.pad(flat, (half, half), mode="reflect")
         return padded.reshape(*waveform.shape[:-1], -1)
 
-    def blocks(self, waveform: Tensor) -> Iterator[Tensor]:
-        """Yield the mel spectrogram of `waveform` (sample,) in parts (mel, up to BLOCK_FRAMES).
+    def blocks(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the mel spectrogram of a signal in blocks (mel, up to BLOCK_FRAMES).
 
-        For recordings of any length in bounded memory; the parts together are `forward`'s frames.
+        The signal comes in parts (sample,) too, so that one of any length takes bounded memory; the
+        blocks together are `forward`'s frames, whatever the parts.
         """
-        padded = self.pad(waveform)
-        frames = 1 + (padded.shape[-1] - self.frame_length) // self.hop_length
+        half = self.frame_length // 2
+        step = BLOCK_FRAMES * self.hop_length
+        block = step - self.hop_length + self.frame_length
+        waiting, started = torch.empty(0), False
+        for part in parts:
+            waiting = torch.cat([waiting.to(part), part]) if len(waiting) else part
+            while len(waiting) > max(block, step) + 2 * half:
+                if not started:
+                    waiting, started = torch.cat([waiting[1 : half + 1].flip(0), waiting]), True
+                yield self.spectrogram(waiting[:block])
+                waiting = waiting[step:]
+        if started:
+            padded = torch.cat([waiting, waiting[-half - 1 : -1].flip(0)])
+        else:
+            padded = self.pad(waiting)
+        frames = 1 + (len(padded) - self.frame_length) // self.hop_length
         for first in range(0, frames, BLOCK_FRAMES):
             last = min(first + BLOCK_FRAMES, frames) - 1
             part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]

@@ -1,54 +1,58 @@
-"""Recordings on disk to signals in memory; the only place that decodes or writes sound."""
+"""Recordings on disk to signals in memory, and signals to WAV files."""
 
 from __future__ import annotations
 
 import os
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmix.audio.stream import Sound, Source, name_of, open_sound
 from dgmix.config import AudioSettings
 from dgmix.errors import InputError
-from dgmix.files import AUDIO_SUFFIXES, atomic_path, explained
+from dgmix.files import AUDIO_SUFFIXES, DECODER_SUFFIXES, atomic_path
 
-if TYPE_CHECKING:
-    from soundfile import SoundFile
-
-Source = str | os.PathLike[str] | BinaryIO
 Samples = NDArray[np.float32]
 
-STEPS = {  # of full scale, and the value of silence, of the integers in sound files
+STEPS = {  # of full scale, and the value of silence, of the integers in sound files and recorders
     np.dtype(np.uint8): (2.0**7, 2.0**7),
+    np.dtype(np.uint16): (2.0**15, 2.0**15),
+    np.dtype(np.int8): (2.0**7, 0.0),
     np.dtype(np.int16): (2.0**15, 0.0),
     np.dtype(np.int32): (2.0**31, 0.0),
 }
-BLOCK_FRAMES = 1 << 20
-UNKNOWN_FRAMES = 1 << 62
-UNKNOWN_BYTES = 0x7FFF_F000
-SHORT_CHUNK = re.compile(r"^\s*(?!RIFF|FORM)\w[\w ]*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+WHOLE_SAMPLES = 1 << 22  # signals up to this length are decoded once, longer ones twice
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A decoded recording: `samples` float32 (sample,), full scale ±1, and their rate in Hz."""
+    """A decoded recording: `samples` float32 (sample,), full scale ±1, and their rate in Hz.
+
+    `note` says in numbers what is missing of it, or what its header says wrongly; else empty.
+    """
 
     samples: Samples
     sample_rate: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself: samples per channel, their rate in Hz, and channels."""
+    """What is known of a file without decoding it: samples per channel, rate in Hz, channels.
+
+    `note` as that of a `Recording`, as far as it shows before decoding.
+    """
 
     frames: int
     sample_rate: int
     channels: int
+    note: str = ""
 
     @property
     def seconds(self) -> float:
@@ -57,49 +61,111 @@ class Header:
 
 
 def is_audio_name(path: str | os.PathLike[str]) -> bool:
-    """Say whether the name ends like a sound file that libsndfile reads, and is not hidden."""
+    """Say whether the name ends like a sound file that can be decoded, and is not hidden."""
     path = Path(path)
-    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+    known = path.suffix.lower() in (*AUDIO_SUFFIXES, *DECODER_SUFFIXES)
+    return known and not path.name.startswith(".")
 
 
 def read_audio(source: Source) -> Recording:
     """Decode a path or an open binary file, at its own rate; the channels are averaged into one.
 
-    Raises `InputError` when the file is missing, not audio, truncated, empty, or holds samples
-    that are not finite. A cut-off Ogg stream cannot be told from a short one: it promises nothing.
+    All that is there is decoded, whatever the header says. Raises `InputError` when the file is
+    missing, not audio, empty, or holds samples that are not finite.
     """
-    name = _name(source)
-    with _opened(source) as sound:
-        promised = sound.frames
-        blocks = list(_mono_blocks(name, sound))
-        sample_rate = sound.samplerate
-    samples = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
-    if len(samples) < promised:
-        raise _truncated(name, f"{promised} samples, and only {len(samples)} are there")
-    if not np.isfinite(samples).all():
-        first = int(np.flatnonzero(~np.isfinite(samples))[0])
-        raise InputError(
-            f"{name}: sample {first} is not a finite number; record or export it again"
-        )
-    return Recording(samples, sample_rate)
+    with open_sound(source) as sound:
+        samples = _joined(list(_mono_blocks(source, sound)))
+        return Recording(samples, sound.sample_rate, sound.note)
 
 
 def read_header(source: Source) -> Header:
-    """Return what the header of a file says, without decoding it.
+    """Return what can be known of a file without decoding it, but where only that tells its length.
 
-    Raises `InputError` when the file is missing, not audio, empty, or visibly truncated.
+    Raises `InputError` when the file is missing, not audio, or empty.
     """
-    with _opened(source) as sound:
-        return Header(sound.frames, sound.samplerate, sound.channels)
+    with open_sound(source) as sound:
+        frames = round(sound.seconds * sound.sample_rate) or sum(map(len, sound.blocks()))
+        if not frames:
+            raise _nothing(name_of(source))
+        return Header(frames, sound.sample_rate, sound.channels, sound.note)
+
+
+class SignalReader:
+    """Decodes a file into the signal that settings ask for, a block at a time.
+
+    `note` is that of a `Recording`, once all blocks were read. However long the file is, little of
+    it is in memory: a long one is decoded twice, first for its mean.
+    """
+
+    def __init__(self, source: Source, settings: AudioSettings) -> None:
+        self._source = source
+        self._settings = settings
+        self.note = ""
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield the signal, float32 (sample,) at the rate of the settings.
+
+        Raises `InputError` as `read_audio` does, and when it is too short for a single sample.
+        """
+        with open_sound(self._source) as sound:
+            rate, blocks = sound.sample_rate, _mono_blocks(self._source, sound)
+            start = list(_up_to(WHOLE_SAMPLES, blocks))
+            rest = next(blocks, None)
+            if rest is None:
+                self.note = sound.note
+                yield to_signal(_joined(start), rate, self._settings, name_of(self._source))
+                return
+            mean = self._mean(chain(_emptied(start), [rest], blocks), rate)
+        with open_sound(self._source) as sound:
+            for block in self._resampled(_mono_blocks(self._source, sound), rate):
+                yield block - mean
+            self.note = sound.note
+
+    def _mean(self, blocks: Iterator[Samples], rate: int) -> np.float32:
+        """Return what is to be taken from every sample of the signal."""
+        if not self._settings.remove_mean:
+            return np.float32(0)
+        count, total = 0, 0.0
+        for block in self._resampled(blocks, rate):
+            count += len(block)
+            total += float(block.sum(dtype=np.float64))
+        return np.float32(total / count)
+
+    def _resampled(self, blocks: Iterator[Samples], rate: int) -> Iterator[Samples]:
+        """Yield signals one after the other as the parts of one, at the rate of the settings."""
+        if rate == self._settings.sample_rate:
+            yield from blocks
+            return
+        import soxr
+
+        stream = soxr.ResampleStream(rate, self._settings.sample_rate, 1, "float32", quality="HQ")
+        for block in blocks:
+            yield stream.resample_chunk(block)
+        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _emptied(blocks: list[Samples]) -> Iterator[Samples]:
+    """Yield the blocks of a list, and let go of each."""
+    blocks.reverse()
+    while blocks:
+        yield blocks.pop()
+
+
+def _up_to(count: int, blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """Yield blocks until they have so many samples together."""
+    for block in blocks:
+        yield block
+        count -= len(block)
+        if count <= 0:
+            return
 
 
 def load(source: Source, settings: AudioSettings) -> Samples:
     """Decode a file into the signal that `settings` ask for, float32 (sample,).
 
-    Raises `InputError` as `read_audio` does.
+    Raises `InputError` as `read_audio` does, and when it is too short for a single sample.
     """
-    recording = read_audio(source)
-    return to_signal(recording.samples, recording.sample_rate, settings, _name(source))
+    return _joined(list(SignalReader(source, settings).blocks()))
 
 
 def to_signal(
@@ -116,97 +182,59 @@ def to_signal(
 
         signal = soxr.resample(signal, sample_rate, settings.sample_rate, quality="HQ")
     if not len(signal):
-        raise InputError(f"{name}: too short to be a recording; remove it or record it again")
+        raise InputError(f"{name}: too short to be a recording; leave it out or record it again")
     if settings.remove_mean:
         signal = signal - signal.mean(dtype=np.float64).astype(np.float32)
     return signal
 
 
+def _joined(blocks: list[Samples]) -> Samples:
+    return np.concatenate(blocks) if len(blocks) != 1 else blocks[0]
+
+
+def _mono_blocks(source: Source, sound: Sound) -> Iterator[Samples]:
+    """Yield the mean of all channels, block by block; raise where it is not finite."""
+    before = 0
+    for block in sound.blocks():
+        with np.errstate(invalid="ignore", over="ignore"):
+            mono: Samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        if not np.isfinite(mono).all():
+            first = before + int(np.flatnonzero(~np.isfinite(mono))[0])
+            raise InputError(
+                f"{name_of(source)}: sample {first} is not a finite number; export it again"
+            )
+        before += len(block)
+        yield mono
+    if not before:
+        raise _nothing(name_of(source))
+
+
+def _nothing(name: str) -> InputError:
+    return InputError(f"{name}: holds no samples, nothing was recorded; leave it out")
+
+
 def full_scale(samples: NDArray[Any]) -> NDArray[Any]:
-    """Return samples of full scale ±1: uint8, int16 and int32 are divided by theirs, others not."""
+    """Return samples of full scale ±1: integers of up to 32 bits are divided by theirs."""
     steps, middle = STEPS.get(samples.dtype.newbyteorder("="), (0.0, 0.0))
     return (samples - middle) / steps if steps else samples
 
 
 def write_wav(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
-    """Write `samples` (sample,), full scale ±1, as a mono 16-bit WAV file, whole or not at all.
+    """Write `samples`, full scale ±1, as a 16-bit WAV file, whole or not at all.
 
-    Samples are rounded to the nearest step and clipped to full scale. The same samples give the
-    same bytes. Raises `InputError` when a sample is not finite or the place cannot be written.
+    They are (sample,) of one channel or (sample, channel) of several. They are rounded to the
+    nearest step and clipped to full scale. The same samples give the same bytes. Raises
+    `InputError` when a sample is not finite or the place cannot be written.
     """
     signal = np.asarray(samples)
     if not np.isfinite(signal).all():
         raise InputError(f"{path}: will not write samples that are not finite numbers")
     data = np.clip(np.rint(signal * 32768.0), -32768, 32767).astype("<i2").tobytes()
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    channels = signal.shape[1] if signal.ndim == 2 else 1
+    step = 2 * channels
+    form = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, 1, channels, sample_rate, step * sample_rate, step, 16
+    )
     body = b"WAVE" + form + struct.pack("<4sI", b"data", len(data)) + data
     with atomic_path(path) as temporary:
         temporary.write_bytes(struct.pack("<4sI", b"RIFF", len(body)) + body)
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    return str(getattr(source, "name", "the recording"))
-
-
-def _opened(source: Source) -> SoundFile:
-    import soundfile
-
-    name = _name(source)
-    if isinstance(source, str | os.PathLike):
-        with explained(Path(name)), Path(name).open("rb") as file:
-            empty = not file.read(1)
-        if empty:
-            raise InputError(f"{name}: the file is empty; remove it or record it again")
-    try:
-        sound = soundfile.SoundFile(source)
-    except soundfile.LibsndfileError as error:
-        raise _undecodable(name, error) from error
-    try:
-        _refuse_unusable(name, sound)
-    except InputError:
-        sound.close()
-        raise
-    return sound
-
-
-def _mono_blocks(name: str, sound: SoundFile) -> Iterator[Samples]:
-    import soundfile
-
-    while True:
-        try:
-            block = sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise _undecodable(name, error) from error
-        with np.errstate(invalid="ignore", over="ignore"):
-            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        if len(block) < BLOCK_FRAMES:
-            return
-
-
-def _refuse_unusable(name: str, sound: SoundFile) -> None:
-    """Raise when the header shows that there is nothing, or less than it promises.
-
-    libsndfile plays what is left of a chunk that was cut short, and notes it in its log. Programs
-    that write to a pipe cannot know the length and promise the largest number that fits: that is
-    no truncation. A FLAC file from a pipe has no length at all, and libsndfile cannot play it.
-    """
-    if not sound.frames:
-        raise InputError(f"{name}: holds no samples; remove it or record it again")
-    if sound.frames >= UNKNOWN_FRAMES:
-        raise InputError(f"{name}: does not say how long it is; convert it to WAV")
-    for promised, there in SHORT_CHUNK.findall(sound.extra_info):
-        if int(there) < int(promised) < UNKNOWN_BYTES:
-            raise _truncated(name, f"{promised} bytes of sound, and only {there} are there")
-
-
-def _truncated(name: str, what: str) -> InputError:
-    return InputError(f"{name}: truncated, its header promises {what}; copy or record it again")
-
-
-def _undecodable(name: str, error: Any) -> InputError:
-    reason = error.error_string.rstrip(".")
-    return InputError(
-        f"{name}: not a sound file, or a damaged one ({reason}); convert it to WAV or FLAC"
-    )

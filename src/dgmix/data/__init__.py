@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.dcase import dcase_manifest
-from dgmix.data.folder import find_recordings, folder_manifest
+from dgmix.data.folder import folder_manifest
 from dgmix.data.table import read_table
+from dgmix.data.walk import walk
 from dgmix.errors import InputError
 
 __all__ = ["Clip", "Manifest", "load_manifest"]
@@ -27,5 +28,9 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
         return read_table(path)
     if path.is_file():
         raise InputError(f"{path}: neither a folder nor a CSV file; give the folder it lies in")
-    recordings = find_recordings(path)
-    return dcase_manifest(path, recordings) or folder_manifest(path, recordings)
+    contents = walk(path)
+    if not contents.recordings:
+        why = "".join(f"; left out: {line}" for line in contents.left_out())
+        raise InputError(f"{path}: no recordings in this folder; put WAV or FLAC files there{why}")
+    found = dcase_manifest(path, contents.recordings) or folder_manifest(path, contents.recordings)
+    return Manifest(found.clips, found.root, found.notes, contents.left_out())

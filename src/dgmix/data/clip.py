@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from dgmix.files import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:
@@ -17,6 +19,8 @@ class Clip:
     where the name of a DCASE evaluation clip does not tell;
     `label` is "normal", "anomaly" or "unknown"; `attributes` is the free text of a DCASE name;
     `repeat` numbers the train/test split that this row belongs to where a table holds several.
+    `recording` names what was recorded together, cut into several files (empty: each file by
+    itself); `condition` names the operating condition (empty: see `operating_condition`).
     """
 
     path: Path
@@ -27,6 +31,13 @@ class Clip:
     label: str = "normal"
     attributes: str = ""
     repeat: int = 0
+    recording: str = ""
+    condition: str = ""
+
+    @property
+    def operating_condition(self) -> str:
+        """The condition by name, or else the attributes of a DCASE name, or else the domain."""
+        return self.condition or self.attributes or self.domain
 
 
 SPLITS = ("train", "test")
@@ -35,11 +46,22 @@ LABELS = ("normal", "anomaly", "unknown")
 
 
 class Manifest(Sequence[Clip]):
-    """An ordered, immutable set of clips, with the folder that their shown paths start from."""
+    """An ordered, immutable set of clips, with the folder that their shown paths start from.
 
-    def __init__(self, clips: Sequence[Clip], root: Path) -> None:
+    `notes` are sentences on how names were understood, `left_out` on files that are not in it.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        root: Path,
+        notes: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+    ) -> None:
         self.clips = tuple(clips)
         self.root = root
+        self.notes = tuple(notes)
+        self.left_out = tuple(left_out)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -73,6 +95,25 @@ class Manifest(Sequence[Clip]):
         return sorted({clip.repeat for clip in self.clips})
 
     def shown_path(self, clip: Clip) -> str:
-        """Return the clip's path as tables show it: from the data folder, with forward slashes."""
+        """Return the clip's path as tables show it: from the data folder, with forward slashes.
+
+        What of a name is not in the encoding of the system is shown as its bytes, \\xe9.
+        """
         path = clip.path
-        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+        path = path.relative_to(self.root) if path.is_relative_to(self.root) else path
+        return printable(path.as_posix())
+
+
+def why_none(clips: Sequence[Clip]) -> str:
+    """Return, for a sentence, why there is nothing to learn from in a data set, and what to do."""
+    anomalies = [clip for clip in clips if clip.label == "anomaly"]
+    tests = [clip for clip in clips if clip.split == "test" and clip.label != "anomaly"]
+    reasons = []
+    if anomalies:
+        reasons.append(f"{len(anomalies)} are anomalies ({printable(anomalies[0].path.name)})")
+    if tests:
+        reasons.append(f"{len(tests)} are for testing ({printable(tests[0].path.name)})")
+    return (
+        f"by their names or folders {' and '.join(reasons)}; where that is wrong, say so in a CSV "
+        "table (path,split,label)"
+    )

@@ -1,4 +1,4 @@
-"""Data sets in the form of DCASE Task 2, 2020 to 2025.
+"""Data sets in the form of DCASE Task 2, 2020 to 2026.
 
 The layout is `<machine>/<split>/<name>`, in the folder given, below `dev_data` and the like, or
 with the machine's folder itself given. What the names tell:
@@ -10,6 +10,7 @@ with the machine's folder itself given. What the names tell:
 | section_00_source_train_normal_0000.wav | 2021 on             | all but attributes          |
 | section_03_target_test_0000.wav         | 2021, evaluation    | section "03", domain, split |
 | section_03_0000.wav                     | 2022 on, evaluation | section "03"                |
+| supplemental/section_00_noise_0001.wav  | 2025 on             | `SupplementalClip`          |
 
 After the number, attributes may follow, as in `_0000_strength_1_ambient.wav`. What a name does not
 tell is "unknown" for label and domain (2020 knows no domains: all is source), and for the split
@@ -21,9 +22,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
+from dgmix.data.walk import walk
 from dgmix.errors import InputError
 
 NAME = re.compile(
@@ -35,15 +38,32 @@ NAME = re.compile(
 )
 NAME_2020 = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<section>id_\d+)_\d+")
 SPLIT_FOLDERS = ("train", "test", "source_test", "target_test")
+SUPPLEMENTAL = "supplemental"
+HIDDEN = "hidden_"
+"""What attributes begin with that the challenge withheld: `download --hidden-attributes`."""
+KINDS = {"machine": "machine", "clean": "machine", "noise": "noise"}
+
+
+@dataclass(frozen=True, slots=True)
+class SupplementalClip:
+    """A recording of 2025 or later of a machine or of its surroundings alone.
+
+    `kind` is "machine" (without noise), "noise" (without the machine), or "unknown" where the name
+    does not tell.
+    """
+
+    path: Path
+    machine: str
+    kind: str
 
 
 def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
     """Return `recordings`, which lie in `root`, as clips; None when none has a DCASE name.
 
-    Folders called `supplemental` (2025: machines and noise alone) are left out. Raises
-    `InputError` when some names are DCASE's and others are not.
+    Folders called `supplemental` are left out (see `supplemental_clips`). Raises `InputError` when
+    some names are DCASE's and others are not, and when some are of 2020 and others of later years.
     """
-    paths = [p for p in recordings if "supplemental" not in p.relative_to(root).parts]
+    paths = [p for p in recordings if SUPPLEMENTAL not in p.relative_to(root).parts]
     machines = {folder: machine_of(folder) for folder in {path.parent for path in paths}}
     clips = [parse_name(path, machines[path.parent]) for path in paths]
     known = [clip for clip in clips if clip is not None]
@@ -53,7 +73,33 @@ def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
             f"{stranger}: not named like the DCASE recordings beside it; "
             "move it elsewhere, or list the recordings in a CSV table"
         )
+    _refuse_mixture(known)
     return Manifest(known, root) if known else None
+
+
+def supplemental_clips(root: Path) -> list[SupplementalClip]:
+    """Return the recordings in folders called `supplemental` below `root`, sorted by path.
+
+    They are no clips of a data set: they hold a machine without noise, or noise without a machine.
+    Raises `InputError` when the folder is missing or cannot be read.
+    """
+    paths = [p for p in walk(root).recordings if p.parent.name == SUPPLEMENTAL]
+    return [SupplementalClip(path, machine_of(path.parent.parent), _kind(path)) for path in paths]
+
+
+def _kind(path: Path) -> str:
+    words = path.stem.lower().split("_")
+    return next((KINDS[word] for word in words if word in KINDS), "unknown")
+
+
+def _refuse_mixture(clips: Sequence[Clip]) -> None:
+    """Raise `InputError` where some clips are named as in 2020 and others as in later years."""
+    first = {clip.section.startswith("id_"): clip for clip in clips}
+    if len(first) > 1:
+        raise InputError(
+            f"{first[True].path}: named as in DCASE 2020, while {first[False].path} is named as in "
+            "a later year; give each year a folder of its own"
+        )
 
 
 def parse_name(path: Path, machine: str) -> Clip | None:

@@ -11,9 +11,9 @@ from statistics import median
 from dgmix.audio.io import Header, read_header
 from dgmix.data import Clip, Manifest, load_manifest
 from dgmix.errors import InputError
+from dgmix.files import printable
 from dgmix.progress import progress
 
-SHOWN_UNREADABLE = 10
 COLUMNS = (
     ("train source", {"split": "train", "domain": "source"}),
     ("train target", {"split": "train", "domain": "target"}),
@@ -39,7 +39,8 @@ class Inspection:
     """What a data set holds.
 
     `clips` are the readable ones, of the first repeat where a table has several. `sample_rates`
-    (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with the reason.
+    (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with the reason,
+    `incomplete` that of a readable one with what is missing or what its header says wrongly.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Inspection:
     sample_rates: Mapping[int, int]
     channels: Mapping[int, int]
     unreadable: Sequence[tuple[str, str]]
+    incomplete: Sequence[tuple[str, str]] = ()
 
     def counts(self, field: str) -> dict[str, int]:
         """Return how many clips have each value of a field, for example of "label"; sorted."""
@@ -70,20 +72,24 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
             try:
                 headers[clip] = read_header(clip.path)
             except InputError as error:
-                reason = str(error).removeprefix(f"{clip.path}: ")
+                reason = printable(str(error).removeprefix(f"{clip.path}: "))
                 unreadable.append((clips.shown_path(clip), reason))
             advance()
     if not headers:
         shown, reason = unreadable[0]
-        raise InputError(f"{path}: no recording here can be read; the first, {shown}, is {reason}")
+        raise InputError(
+            f"{path}: none of {len(unreadable)} recordings can be read; the first, {shown}: "
+            f"{reason}"
+        )
     return Inspection(
         os.fspath(path),
-        Manifest(list(headers), manifest.root),
+        Manifest(list(headers), manifest.root, manifest.notes, manifest.left_out),
         len(manifest.repeats),
         _durations([header.seconds for header in headers.values()]),
         Counter(header.sample_rate for header in headers.values()),
         Counter(header.channels for header in headers.values()),
         unreadable,
+        [(clips.shown_path(clip), header.note) for clip, header in headers.items() if header.note],
     )
 
 
@@ -135,12 +141,18 @@ def _complaints(found: Inspection) -> Iterator[str]:
     """Yield what keeps clips, or the whole set, from being used."""
     if "train" not in found.counts("split"):
         yield "no training clips: there is nothing to learn from here"
-    if found.unreadable:
-        yield f"unreadable:  {len(found.unreadable)}"
-    for shown, reason in found.unreadable[:SHOWN_UNREADABLE]:
+    yield from _paired("unreadable", found.unreadable)
+    yield from _paired("incomplete, or with a wrong header", found.incomplete)
+    yield from found.clips.notes
+    yield from (f"left out: {line}" for line in found.clips.left_out)
+
+
+def _paired(what: str, files: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield how many files there are, and each of them with the reason."""
+    if files:
+        yield f"{what + ':':<12} {len(files)}"
+    for shown, reason in files:
         yield f"  {shown}: {reason}"
-    if len(found.unreadable) > SHOWN_UNREADABLE:
-        yield f"  and {len(found.unreadable) - SHOWN_UNREADABLE} more"
 
 
 def _listed(counts: Mapping[str, int] | Mapping[int, int], unit: str = "") -> str:

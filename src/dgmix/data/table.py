@@ -2,8 +2,9 @@
 
 Columns: `path` (from the folder of the table), and, where wanted, `machine` (else the name of the
 table), `section` ("00"), `domain` ("source"), `split` ("train"; "test" where the label is not
-normal), `label` ("normal"; "unknown" where the split is test), `attributes`, and `repeat` (0),
-which numbers several train/test splits of the same clips. An empty cell counts as left out.
+normal), `label` ("normal"; "unknown" where the split is test), `attributes`, `recording` and
+`condition` (see `dgmix.data.clip.Clip`), and `repeat` (0), which numbers several train/test splits
+of the same clips. An empty cell counts as left out.
 Machines and sections give files and folders their names, so that a slash in them is refused.
 """
 
@@ -19,7 +20,10 @@ from dgmix.data.clip import DOMAINS, LABELS, SPLITS, Clip, Manifest
 from dgmix.errors import InputError
 from dgmix.files import explained
 
-COLUMNS = ("path", "machine", "section", "domain", "split", "label", "attributes", "repeat")
+COLUMNS = (
+    *("path", "machine", "section", "domain", "split", "label", "attributes", "repeat"),
+    *("recording", "condition"),
+)
 UNFIT = re.compile(r"\.{1,2}|.*[/\\\x00-\x1f\x7f].*", re.DOTALL)
 CHOICES = {"domain": (*DOMAINS, "unknown"), "split": SPLITS, "label": LABELS}
 
@@ -108,6 +112,8 @@ def _clip(row: dict[str, str], table: Path) -> Clip:
         label=label or ("unknown" if split == "test" else "normal"),
         attributes=row.get("attributes", ""),
         repeat=int(repeat),
+        recording=row.get("recording", ""),
+        condition=row.get("condition", ""),
     )
     if (clip.split, clip.label) == ("train", "anomaly"):
         raise ValueError("an anomaly cannot be a training clip")

@@ -20,13 +20,13 @@ from torch import nn
 
 from dgmix.audio.bank import bank_of_signals
 from dgmix.audio.io import to_signal
-from dgmix.config import DetectSettings, Recipe
+from dgmix.config import Recipe
 from dgmix.detect.bundle import recipe_of
-from dgmix.detect.detector import Detector
+from dgmix.detect.compare import Direct
+from dgmix.detect.conformal import smallest_rate
 from dgmix.detect.embed import embed_clips, hop_frames
-from dgmix.detect.memory import Comparison
+from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.summary import plain
-from dgmix.detect.threshold import smallest_rate
 from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
@@ -43,7 +43,7 @@ Floats = NDArray[np.floating]
 
 
 def export_onnx(
-    detector: Detector,
+    fitted: FittedDetector,
     folder: Path,
     *,
     name: str = "detector",
@@ -54,37 +54,35 @@ def export_onnx(
     """Write `folder`/`name`.onnx, and `name`.json that describes it; return the former's path.
 
     The model takes `waveform` float32 (sample,) at the recipe's sample rate, of any length, and
-    gives `score` float32 (), `p_value` float32 (), `anomaly` bool () at `false_alarm_rate` (by
-    default the detector's), and `embedding` float32 (dim,), the mean over the windows. With
-    `embedding` it gives the last only and is called `name`-embedding.onnx. A clip is compared with
-    `section`, or with all clips.
+    gives `score` float64 (), `p_value` float32 (), `anomaly` bool () at `false_alarm_rate` (by
+    default the detector's), and, of a learned view, `embedding` float32 (dim,), the mean over the
+    windows. With `embedding` it gives the last only and is called `name`-embedding.onnx. A clip is
+    compared with `section`, or with all clips.
 
     Both files appear only after onnxruntime has run the model and agreed with the detector.
     Raises `InputError` where onnx is not installed, for an unknown section, for a rate that the
     recordings do not support, and for a memory beyond the 2 GiB of an ONNX file.
     """
     _check_installed()
-    outputs = OUTPUTS[-1:] if embedding else OUTPUTS
-    description = _description(detector, outputs)
-    module: nn.Module = _embedding(detector)
+    outputs = OUTPUTS[-1:] if embedding else OUTPUTS[: None if fitted.network else -1]
+    if embedding and fitted.network is None:
+        raise InputError("--embedding: no view of this detector is learned; it has no embedding")
+    description = _description(fitted, outputs)
+    module: nn.Module = _embedding(fitted)
     if not embedding:
-        _check_section(detector, section)
-        rate = detector.rate(false_alarm_rate, [section])
-        description |= _calibration(detector, section, rate)
-        module = _verdict(detector, section, rate)
-    description["recipe"] = recipe_of(detector)
-    stem = f"{name}-embedding" if embedding else name
-    model = _to_onnx(module, outputs, description)
-    with (
-        atomic_path(Path(folder) / f"{stem}.json") as about,
-        atomic_path(Path(folder) / f"{stem}.onnx") as file,
-    ):
-        content = model.SerializeToString(deterministic=True)
+        fitted.check_section(section)
+        rate = fitted.rate(false_alarm_rate, [section])
+        description |= _calibration(fitted, section, rate)
+        module = _verdict(fitted, section, rate)
+    description["recipe"] = recipe_of(fitted)
+    path = Path(folder) / (f"{name}-embedding.onnx" if embedding else f"{name}.onnx")
+    content = _to_onnx(module, outputs, description).SerializeToString(deterministic=True)
+    with atomic_path(path.with_suffix(".json")) as about, atomic_path(path) as file:
         file.write_bytes(content)
-        _check(file, detector, section)
+        _check(file, fitted, section)
         description = {"sha256": hashlib.sha256(content).hexdigest(), **description}
         about.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-    return Path(folder) / f"{stem}.onnx"
+    return path
 
 
 def _check_installed() -> None:
@@ -98,42 +96,33 @@ def _check_installed() -> None:
         ) from error
 
 
-def _embedding(detector: Detector) -> WaveformEmbedding:
-    recipe = detector.recipe_
-    return WaveformEmbedding(recipe, detector.network_, hop_frames(recipe))
+def _embedding(fitted: FittedDetector) -> WaveformEmbedding:
+    recipe = fitted.recipe
+    return WaveformEmbedding(recipe, fitted.network, hop_frames(recipe))
 
 
-def _verdict(detector: Detector, section: str, rate: float) -> WaveformVerdict:
+def _verdict(fitted: FittedDetector, section: str, rate: float) -> WaveformVerdict:
     """Return the module that compares with the clips of `section`."""
-    settings, memory = detector.recipe_.detect, detector.memory_
-    _check_scorer(settings)
-    of = Comparison(settings, memory).compared_with(section)
-    references = {name: view.values[of[view.clips]] for name, view in memory.views.items()}
-    if sum(each.nbytes for each in references.values()) > LARGEST_BYTES:
-        count = sum(map(len, references.values()))
+    settings, comparison = fitted.recipe.detect, fitted.comparison(section)
+    if not isinstance(comparison, Direct):
         raise InputError(
-            f"a memory of {count} vectors is too large for an ONNX file (2 GiB); export one "
-            "section, or learn with detect.pool=mean-embedding"
+            "only the scorers knn and kriging, without whiten, per_domain and balance, can be "
+            "exported to ONNX; fit a detector with one of them"
         )
-    calibration = detector.calibration(section)
-    return WaveformVerdict(_embedding(detector), settings, references, calibration, rate)
-
-
-def _check_scorer(settings: DetectSettings) -> None:
-    """Raise `InputError` for a score that is not the distance to the nearest references."""
-    if settings.scorer != "knn":
-        raise InputError(f"scorer {settings.scorer}: only knn can be exported to ONNX")
-    if settings.per_domain or settings.balance != "none":
+    known = fitted.calibration(section).known
+    verdict = WaveformVerdict(_embedding(fitted), settings, comparison.scorers, known, rate)
+    if sum(each.numel() * each.element_size() for each in verdict.buffers()) > LARGEST_BYTES:
         raise InputError(
-            "detect.per_domain, detect.balance: a detector that scores or balances per domain "
-            "cannot be exported to ONNX; learn without them"
+            f"a memory of {len(comparison.calibrating)} recordings is too large for an ONNX file "
+            "(2 GiB); export one section, or learn with detect.pool=mean-embedding"
         )
+    return verdict
 
 
-def _description(detector: Detector, outputs: tuple[str, ...]) -> dict[str, Any]:
+def _description(fitted: FittedDetector, outputs: tuple[str, ...]) -> dict[str, Any]:
     from dgmix import __version__
 
-    recipe = detector.recipe_
+    recipe = fitted.recipe
     return {
         "format": FORMAT,
         "dgmix": __version__,
@@ -143,22 +132,15 @@ def _description(detector: Detector, outputs: tuple[str, ...]) -> dict[str, Any]
     }
 
 
-def _check_section(detector: Detector, section: str) -> None:
-    known = sorted(set(detector.memory_.sections))
-    if section and section not in known:
-        raise InputError(
-            f"section {section}: the detector does not know it; there are {', '.join(known)}"
-        )
-
-
-def _calibration(detector: Detector, section: str, rate: float) -> dict[str, Any]:
+def _calibration(fitted: FittedDetector, section: str, rate: float) -> dict[str, Any]:
     """Return, as plain values, what the verdicts of `section` rest on."""
-    calibration = detector.calibration(section)
-    scores = calibration.scores
+    calibration = fitted.calibration(section)
+    scores = calibration.known.scores
+    conditions = sorted(set(calibration.conditions))
     return {
         "section": section or None,
-        "recordings": len(np.unique(calibration.recordings)),
-        "domains": {name: calibration.count(name) for name in calibration.names},
+        "recordings": calibration.count(),
+        "conditions": {name: calibration.count(name) for name in conditions},
         "false_alarm_rate": rate,
         "smallest_false_alarm_rate": smallest_rate(calibration.count()),
         "threshold": plain(calibration.threshold(rate)),
@@ -219,7 +201,7 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _check(file: Path, detector: Detector, section: str) -> None:
+def _check(file: Path, fitted: FittedDetector, section: str) -> None:
     """Raise `DgmixError` unless the model is valid and onnxruntime agrees with the detector."""
     import onnx
     import onnxruntime
@@ -227,10 +209,10 @@ def _check(file: Path, detector: Detector, section: str) -> None:
     onnx.checker.check_model(str(file), full_check=True)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    for signal in _trial_signals(detector.recipe_):
-        found = dict(zip(names, session.run(None, {"waveform": signal}), strict=True))
-        for name, expected in _expected(detector, signal, section).items():
-            if name in found and not _agree(found[name], expected, detector):
+    for signal in _trial_signals(fitted.recipe):
+        outputs = dict(zip(names, session.run(None, {"waveform": signal}), strict=True))
+        for name, expected in _expected(fitted, signal, section).items():
+            if name in outputs and not _agree(outputs[name], expected, fitted):
                 raise DgmixError(
                     f"the {name} of the ONNX model differs from that of the detector, so it was "
                     "not written; please report this with the versions of torch and onnxruntime"
@@ -245,22 +227,25 @@ def _trial_signals(recipe: Recipe) -> Iterator[NDArray[np.float32]]:
         yield (0.1 * rng.standard_normal(samples) + 0.01).astype(np.float32)
 
 
-def _expected(detector: Detector, signal: NDArray[np.float32], section: str) -> dict[str, Floats]:
-    """Return what the detector says of a signal (sample,), by the names of the outputs."""
-    recipe = detector.recipe_
+def _expected(
+    fitted: FittedDetector, signal: NDArray[np.float32], section: str
+) -> dict[str, Floats]:
+    """Return what the detector finds of a signal (sample,), by the names of the outputs."""
+    recipe, network = fitted.recipe, fitted.network
     signal = to_signal(signal, recipe.audio.sample_rate, recipe.audio)
     bank = bank_of_signals([signal], recipe.audio, recipe.features)
+    (judgement,) = fitted.judge(bank, ["trial"], [section])
     return {
-        "score": detector.score_bank(bank, [section])[0],
-        "embedding": embed_clips(recipe, detector.network_, bank)[0],
+        "score": np.array(judgement.score),
+        **({"embedding": embed_clips(recipe, network, bank)[0]} if network else {}),
     }
 
 
-def _agree(found: Floats, expected: Floats, detector: Detector) -> bool:
+def _agree(values: Floats, expected: Floats, fitted: FittedDetector) -> bool:
     """Say whether values differ by no more than `AGREEMENT` of the largest of them.
 
     The score of several views is one of deviations, of which 1 is much, and may be near 0.
     """
-    least = 1.0 if len(detector.memory_.views) > 1 else 0.0
+    least = 1.0 if len(fitted.views) > 1 else 0.0
     limit = AGREEMENT * max(float(np.abs(expected).max()), least)
-    return float(np.abs(found - expected).max()) <= limit
+    return float(np.abs(values - expected).max()) <= limit

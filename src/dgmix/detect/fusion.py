@@ -1,115 +1,85 @@
-"""One score, and one verdict, from the scores of several views, without labels.
+"""One score from the distances in several views, without labels.
 
-Each view's score is told in units of the healthy clips: how many standard deviations its logarithm
-lies above their mean, where a healthy clip's own score is that against the others. A clip's score
-is the largest over the views. A fault shows in some view, and which one is not known beforehand:
-the mean over views would drown it in those that do not hear it. Distances are positive and skewed,
-their logarithms are less so.
+In each view, the distances of some clips, as logarithms, become deviations: by how many standard
+deviations each exceeds the mean of the others, of its own group none. The variance is drawn to a
+fixed one, which decides where there are few clips. A view may have several parts, as groups of mel
+bands, which become one deviation first. The score is the largest deviation over the views: a fault
+shows in some view, and which one is not known beforehand; the mean would drown it
+(docs/decisions/0012-views.md, 0025-fixed-metrics.md).
 
-For a verdict the clip itself joins those that the units are made of: then it and the healthy clips
-are treated alike, which is what a conformal p-value rests on (docs/decisions/0012-views.md).
-`weights` (reference,) are one over the number of pieces of a healthy clip's recording.
+All clips are treated alike, the one in question among them, as exact p-values need
+(docs/decisions/0019-exact-verdicts.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_SPREAD = 0.02
 TINY = 1e-12
+PRIOR_COUNT = 5.0
+PRIOR_DEVIATION, PART_DEVIATION = 0.1, 0.5
 Floats = NDArray[np.float64]
 
 
-def fused(scores: Floats, healthy: Floats, weights: Floats) -> Floats:
-    """Return the scores (clip,) of clips with `scores` (view, clip).
+def logarithms(distances: Floats) -> Floats:
+    """Return the natural logarithm of distances, of the same shape; of infinity, infinity."""
+    return np.asarray(np.log(np.maximum(distances, TINY)), np.float64)
 
-    `healthy` (view, reference) are the scores of the healthy clips, each against the others.
-    The scores of a single view are left as they are.
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Clips whose distances are compared with each other.
+
+    `votes` float64 (point,): how much each counts; `groups` int64 (point,): its recording or
+    condition, numbered from 0.
     """
-    found = scores if len(scores) == 1 else deviations(scores, healthy, weights)
-    return np.asarray(found.max(0))
+
+    votes: Floats
+    groups: NDArray[np.int64]
+
+    def deviations(self, values: Floats, prior: float) -> Floats:
+        """Return by how many deviations values (…, point) exceed the mean of other groups.
+
+        The variance of the others is drawn to `prior`², which counts as `PRIOR_COUNT` of them
+        (externally studentised: Cook, Weisberg 1982, section 2.2.1).
+        """
+        total = self.votes.sum()
+        centred = values - (values @ self.votes / total)[..., None]
+        weighted = centred * self.votes
+        count = np.maximum(total - self._of_group(self.votes), TINY)
+        mean = (weighted.sum(-1, keepdims=True) - self._of_group(weighted)) / count
+        squares = weighted * centred
+        others = squares.sum(-1, keepdims=True) - self._of_group(squares) - count * mean**2
+        prior_squares = PRIOR_COUNT * prior**2
+        variance = (np.maximum(others, 0) + prior_squares) / (count + PRIOR_COUNT)
+        return np.asarray((centred - mean) / np.sqrt(variance))
+
+    def _of_group(self, values: Floats) -> Floats:
+        """Return the sum over the group of each point, of values (…, point)."""
+        number = int(self.groups.max(initial=-1)) + 1
+        if number == len(self.groups):
+            return values
+        members = np.eye(number)[self.groups]
+        return np.asarray((values @ members)[..., self.groups])
 
 
-def most_unusual(scores: Floats, healthy: Floats, weights: Floats) -> NDArray[np.int64]:
-    """Return the view (clip,), by its number, that gives each clip its fused score."""
-    return np.asarray(deviations(scores, healthy, weights).argmax(0))
+def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Floats:
+    """Return the deviations (…, view, point) of the logarithms (…, row, point) of distances.
 
-
-def left_out(healthy: Floats, weights: Floats) -> Floats:
-    """Return the score (reference,) of each healthy clip, if it were not among the healthy.
-
-    The moments of n values without one that lies a deviations above their mean give it the score
-    a · √(n / (n − 1)) / √(1 − a² / (n − 1)).
+    `parts` says how many rows each view has; of several, the root mean square of the positive
+    deviations counts, in deviations again.
     """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0])
-    total = weights.sum()
-    own = deviations(healthy, healthy, weights).max(0)
-    return _unbounded(own * np.sqrt(total / max(total - 1, TINY)), total)
-
-
-def excused(healthy: Floats, weights: Floats) -> Floats:
-    """Return the score (reference,) up to which each healthy clip may excuse another clip.
-
-    A clip of a higher score is less usual than this one, whatever its views. (One that differs in
-    several views, or in the same as the healthy clip, may be less usual with a lower score.)
-    `as_unusual` compares u, the healthy clip, and s, the other one's score, in different views as
-    √((n + 1) / n) · (u − d / (n + 1)) / √(1 + d² / (n + 1)) and √(n / (n + 1)) · s /
-    √(1 + s² / (n + 1)); the former is largest for d = −1 / u.
-    """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0])
-    total = weights.sum()
-    own = np.maximum(deviations(healthy, healthy, weights).max(0), 0)
-    return _unbounded((total + 1) / total * np.sqrt(own**2 + 1 / (total + 1)), total + 1)
-
-
-def _unbounded(values: Floats, limit: float) -> Floats:
-    """Return s for values s / √(1 + s² / limit): infinity for what no s reaches."""
-    rest = 1 - values**2 / max(limit, TINY)
-    return np.where(rest > 0, values / np.sqrt(np.where(rest > 0, rest, 1)), np.inf)
-
-
-def as_unusual(scores: Floats, healthy: Floats, weights: Floats) -> NDArray[np.bool_]:
-    """Return which healthy clips (clip, reference) are at least as unusual as each clip.
-
-    `scores` (view, clip) and `healthy` (view, reference). The units are made of the healthy clips
-    and the one clip: of the n + 1 values in a view, the mean in units of the n others' deviation
-    is d / (n + 1) and the variance n / (n + 1) · (1 + d² / (n + 1)), for a clip d above their mean.
-    """
-    if len(healthy) == 1:
-        return np.asarray(healthy[0] >= scores[0][:, None])
-    total = weights.sum()
-    theirs = deviations(healthy, healthy, weights)
-    asked = deviations(scores, healthy, weights)
-    mean = asked / (total + 1)
-    spread = np.sqrt(total / (total + 1) * (1 + asked * mean))
-    own = ((asked - mean) / spread).max(0)
-    reached = np.zeros((scores.shape[1], healthy.shape[1]), bool)
-    for view, middle, unit in zip(theirs, mean, spread, strict=True):
-        reached |= view >= (middle + unit * own)[:, None]
-    return reached
-
-
-def deviations(scores: Floats, healthy: Floats, weights: Floats) -> Floats:
-    """Return scores (view, clip) in units of the healthy ones, float64 (view, clip)."""
-    mean, spread = units(healthy, weights)
-    return np.asarray((_logarithms(scores) - mean[:, None]) / spread[:, None], np.float64)
-
-
-def units(healthy: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (view,) of the logarithms of scores (view, reference).
-
-    Infinite ones, of a clip that there is no other for, do not count.
-    """
-    finite = np.isfinite(healthy)
-    logs = np.where(finite, _logarithms(healthy), 0)
-    count = np.maximum((finite * weights).sum(1), TINY)
-    mean = (logs * weights).sum(1) / count
-    variance = (finite * weights * (logs - mean[:, None]) ** 2).sum(1) / count
-    return mean, np.sqrt(np.maximum(variance, LEAST_SPREAD**2))
-
-
-def _logarithms(scores: Floats) -> Floats:
-    return np.asarray(np.log(np.maximum(scores, TINY)), np.float64)
+    rows = points.deviations(logs, PRIOR_DEVIATION)
+    views, first = [], 0
+    for count in parts:
+        part = rows[..., first : first + count, :]
+        first += count
+        if count > 1:
+            size = np.sqrt((np.maximum(part, 0) ** 2).mean(-2, keepdims=True))
+            part = points.deviations(size, PART_DEVIATION)
+        views.append(part)
+    return np.concatenate(views, -2)

@@ -29,6 +29,7 @@ NEIGHBOURHOOD = 0.25
 LEAST_DECIBELS = 1.0
 DEVIATIONS = 4.0
 MOST_RECORDINGS = 2000
+MOST_FRAMES = 1 << 14  # of a recording; 9 minutes at 512 samples of 16 kHz
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,15 @@ class BandStatistics:
 
     @classmethod
     def of(cls, bank: MelBank, recipe: Recipe) -> BandStatistics:
-        """Return the statistics of a bank's recordings, of 2000 of them spread evenly at most."""
+        """Return the statistics of a bank's recordings, of 2000 of them spread evenly at most.
+
+        Of a long recording, its beginning counts.
+        """
         chosen = np.unique(np.linspace(0, len(bank) - 1, MOST_RECORDINGS).round().astype(int))
         medians, rises, falls = [], [], []
         for index in chosen:
-            median, changes = _levels(bank[index], recipe)
+            beginning = next(bank.blocks(int(index), MOST_FRAMES))
+            median, changes = _levels(beginning, recipe)
             medians.append(median)
             rises.append(changes.max(1))
             falls.append(-changes.min(1))

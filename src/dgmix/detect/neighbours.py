@@ -16,7 +16,7 @@ from dgmix.model.network import Network
 
 def nearest_healthy(
     recipe: Recipe,
-    network: Network,
+    network: Network | None,
     clips: MelBank,
     healthy: MelBank,
     allowed: NDArray[np.bool_] | None = None,

@@ -1,11 +1,9 @@
-"""What a user hands to a detector: a folder, files, or arrays; all become features with names."""
+"""Recordings by name, which become features a few at a time."""
 
 from __future__ import annotations
 
-import glob
-import io
 import os
-import sys
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,38 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
-from dgmix.audio.cache import FeatureStore, default_folder, in_order
-from dgmix.audio.io import full_scale, load, to_signal
+from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
+from dgmix.audio.io import load
 from dgmix.config import Recipe
-from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
-from dgmix.data.dcase import parse_name
-from dgmix.data.folder import LABEL_FOLDERS
 from dgmix.errors import InputError
+from dgmix.files import printable
+from dgmix.progress import say
 from dgmix.workers import single_threaded_torch, torch_threads
 
-Source: TypeAlias = (
-    "str | os.PathLike[str] | Sequence[Any] | NDArray[np.floating] | Manifest | Sounds"
-)
 Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
 
-STANDARD_INPUT = "-"
+COLUMNS = ("names", "items", "sections", "domains", "recordings", "conditions")
 TOGETHER_FRAMES = 10_000
 SHARD = 60  # recordings; features of two shards are never computed with together
 
 
-class ArrayError(InputError, ValueError):
-    """An array that holds no recordings; a `ValueError` too, as scikit-learn asks for."""
-
-
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings by name: clips of a data set, open files, or signals (sample,) in memory."""
+    """Recordings by name: clips of a data set, open files, or signals (sample,) in memory.
+
+    `recordings` name what was recorded together and `conditions` the operating condition; where
+    they are empty, each is a recording by itself, and its condition is its domain. `notes` are
+    sentences on how names were understood, `left_out` lines on files that are not among them, with
+    the reason.
+    """
 
     names: list[str]
     items: list[Item]
     sections: list[str]
     domains: list[str]
+    recordings: list[str]
+    conditions: list[str]
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -75,7 +75,48 @@ class Sounds:
             store.add(paths, jobs)
             bank = store.open(paths)
         self.refuse_silent(bank)
+        self.say_notes(bank)
         return bank
+
+    def usable(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> Sounds:
+        """Return those of these files that can be learned from; why others cannot is `left_out`.
+
+        Their features are then in `cache`, or else in the user's cache folder. Raises `InputError`
+        when none can be used.
+        """
+        store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
+        unreadable: dict[str, InputError] = {}
+        try:
+            store.add(self.paths, jobs)
+        except UnreadableError as error:
+            unreadable = error.reasons
+        lines, kept = [], []
+        for place, path in enumerate(map(os.path.abspath, self.paths)):
+            if reason := unreadable.get(path):
+                lines.append(str(reason).replace(path, self.names[place], 1))
+            elif self.select([place]).silent(store.open([path])):
+                lines.append(str(_silent(self.names[place])))
+            else:
+                kept.append(place)
+        if not kept:
+            raise InputError(f"{lines[0]}; none of {len(lines)} recordings can be learned from")
+        return replace(self.select(kept), left_out=(*self.left_out, *map(printable, lines)))
+
+    def silent(self, bank: MelBank) -> list[int]:
+        """Return which of these recordings have features in which nothing is heard."""
+        from dgmix.audio.features import FLOOR
+
+        return [
+            index
+            for index in range(len(self))
+            if not any((block > FLOOR).any() for block in bank.blocks(index))
+        ]
+
+    def say_notes(self, bank: MelBank) -> None:
+        """Print what is missing of recordings, or what their headers say wrongly."""
+        for name, note in zip(self.names, bank.notes, strict=True):
+            if note:
+                say(f"{name}: {note}")
 
     def refuse_silent(self, bank: MelBank) -> None:
         """Raise `InputError` for the first file in whose features nothing is heard.
@@ -83,27 +124,52 @@ class Sounds:
         Beside silence all other differences between healthy recordings would look small. (Arrays
         are taken as they are: scikit-learn's own checks have some of a single sample.)
         """
-        from dgmix.audio.features import FLOOR
+        for index in self.silent(bank):
+            if not isinstance(self.items[index], np.ndarray):
+                raise _silent(self.names[index])
 
-        for index, (name, item) in enumerate(zip(self.names, self.items, strict=True)):
-            if not (isinstance(item, np.ndarray) or (bank[index] > FLOOR).any()):
-                raise InputError(f"{name}: silent; leave it out of what is learned from")
+    def relabelled(self, **columns: Sequence[str] | None) -> Sounds:
+        """Return these recordings with other columns (recording,), those that are not None.
 
-    def relabelled(self, sections: Sequence[str] | None, domains: Sequence[str] | None) -> Sounds:
-        """Return these recordings with other sections and domains (recording,), where given."""
-        one_each("sections", sections, len(self))
-        one_each("domains", domains, len(self))
-        return replace(
-            self,
-            sections=self.sections if sections is None else [str(s) for s in sections],
-            domains=self.domains if domains is None else [str(d) for d in domains],
-        )
+        Columns are `sections`, `domains`, `recordings` and `conditions`. Raises `InputError` where
+        one does not have a value for each recording.
+        """
+        for name, values in columns.items():
+            check_one_each(name, values, len(self))
+        given = {
+            name: [str(v) for v in values] for name, values in columns.items() if values is not None
+        }
+        return replace(self, **given)  # type: ignore[arg-type]
+
+    def named_by(self, column: str, pattern: str | None) -> Sounds:
+        """Return these recordings with a column that a regular expression finds in their names.
+
+        The value is the first group of `pattern`, or all that it matches; paths are searched with
+        forward slashes. Raises `InputError` for a pattern that is none, and for the first name that
+        it does not match.
+        """
+        if pattern is None:
+            return self
+        try:
+            expression = re.compile(pattern)
+        except re.error as error:
+            raise InputError(f"'{pattern}': not a regular expression ({error})") from error
+        matches = [expression.search(Path(name).as_posix()) for name in self.names]
+        for name, match in zip(self.names, matches, strict=True):
+            if match is None:
+                raise InputError(f"{name}: the pattern '{pattern}' for {column} does not match it")
+        values = [m[1] if expression.groups else m[0] for m in matches if m is not None]
+        return self.relabelled(**{column: [value or "" for value in values]})
+
+    def select(self, chosen: Sequence[int]) -> Sounds:
+        """Return the recordings of these numbers."""
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        picked = {name: [values[i] for i in chosen] for name, values in columns.items()}
+        return replace(self, **picked)  # type: ignore[arg-type]
 
     def part(self, chosen: slice) -> Sounds:
         """Return some of these recordings."""
-        return Sounds(
-            self.names[chosen], self.items[chosen], self.sections[chosen], self.domains[chosen]
-        )
+        return self.select(range(len(self))[chosen])
 
     def parts(self, size: int) -> Iterator[Sounds]:
         """Yield these recordings in parts of at most `size`."""
@@ -125,165 +191,65 @@ class Sounds:
 
         mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
 
-        def decode(item: Item) -> Half | InputError:
+        notes = [""] * len(self)
+
+        def decode(index: int) -> Half | InputError:
+            item = self.items[index]
             try:
-                return half_mel(_signal(item, recipe), mel)
+                if isinstance(item, np.ndarray):
+                    return half_mel(item, mel)
+                source = item.path if isinstance(item, Clip) else item
+                notes[index], features = features_of(source, recipe.audio, mel)
             except InputError as error:
                 return error
+            return features
 
         first = 0
         bank: MelBank | InputError
-        decoded_ahead = in_order(decode, self.items, max(2, torch_threads()))
+        decoded_ahead = in_order(decode, range(len(self)), max(2, torch_threads()))
         with single_threaded_torch(), closing(decoded_ahead) as decoded:
-            for found in _together(decoded):
-                if isinstance(found, InputError):
-                    last, bank = first + 1, found
+            for features in _together(decoded):
+                if isinstance(features, InputError):
+                    last, bank = first + 1, features
                 else:
-                    last, bank = first + len(found), MelBank(found, recipe.features.n_mels)
+                    last = first + len(features)
+                    bank = MelBank(features, recipe.features.n_mels, notes=notes[first:last])
+                    self.part(slice(first, last)).say_notes(bank)
                 yield self.part(slice(first, last)), bank
                 first = last
 
-
-def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
-    """Return the normal training recordings of `source`; see `sounds`.
-
-    Files and arrays that do not say otherwise are of section "00" and domain "source"; files that
-    are listed are training recordings, whatever split their names tell.
-    Raises `InputError` when there are none, when they are of several machine types, or where the
-    name of the folder or of a listed file says that they are anomalies.
-    """
-    if isinstance(source, Manifest):
-        return _healthy_clips(source, f"{source.root}")
-    if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
-        return _healthy_folder(Path(source))  # type: ignore[arg-type]
-    found = sounds(source, recipe, sample_rate, "00", "source")
-    for item in found.items:
-        if isinstance(item, Clip) and item.label == "anomaly":
-            raise InputError(
-                f"{item.path}: an anomaly, by its name; give healthy recordings to learn from"
-            )
-    return found
+    def readable_banks(self, recipe: Recipe) -> Iterator[tuple[Sounds, MelBank]]:
+        """Yield what `banks` does; raise the error of the first recording that cannot be read."""
+        for part, bank in self.banks(recipe):
+            if isinstance(bank, InputError):
+                raise bank
+            yield part, bank
 
 
-def _healthy_folder(source: Path) -> Sounds:
-    """Return the normal training recordings of a folder or CSV.
-
-    What lies in a folder called "broken" is healthy only in a sub-folder that says so.
-    """
-    found = _healthy_clips(load_manifest(source), f"{source}")
-    if LABEL_FOLDERS.get(source.absolute().name.lower()) == "anomaly":
-        for path in found.paths:
-            folders = path.relative_to(source).parts[:-1]
-            if "normal" not in {LABEL_FOLDERS.get(name.lower()) for name in folders}:
-                raise InputError(
-                    f"{path}: an anomaly, by the name of the folder {source}; give healthy "
-                    "recordings to learn from"
-                )
-    return found
+def _silent(name: str) -> InputError:
+    return InputError(f"{name}: silent; leave it out of what is learned from")
 
 
-def _healthy_clips(clips: Manifest, source: str) -> Sounds:
-    """Return the normal training clips of the first train/test split; see `healthy_sounds`."""
-    healthy = clips.select(split="train", label="normal", repeat=min(clips.repeats, default=0))
-    if not healthy:
-        raise InputError(f"{source}: no healthy recordings to learn from; see `dgmix inspect`")
-    machines = healthy.values("machine")
-    if len(machines) > 1:
-        raise InputError(
-            f"{source}: {len(machines)} machine types ({', '.join(machines)}); "
-            "fit a detector for each, on its own folder"
-        )
-    return _of_clips(healthy)
+def of_clips(clips: Manifest) -> Sounds:
+    """Return the clips of a data set, with what is noted of it."""
+    return Sounds(
+        [clips.shown_path(clip) for clip in clips],
+        list(clips),
+        [clip.section for clip in clips],
+        [clip.domain for clip in clips],
+        [clip.recording for clip in clips],
+        [clip.operating_condition for clip in clips],
+        clips.notes,
+        clips.left_out,
+    )
 
 
-def sounds(
-    source: Source,
-    recipe: Recipe,
-    sample_rate: int | None = None,
-    section: str = "",
-    domain: str = "unknown",
-) -> Sounds:
-    """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
-
-    Files are paths or open binary files. Arrays are signals (sample,), full scale ±1 or that of
-    uint8, int16 and int32 as in sound files, at `sample_rate`, or else at the recipe's rate; a 2-d
-    array is (recording, sample). `section` and `domain` are those of
-    files and arrays whose name does not tell. Raises `InputError` for what is none of these.
-    """
-    if isinstance(source, Sounds):
-        return source
-    if isinstance(source, Manifest):
-        return _of_clips(source)
-    if _is_path(source):
-        path = Path(source)  # type: ignore[arg-type]
-        if _is_recording(path):
-            return _of_files([path], section, domain)
-        return _of_clips(load_manifest(path))
-    items = _rows(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
-    if not items:
-        raise ArrayError("no recordings: the sequence is empty")
-    if all(_is_path(item) or _is_file(item) for item in items):
-        return _of_files(items, section, domain)
-    return _of_arrays(items, recipe, sample_rate, section, domain)
-
-
-def one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
+def check_one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
     """Raise `InputError` unless there is one of `given` for each of `count` recordings, or none."""
     if isinstance(given, str):
         raise InputError(f"{what}: the text '{given}'; give a list, one for each recording")
     if given is not None and len(given) != count:
         raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")
-
-
-def named_sounds(arguments: Iterable[str]) -> Sounds:
-    """Return the recordings that a command line names: files, folders, patterns, CSVs, or "-".
-
-    A folder stands for all recordings in it, "-" for one on standard input. A file that is not
-    there is among them, to be reported when it is its turn. Raises `InputError` for a folder
-    without recordings and a pattern that nothing matches.
-    """
-    parts = [_named(argument) for argument in arguments]
-    return Sounds(
-        [name for part in parts for name in part.names],
-        [item for part in parts for item in part.items],
-        [section for part in parts for section in part.sections],
-        [domain for part in parts for domain in part.domains],
-    )
-
-
-def _named(argument: str) -> Sounds:
-    path = Path(argument)
-    if argument == STANDARD_INPUT:
-        return _of_files([_standard_input()], "", "unknown")
-    if path.is_dir() or path.suffix.lower() == ".csv":
-        clips = list({clip.path: clip for clip in load_manifest(path)}.values())
-        return replace(_of_clips(Manifest(clips, path)), names=[str(clip.path) for clip in clips])
-    if glob.has_magic(argument) and not path.exists():
-        files = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207
-        files = [file for file in files if file.is_file()]
-        if not files:
-            raise InputError(f"{argument}: no file matches this pattern")
-        return _of_files(files, "", "unknown")
-    return _of_files([path], "", "unknown")
-
-
-def _standard_input() -> BinaryIO:
-    """Return all of standard input: libsndfile has to go back and forth in it."""
-    file = io.BytesIO(sys.stdin.buffer.read())
-    file.name = "standard input"
-    return file
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str | os.PathLike)
-
-
-def _is_recording(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() != ".csv"
-
-
-def _is_file(value: Any) -> bool:
-    return hasattr(value, "read")
 
 
 def _signal(item: Item, recipe: Recipe) -> NDArray[np.float32]:
@@ -314,85 +280,3 @@ def _together(decoded: Iterable[Half | InputError]) -> Iterator[list[Half] | Inp
             waiting.append(found)
     if waiting:
         yield waiting
-
-
-def _of_clips(clips: Manifest) -> Sounds:
-    return Sounds(
-        [clips.shown_path(clip) for clip in clips],
-        list(clips),
-        [clip.section for clip in clips],
-        [clip.domain for clip in clips],
-    )
-
-
-def _of_files(files: Sequence[Any], section: str, domain: str) -> Sounds:
-    """Return files, whose section and domain a DCASE name may tell."""
-    names, items, sections, domains = [], [], [], []
-    for file in files:
-        clip = None
-        if _is_path(file):
-            path = Path(file)
-            clip = parse_name(path, path.parent.name)
-            file = clip or Clip(path, path.parent.name, section=section, domain=domain)
-        names.append(str(file.path) if isinstance(file, Clip) else str(getattr(file, "name", "-")))
-        items.append(file)
-        sections.append(clip.section if clip else section)
-        domains.append(clip.domain if clip else domain)
-    return Sounds(names, items, sections, domains)
-
-
-def _rows(array: Any) -> list[Any]:
-    """Return the recordings of an array (recording, sample), or the paths of an array (path,)."""
-    from scipy.sparse import issparse  # type: ignore[import-untyped]
-
-    if issparse(array):
-        raise ArrayError("a sparse matrix holds no recordings; give its toarray()")
-    rows = np.asarray(array)
-    if rows.ndim != 2 and rows.dtype.kind not in "OU":
-        raise ArrayError(
-            f"an array with {rows.ndim} axes; recordings are its rows, so put a single one in a "
-            "list (Reshape your data)"
-        )
-    return list(rows)
-
-
-def _of_arrays(
-    items: Sequence[Any], recipe: Recipe, sample_rate: int | None, section: str, domain: str
-) -> Sounds:
-    if sample_rate is not None and sample_rate <= 0:
-        raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
-    rate = sample_rate or recipe.audio.sample_rate
-    names = [f"recording {number}" for number in range(len(items))]
-    signals: list[Item] = [
-        to_signal(_samples(item, name), rate, recipe.audio, name)
-        for item, name in zip(items, names, strict=True)
-    ]
-    return Sounds(names, signals, [section] * len(items), [domain] * len(items))
-
-
-def _samples(item: Any, name: str) -> NDArray[np.float32]:
-    """Return one recording of an array, float32 (sample,); raises `ArrayError` or `TypeError`."""
-    values = np.asarray(item)
-    if np.iscomplexobj(values):
-        raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
-    try:
-        samples = full_scale(values).astype(np.float32)
-    except ValueError as error:
-        raise ArrayError(f"{name}: its samples are not numbers") from error
-    if samples.ndim != 1:
-        raise ArrayError(f"{name}: expected samples on one axis, not {samples.ndim}")
-    if not len(samples):
-        raise ArrayError(f"{name}: 0 samples where at least one is required")
-    if not np.isfinite(samples).all():
-        raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
-    return samples
-
-
-def readable(
-    banks: Iterable[tuple[Sounds, MelBank | InputError]],
-) -> Iterator[tuple[Sounds, MelBank]]:
-    """Yield recordings with their features; raise the error of the first that has none."""
-    for part, bank in banks:
-        if isinstance(bank, InputError):
-            raise bank
-        yield part, bank

@@ -1,176 +1,212 @@
-"""What a detector is, told to people: from plain values to lines of text."""
+"""What a detector learned from and promises, as plain values and as lines of text."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dgmix.detect.threshold import rate_interval, recordings_needed, rounded_up
+from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, smallest_rate
+from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.views import LEARNED
 from dgmix.errors import first_few
 
-if TYPE_CHECKING:
-    from dgmix.detect.detector import Detector
-
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
-UNLIKE, ENOUGH = 20.0, 8
+Summary = dict[str, Any]
 
 
-def summary(detector: Detector) -> dict[str, Any]:
-    """Return what a detector learned from and can promise, as values that JSON has.
+def summary(fitted: FittedDetector) -> Summary:
+    """Return what a detector learned from and promises, as values that JSON has.
 
-    A threshold or score that is infinite is None.
+    A threshold or score that is infinite is None, and so is the smallest rate of a promise that
+    supports none.
     """
-    healthy, memory = detector.healthy_, detector.memory_
-    rate = detector.rate()
-    distinct = set(zip(memory.sections, healthy.recordings.tolist(), strict=True))
-    calibrations = {name: detector.calibration(name) for name in detector.sections}
-    scores = np.sort(detector.decision_scores_)
     return {
-        "recordings": len(memory.sections),
-        "copies": len(memory.sections) - len(distinct),
-        "minutes": round(float(healthy.seconds.sum()) / 60, 2),
-        "trained on": healthy.trained,
-        "sections": dict(sorted(Counter(memory.sections).items())),
-        "domains": dict(sorted(Counter(memory.domains).items())),
-        "smallest false-alarm rate": detector.smallest_rate(),
+        **_training(fitted),
+        **_promises_of(fitted),
+        "views": {name: list(view.values.shape) for name, view in fitted.memory.views.items()},
+        "weights": sum(p.numel() for p in fitted.network.parameters()) if fitted.network else 0,
+        "updates": [
+            {
+                "time": each.time,
+                "added": each.added,
+                "left out": each.left_out,
+                "conditions": list(each.conditions),
+            }
+            for each in fitted.updates
+        ],
+    }
+
+
+def _training(fitted: FittedDetector) -> Summary:
+    clips = fitted.memory.clips
+    pairs = set(zip(clips.sections, clips.recordings, strict=True))
+    return {
+        "files": len(clips),
+        "recordings": len(pairs),
+        "minutes": round(float(clips.seconds.sum()) / 60, 2),
+        "trained on": fitted.trained,
+        "sections": dict(sorted(Counter(clips.sections).items())),
+        "domains": dict(sorted(Counter(clips.domains).items())),
+        "conditions": dict(sorted(Counter(clips.conditions).items())),
+    }
+
+
+def _promises_of(fitted: FittedDetector) -> Summary:
+    scores = np.sort(fitted.decision_scores)
+    count = fitted.count("known")
+    rate = fitted.rate() if count else 1.0
+    limits = {name or "all": fitted.calibration(name).threshold(rate) for name in fitted.sections}
+    return {
+        "promises": {
+            "known conditions": _promise(count, "recordings"),
+            "new conditions": _promise(fitted.count("new"), "conditions"),
+        },
+        "exact": not fitted.recipe.detect.estimates,
         "false-alarm rate": rate,
-        "false-alarm rate in truth": list(rate_interval(fewest(detector.smallest_rate()), rate)),
-        "threshold": {name or "all": plain(c.threshold(rate)) for name, c in calibrations.items()},
+        "false-alarm rate interval": list(rate_interval(count, rate)) if count else [0.0, 0.0],
+        "threshold": {name: plain(limit) for name, limit in limits.items()},
         "healthy scores": {
             "least": plain(scores[0]),
             "median": plain(np.median(scores)),
             "greatest": plain(scores[-1]),
         },
-        "views": {name: list(view.values.shape) for name, view in memory.views.items()},
-        "weights": sum(p.numel() for p in detector.network_.parameters()),
     }
 
 
-def learned(told: dict[str, Any]) -> str:
+def _promise(count: int, groups: str) -> Summary:
+    smallest = smallest_rate(count) if count > 1 else None
+    return {groups: count, "smallest false-alarm rate": smallest}
+
+
+def training(values: Summary) -> str:
     """Return how much a detector learned from, of a `summary`."""
-    text = f"{counted(told['recordings'], 'recording')}, {told['minutes']:.1f} minutes"
-    added, copies = told["recordings"] - told["trained on"], told["copies"]
-    notes = [f"{added} of them added without training"] if added else []
-    notes += [f"{copies} of them copies of others, which count once"] if copies else []
+    text = f"{counted(values['files'], 'recording')}, {values['minutes']:.1f} minutes"
+    added = sum(each["added"] for each in values["updates"])
+    together = values["files"] - values["recordings"]
+    notes = [f"{added} of them added by `dgmix update`"] if added else []
+    if together:
+        notes.append(
+            f"which count as {values['recordings']}: the others are copies, overlapping cuts or "
+            "pieces of these"
+        )
     return f"{text} ({', '.join(notes)})" if notes else text
 
 
-def sections(told: dict[str, Any]) -> str:
-    """Return the sections, which are compared each with itself, of a `summary`."""
-    return f"{_listed(told['sections'])}; a recording is compared with those of its own section"
+def sections(values: Summary) -> str:
+    """Return the sections, each compared with itself, of a `summary`."""
+    return f"{_listed(values['sections'])}; a recording is compared with those of its own section"
 
 
-def unlike(detector: Detector, names: Sequence[str]) -> str:
-    """Return which healthy recordings, by name, lie far from all others, or nothing.
-
-    Their scores are `UNLIKE` standard deviations above the others' mean, in some view. Those of a
-    single view have no such unit, and few recordings tell no deviation.
-    """
-    scores = detector.decision_scores_
-    fewest_together = min(Counter(detector.memory_.sections).values())
-    if len(detector.memory_.views) == 1 or fewest_together < ENOUGH:
-        return ""
-    far = [int(index) for index in np.argsort(-scores) if UNLIKE < scores[index] < np.inf]
-    if not far:
-        return ""
-    named = first_few([f"{names[index]} ({_shown(scores[index])})" for index in far])
-    return (
-        f"{named}; anomalies must be as unusual as that to be found, so leave out what is not a "
-        "healthy machine"
-    )
-
-
-def promise(told: dict[str, Any]) -> str:
-    """Return which false-alarm rates the recordings support."""
-    smallest = told["smallest false-alarm rate"]
-    here = fewest(smallest)
-    if _says_nothing(told):
-        alone = " in its section" if len(told["sections"]) > 1 else ""
+def known_conditions(values: Summary) -> str:
+    """Return which false-alarm rates hold for recordings made like the healthy ones."""
+    promise = values["promises"]["known conditions"]
+    count = promise["recordings"]
+    if promise["smallest false-alarm rate"] is None:
         return (
-            f"none: nothing else healthy{alone} to compare a recording with, so every p-value is "
-            "1; add other recordings with `dgmix update`"
+            "none: a verdict needs at least 2 healthy recordings of a section, and there are "
+            f"{count}; add others with `dgmix update`"
         )
-    text = f"{percent(smallest)} is the smallest rate that {counted(here, 'recording')} support"
-    next_ones = [rate for rate in EXAMPLES if recordings_needed(rate) > here][:2]
-    needs = (f"{percent(rate)} needs {recordings_needed(rate)}" for rate in next_ones)
-    return "; ".join([text, ", ".join(needs)])
+    return f"{percent(smallest_rate(count))} or more, of recordings made like these{_needs(count)}"
 
 
-def uncertainty(told: dict[str, Any]) -> str:
-    """Return how high the false-alarm rate may in truth be: the end of its 95 % interval.
-
-    The interval is `rate_interval` of the condition with the fewest recordings.
-    """
-    if _says_nothing(told):
-        return "none: without another recording nothing is ever called an anomaly"
-    here = counted(fewest(told["smallest false-alarm rate"]), "recording")
-    _, most = told["false-alarm rate in truth"]
+def new_conditions(values: Summary) -> str:
+    """Return which false-alarm rates hold for recordings of a condition not learned from."""
+    promise = values["promises"]["new conditions"]
+    count = promise["conditions"]
+    if promise["smallest false-alarm rate"] is None:
+        if not values["exact"]:
+            return "none: the scorer estimates something from the healthy recordings"
+        each = " in each section" if len(values["sections"]) > 1 else ""
+        return f"none: this needs recordings of several named conditions{each}"
     return (
-        f"{percent(told['false-alarm rate'])} is an average over detectors; with {here} this one's "
-        f"rate may in truth be up to {percent(most)}, and more recordings narrow that"
+        f"{percent(smallest_rate(count))} or more, of recordings of a condition drawn like these "
+        f"{count}{_needs(count)}"
     )
 
 
-def fewest(smallest: float) -> int:
-    """Return how many recordings a smallest rate is that of."""
-    return round(1 / smallest) - 1
+def _needs(count: int) -> str:
+    rates = [rate for rate in EXAMPLES if groups_needed(rate) > count][:2]
+    text = ", ".join(f"{percent(rate)} needs {groups_needed(rate)}" for rate in rates)
+    return f" ({text})" if text else ""
 
 
-def _says_nothing(told: dict[str, Any]) -> bool:
-    return all(value is None for value in told["threshold"].values())
+def uncertainty(values: Summary) -> str:
+    """Return how high the false-alarm rate of this detector may be: the end of its 95 %
+    interval."""
+    promise = values["promises"]["known conditions"]
+    if promise["smallest false-alarm rate"] is None:
+        return "none: without another recording nothing is ever called an anomaly"
+    _, most = values["false-alarm rate interval"]
+    return (
+        f"{percent(values['false-alarm rate'])} is an average over detectors; with "
+        f"{counted(promise['recordings'], 'recording')} the rate of this one may be up to "
+        f"{percent(most)}, and more recordings narrow that"
+    )
 
 
-def thresholds(told: dict[str, Any]) -> str:
+def thresholds(values: Summary) -> str:
     """Return above which score a recording is an anomaly, and at which false-alarm rate."""
-    limits = told["threshold"]
-    at = f"at a false-alarm rate of {percent(told['false-alarm rate'])}"
-    if len(told["views"]) > 1:
-        at += "; or less, where several views agree"
+    limits = values["threshold"]
+    at = f"at a false-alarm rate of {percent(values['false-alarm rate'])}"
     if len(limits) == 1:
         (limit,) = limits.values()
-        return f"above {_shown(limit)}, {at}"
-    each = (f"{_shown(limit)} (section {name})" for name, limit in limits.items())
+        return f"above {shown(limit)}, {at}"
+    each = (f"{shown(limit)} (section {name})" for name, limit in limits.items())
     return f"above {', '.join(each)}, {at}"
 
 
-def conditions(told: dict[str, Any]) -> str:
-    """Return the operating conditions, and how a recording is judged whose condition is unknown."""
-    names = _listed(told["domains"])
-    if len(told["domains"]) == 1:
-        return names
-    return f"{names}; without --domain a recording is judged by the one that excuses it most"
+def conditions(values: Summary) -> str:
+    """Return the operating conditions, and how many healthy recordings there are of each."""
+    return _listed(values["conditions"])
 
 
-def described(path: str, told: dict[str, Any]) -> str:
-    """Return what `describe_detector` tells as a page of text."""
+def described(path: str, values: Summary) -> str:
+    """Return what `describe_detector` returns as a page of text."""
     import yaml
 
-    scores = told["healthy scores"]
-    settings = yaml.safe_dump(told["recipe"], sort_keys=False)
+    scores = values["healthy scores"]
+    settings = yaml.safe_dump(values["recipe"], sort_keys=False)
     lines = {
-        "learned from": learned(told),
-        "sections": _listed(told["sections"]),
-        "conditions": conditions(told),
-        "false alarms": promise(told),
-        "uncertainty": uncertainty(told),
-        "anomaly": f"a score {thresholds(told)}",
-        "healthy scores": f"{_shown(scores['least'])} to {_shown(scores['greatest'])}, "
-        f"median {_shown(scores['median'])}",
+        "learned from": training(values),
+        "sections": _listed(values["sections"]),
+        "conditions": conditions(values),
+        "false alarms": known_conditions(values),
+        "new conditions": new_conditions(values),
+        "uncertainty": uncertainty(values),
+        "anomaly": f"a score {thresholds(values)}",
+        "healthy scores": f"{shown(scores['least'])} to {shown(scores['greatest'])}, "
+        f"median {shown(scores['median'])}",
+        "updates": _updates(values),
         "memory": ", ".join(
             f"{view}: {counted(count, 'vector')} of {size} numbers"
-            for view, (count, size) in told["views"].items()
+            for view, (count, size) in values["views"].items()
         ),
-        "network": f"{told['weights'] / 1e6:.2f} million weights, seed {told['seed']}"
-        if LEARNED in told["views"]
+        "network": f"{values['weights'] / 1e6:.2f} million weights, seed {values['seed']}"
+        if LEARNED in values["views"]
         else "none: no view is learned",
-        "versions": f"dgmix {told['dgmix']}, file format {told['format']}",
+        "versions": f"dgmix {values['dgmix']}, file format {values['format']}{_old(values)}",
     }
     rows = [f"{name:<15} {text}" for name, text in lines.items()]
     return "\n".join([path, "", *rows, "", "settings:", *(f"  {s}" for s in settings.splitlines())])
+
+
+def _updates(values: Summary) -> str:
+    entries = [
+        f"{each['time']}: {each['added']} added, {each['left out']} left out"
+        for each in values["updates"]
+    ]
+    return "; ".join(entries) or "none"
+
+
+def _old(values: Summary) -> str:
+    if values["exact"]:
+        return ""
+    return (
+        "; its scorer estimates something from the healthy recordings, so that only a part of them "
+        "calibrates: fit again with today's default for smaller rates"
+    )
 
 
 def counted(number: int, what: str) -> str:
@@ -188,9 +224,10 @@ def plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _shown(value: float | None) -> str:
-    return "infinity" if value is None else f"{value:.4g}"
+def shown(value: float | None) -> str:
+    """Return a score in four figures."""
+    return "infinity" if value is None or np.isinf(value) else f"{value:.4g}"
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name}: {count}" for name, count in counts.items())
+    return first_few([f"{name}: {count}" for name, count in counts.items()], 12)

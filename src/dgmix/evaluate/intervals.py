@@ -9,28 +9,26 @@ the data holds several train/test splits, the standard error over them is given 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from dgmix.errors import DgmixError
+from dgmix.evaluate.draws import GROUPS, Clips, drawn, resampled_metrics
 from dgmix.evaluate.metrics import (
-    METRICS,
+    METRICS_OF,
     Convention,
     Floats,
-    SectionScores,
+    arithmetic_mean,
     harmonic_mean,
-    levels,
-    metrics_of_counts,
 )
 
-GROUPS = tuple(name.split("_") for name in SectionScores._fields)
-CLIPS_AT_ONCE = 30_000  # so that a batch of resamples stays in the processor's cache
+Place = tuple[str, str]
+"""A machine and one of its sections."""
 
 
 class Unit(NamedTuple):
@@ -60,21 +58,12 @@ class Estimate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Clips:
-    """A section's labelled test clips, by group and path: all arrays (clip,)."""
-
-    scores: Floats
-    groups: npt.NDArray[np.intp]
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Resampled:
     """The metrics of every section, on the clips as they are and on each resample of them.
 
-    `cells` float64 (1 + resample, metric) holds AUC source, AUC target and pAUC of a unit under
-    `convention`; row 0 is of the clips as they are, NaN is undefined. `confidence` is the part of
-    the resamples that an interval covers.
+    `cells` float64 (1 + resample, metric) holds the `metrics` of a unit under `convention`; row 0
+    is of the clips as they are, NaN is undefined. `confidence` is the part of the resamples that an
+    interval covers.
     """
 
     clips: dict[Unit, Clips]
@@ -82,22 +71,28 @@ class Resampled:
     convention: Convention
     confidence: float
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics, in their order in `cells`."""
+        return METRICS_OF[self.convention]
+
     def estimate(
         self,
         system: str,
-        metrics: Sequence[str] = METRICS,
+        metrics: Sequence[str] = (),
         machine: str | None = None,
-        sections: Collection[str] | None = None,
+        places: Collection[Place] | None = None,
     ) -> Estimate:
-        """Return the harmonic mean of a system's `metrics` over machines and sections.
+        """Return the mean of a system's `metrics` over machines and sections, or over `places`.
 
-        With all three metrics that is Ω. It is the mean over seeds of each seed's harmonic mean; a
+        The mean is harmonic, or as the convention has it; with all metrics, which is without
+        `metrics`, it is Ω. It is the mean over seeds of each seed's harmonic mean; a
         training that lacks a section which another one has is left out (see `partial_trainings`).
         """
-        return self._estimate(_by_repeat(self._whole(system, metrics, machine, sections)))
+        return self._estimate(_by_repeat(self._whole(system, metrics, machine, places)))
 
     def difference(
-        self, system: str, other: str, metrics: Sequence[str] = METRICS, machine: str | None = None
+        self, system: str, other: str, metrics: Sequence[str] = (), machine: str | None = None
     ) -> Estimate:
         """Return how much higher `system` is than `other`, paired by clips, seeds and repeats.
 
@@ -123,7 +118,7 @@ class Resampled:
         whole = _places(trainings)
         return sorted(each for each, units in trainings.items() if _place(units) != whole)
 
-    def places(self, system: str) -> set[tuple[str, str]]:
+    def places(self, system: str) -> set[Place]:
         """Return the machines and sections that a system has scored."""
         return {(u.machine, u.section) for u in self.cells if u.system == system}
 
@@ -138,12 +133,12 @@ class Resampled:
         return len({unit.repeat for unit in self.cells}) > 1
 
     def _trainings(
-        self, system: str, machine: str | None, sections: Collection[str] | None
+        self, system: str, machine: str | None, places: Collection[Place] | None
     ) -> dict[Training, list[Unit]]:
         found: dict[Training, list[Unit]] = {}
         for unit in self.cells:
-            wanted = unit.system == system and (machine is None or unit.machine == machine)
-            if wanted and (sections is None or unit.section in sections):
+            wanted = unit.system == system and machine in (None, unit.machine)
+            if wanted and (places is None or (unit.machine, unit.section) in places):
                 found.setdefault(Training(unit.repeat, unit.seed), []).append(unit)
         return found
 
@@ -152,19 +147,28 @@ class Resampled:
         system: str,
         metrics: Sequence[str],
         machine: str | None,
-        sections: Collection[str] | None,
+        places: Collection[Place] | None,
     ) -> dict[Training, Floats]:
-        """Return the harmonic mean (1 + resample,) of each training that lacks no section."""
-        columns = [METRICS.index(metric) for metric in metrics]
-        trainings = self._trainings(system, machine, sections)
+        """Return the mean (1 + resample,) of each training that lacks no section."""
+        columns = [self.metrics.index(metric) for metric in metrics or self.metrics]
+        trainings = self._trainings(system, machine, places)
         whole = _places(trainings)
         return {
-            each: harmonic_mean(
-                np.stack([self.cells[unit][:, columns] for unit in units]), axis=(0, 2)
-            )
+            each: self._mean(units, columns)
             for each, units in trainings.items()
             if _place(units) == whole
         }
+
+    def _mean(self, units: Sequence[Unit], columns: Sequence[int]) -> Floats:
+        """Return the mean (1 + resample,) over some units of one training."""
+        if self.convention != "by-id":
+            cells = np.stack([self.cells[unit][:, columns] for unit in units])
+            return harmonic_mean(cells, axis=(0, 2))
+        by_machine: dict[str, list[Floats]] = {}
+        for unit in units:
+            by_machine.setdefault(unit.machine, []).append(self.cells[unit][:, columns])
+        means = [arithmetic_mean(np.stack(each), axis=(0, 2)) for each in by_machine.values()]
+        return arithmetic_mean(np.stack(means), axis=0)
 
     def _paths(
         self, system: str, machine: str | None, trainings: Collection[Training]
@@ -233,50 +237,6 @@ def clips_of(scores: pl.DataFrame) -> dict[Unit, Clips]:
     return found
 
 
-def resampled_metrics(
-    clips: Clips, convention: Convention, resamples: int, rng: np.random.Generator
-) -> Floats:
-    """Return the metrics (1 + resample, metric) of one section; row 0 is of all its clips."""
-    draws = _draws(clips.groups, resamples, rng)
-    return np.concatenate([metrics_of_counts(_count(each, clips), convention) for each in draws])
-
-
-def _draws(
-    groups: npt.NDArray[np.intp], resamples: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Yield how often each clip is drawn, (resample, clip), in batches; in the first, once."""
-    yield np.ones((1, len(groups)))
-    sizes = np.bincount(groups, minlength=len(GROUPS))
-    step = max(1, CLIPS_AT_ONCE // max(1, len(groups)))
-    for start in range(0, resamples, step):
-        number = min(step, resamples - start)
-        yield np.concatenate([_drawn(int(size), number, rng) for size in sizes], axis=1)
-
-
-def _drawn(size: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """Return how often each of `size` clips is drawn in `size` draws, (resample, clip)."""
-    picked = rng.integers(max(1, size), size=(resamples, size))
-    picked += np.arange(resamples)[:, None] * size
-    times = np.bincount(picked.ravel(), minlength=resamples * size)
-    return times.reshape(resamples, size).astype(np.float64)
-
-
-def _count(weights: Floats, clips: Clips) -> Floats:
-    """Return the clips' weights (resample, clip) summed by group and level of score.
-
-    The result (group, resample, level) is what `metrics_of_counts` takes.
-    """
-    number, level = levels(clips.scores)
-    counts = np.zeros((len(GROUPS), len(weights), number))
-    for group in range(len(GROUPS)):
-        members = np.flatnonzero(clips.groups == group)
-        if len(members):
-            members = members[np.argsort(level[members], kind="stable")]
-            distinct, starts = np.unique(level[members], return_index=True)
-            counts[group][:, distinct] = np.add.reduceat(weights[:, members], starts, axis=1)
-    return counts
-
-
 def _by_repeat(series: dict[Training, Floats]) -> dict[int, Floats]:
     """Return the mean (1 + resample,) over (resampled) seeds, by repeat."""
     found: dict[int, dict[int, Floats]] = {}
@@ -290,8 +250,8 @@ def _over_seeds(series: dict[int, Floats]) -> Floats:
     seeds = sorted(series)
     values = np.stack([series[seed] for seed in seeds], axis=1)
     rng = np.random.default_rng(crc32(repr(seeds).encode()))
-    drawn = _drawn(len(seeds), len(values) - 1, rng)
-    weights = np.concatenate([np.ones((1, len(seeds))), drawn]) / len(seeds)
+    times = drawn(len(seeds), len(values) - 1, rng)
+    weights = np.concatenate([np.ones((1, len(seeds))), times]) / len(seeds)
     mean: Floats = (values * weights).sum(axis=1)
     return mean
 
@@ -304,9 +264,9 @@ def _over_repeats(values: Floats) -> Estimate:
     return Estimate(float(values.mean()), error=float(error))
 
 
-def _place(units: Sequence[Unit]) -> set[tuple[str, str]]:
+def _place(units: Sequence[Unit]) -> set[Place]:
     return {(unit.machine, unit.section) for unit in units}
 
 
-def _places(trainings: dict[Training, list[Unit]]) -> set[tuple[str, str]]:
+def _places(trainings: dict[Training, list[Unit]]) -> set[Place]:
     return _place([unit for units in trainings.values() for unit in units])

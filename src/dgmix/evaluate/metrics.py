@@ -3,12 +3,19 @@
 A higher score means more anomalous. Every metric is a fraction in [0, 1], and NaN where it is not
 defined because one of the two classes has no clip; means leave NaN out.
 
-Two conventions for the AUC of a domain, never mixed (DCASE 2022-2025 Task 2 rules; DESIGN §2):
+Conventions, never mixed:
 
-- `official`: normal clips of the domain against **all** anomalies of the section;
-- `same-domain`: normal clips of the domain against the anomalies of that domain.
+- `official` (DCASE Task 2, 2022 on): the AUC of a domain is of its normal clips against **all**
+  anomalies of the section, the pAUC is over the whole section;
+- `same-domain`: the AUC of a domain is of its normal clips against the anomalies of that domain,
+  the pAUC is over the whole section;
+- `by-domain` (2021): AUC and pAUC of each domain, of its own normal clips and anomalies;
+- `by-id` (2020): AUC and pAUC of each machine id (section), whatever the domain.
 
-The pAUC is over the whole section in both.
+The aggregate Ω over machines and sections is the harmonic mean of all these numbers; for `by-id` it
+is the arithmetic mean over machines of the mean over their ids of AUC and pAUC. Sources: the
+organisers' evaluators (y-kawagu/dcase2020_task2_evaluator, y-kawagu/dcase2021_task2_evaluator,
+Kota-Dohi/dcase2022_evaluator) and Kawaguchi et al., arXiv 2106.04492.
 """
 
 from __future__ import annotations
@@ -19,9 +26,15 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-Convention = Literal["official", "same-domain"]
+Convention = Literal["official", "same-domain", "by-domain", "by-id"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 METRICS = ("auc_source", "auc_target", "pauc")
+METRICS_OF: dict[Convention, tuple[str, ...]] = {
+    "official": METRICS,
+    "same-domain": METRICS,
+    "by-domain": ("auc_source", "auc_target", "pauc_source", "pauc_target"),
+    "by-id": ("auc", "pauc"),
+}
 MAX_FPR = 0.1
 EPSILON = sys.float_info.epsilon
 
@@ -38,7 +51,7 @@ class SectionScores(NamedTuple):
 
 
 class SectionMetrics(NamedTuple):
-    """The three numbers of a section, as fractions; NaN where undefined."""
+    """The three numbers of a section, as fractions; NaN where undefined (2022 on)."""
 
     auc_source: float
     auc_target: float
@@ -85,7 +98,10 @@ def arithmetic_mean(values: npt.ArrayLike, axis: int | tuple[int, ...] | None = 
 
 
 def section_metrics(scores: SectionScores, convention: Convention) -> SectionMetrics:
-    """Return AUC source, AUC target and pAUC (p = 0.1) of one section under a convention."""
+    """Return AUC source, AUC target and pAUC (p = 0.1) of one section.
+
+    `convention` is "official" or "same-domain", whose metrics these are.
+    """
     groups = np.repeat(np.arange(len(scores)), [len(group) for group in scores])
     values, level = levels(np.concatenate(scores))
     counts = np.zeros((len(scores), values))
@@ -100,22 +116,26 @@ def levels(scores: Floats) -> tuple[int, npt.NDArray[np.intp]]:
 
 
 def metrics_of_counts(counts: Floats, convention: Convention) -> Floats:
-    """Return the three metrics (..., metric) of clips counted by group and level of score.
+    """Return the metrics (..., metric) of clips counted by group and level of score.
+
+    They are those of `METRICS_OF[convention]`, in that order.
 
     `counts` (group, ..., level) says how many clips of each group of `SectionScores` have each
     distinct score, the highest score first; the axes between are kept (resamples, for example).
     """
     source_normal, source_anomaly, target_normal, target_anomaly = counts
     normal, anomaly = source_normal + target_normal, source_anomaly + target_anomaly
-    official = convention == "official"
-    return np.stack(
-        [
-            auc_of_counts(source_normal, anomaly if official else source_anomaly),
-            auc_of_counts(target_normal, anomaly if official else target_anomaly),
-            pauc_of_counts(normal, anomaly, MAX_FPR),
-        ],
-        axis=-1,
-    )
+    by_name: dict[str, tuple[Floats, Floats]] = {
+        "": (normal, anomaly),
+        "source": (source_normal, anomaly if convention == "official" else source_anomaly),
+        "target": (target_normal, anomaly if convention == "official" else target_anomaly),
+    }
+    numbers = []
+    for metric in METRICS_OF[convention]:
+        kind, _, domain = metric.partition("_")
+        pair = by_name[domain]
+        numbers.append(auc_of_counts(*pair) if kind == "auc" else pauc_of_counts(*pair, MAX_FPR))
+    return np.stack(numbers, axis=-1)
 
 
 def auc_of_counts(normal: Floats, anomaly: Floats) -> Floats:

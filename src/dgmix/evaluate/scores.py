@@ -21,15 +21,19 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import polars as pl
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS
 from dgmix.data.dcase import parse_name
+from dgmix.data.download.names import ClipNames, clip_names
+from dgmix.data.years import YEARS
 from dgmix.errors import InputError
-from dgmix.files import explained, make_folder, write_text
+from dgmix.evaluate.rules import FOLDERS_2021
+from dgmix.evaluate.score_lines import ScoreLines, score_lines, without_header
+from dgmix.files import make_folder, write_text
 
 UNKNOWN = "unknown"
 SCORE_COLUMNS = ("path", "machine", "section", "domain", "split", "label", "score")
@@ -63,16 +67,18 @@ _CLIP = ("system", "repeat", "seed", "machine", "section", "path")
 
 Row = dict[str, Any]
 PathLike = str | os.PathLike[str]
-_Line = tuple[int, list[str]]
 _LookUp = Callable[[Row], Row]
 
 
-def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.DataFrame:
+def read_scores(
+    path: PathLike, ground_truth: PathLike | None = None, year: int | None = None
+) -> pl.DataFrame:
     """Return the scores in a file, or in all score files of a folder and its sub-folders.
 
     The table has the columns of `SCHEMA`, one row a clip, in an order that depends on the content
     alone. Where a folder holds dgmix's own files, its submission files are left alone: they say
     the same. The system of a submission is the name of the file's folder; see `read_run` for ours.
+    Anonymous clips get domain and label from `ground_truth`, or those that dgmix knows of a `year`.
 
     Raises `InputError`, naming file and line, for a score that is not a finite number, a missing
     column, an unknown label, no row at all, a clip scored twice, a folder without score files,
@@ -80,9 +86,9 @@ def read_scores(path: PathLike, ground_truth: PathLike | None = None) -> pl.Data
     """
     path = Path(path)
     if not path.is_dir():
-        return _table([path], ground_truth)
+        return _table([path], ground_truth, year=year)
     own = _find(path, _OWN_FILE)
-    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path)
+    return _table(own or _find(path, _SUBMISSION_FILE), ground_truth, folder=path, year=year)
 
 
 def read_run(run: PathLike) -> pl.DataFrame:
@@ -112,15 +118,18 @@ def submission_files(scores: pl.DataFrame) -> dict[str, str]:
 
     A line is the clip's file name and its score, as short as reads back to the same number. Where
     two clips of a section share a name, their paths stand instead. Only test clips are written.
+    Clips in the folders of DCASE 2021 have a file for each domain, as it asks for.
     """
     files = {}
+    by_domain = pl.when(pl.col("path").str.contains(FOLDERS_2021)).then("domain").otherwise(None)
     test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
-    for (machine, section), clips in test.group_by("machine", "section", maintain_order=True):
+    place = ["machine", "section", by_domain.alias("part")]
+    for (machine, section, part), clips in test.group_by(place, maintain_order=True):
         paths = clips["path"].to_list()
         names = [Path(path).name for path in paths]
         shown = names if len(set(names)) == len(names) else paths
         rows = zip(shown, map(repr, clips["score"].to_list()), strict=True)
-        files[_submission_name(str(machine), str(section))] = csv_text(rows)
+        files[_submission_name(str(machine), str(section), str(part or ""))] = csv_text(rows)
     return files
 
 
@@ -147,10 +156,11 @@ def csv_text(rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _submission_name(machine: str, section: str) -> str:
+def _submission_name(machine: str, section: str, domain: str = "") -> str:
     if re.fullmatch(r"id_\d+", section):
         return f"anomaly_score_{machine}_{section}.csv"
-    return f"anomaly_score_{machine}_section_{section}_test.csv"
+    part = f"_{domain}" if domain else ""
+    return f"anomaly_score_{machine}_section_{section}{part}_test.csv"
 
 
 def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -158,14 +168,17 @@ def _find(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def _table(
-    files: Sequence[Path], ground_truth: PathLike | None, folder: Path | None = None
+    files: Sequence[Path],
+    ground_truth: PathLike | None,
+    folder: Path | None = None,
+    year: int | None = None,
 ) -> pl.DataFrame:
     if not files:
         raise InputError(
             f"{folder}: no score file here; expected scores.csv or "
             "anomaly_score_<machine>_section_<nn>_test.csv"
         )
-    truth = _ground_truth_of(ground_truth)
+    truth = _ground_truth_of(ground_truth) if ground_truth or not year else _names_of(year)
     rows, seen = [], dict[tuple[Any, ...], Path]()
     for file in files:
         for row in _rows_of(file, truth):
@@ -181,27 +194,18 @@ def _table(
 
 
 def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
-    lines = _lines(file)
+    found = score_lines(file)
     if form := _SUBMISSION_FILE.fullmatch(file.name):
-        rows = list(_submission_rows(file, lines, form, truth))
+        rows = list(_submission_rows(file, found, form, truth))
     else:
-        rows = [_completed(row, truth) for row in _own_rows(file, lines)]
+        rows = [_completed(row, truth) for row in _own_rows(file, found)]
     if not rows:
         raise InputError(f"{file}: no score in it; write one row for each test clip")
     return rows
 
 
-def _lines(file: Path) -> list[_Line]:
-    """Return the number and the cells of every line that is not blank."""
-    with explained(file), file.open(encoding="utf-8-sig", newline="") as text:
-        reader = csv.reader(text)
-        try:
-            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
-
-
-def _own_rows(file: Path, lines: list[_Line]) -> Iterator[Row]:
+def _own_rows(file: Path, found: ScoreLines) -> Iterator[Row]:
+    lines = found.lines
     header = [name.strip() for name in lines[0][1]] if lines else list(SCORE_COLUMNS)
     missing = [c for c in SCORE_COLUMNS if c not in header and c not in _DEFAULTS]
     if missing:
@@ -215,7 +219,7 @@ def _own_rows(file: Path, lines: list[_Line]) -> Iterator[Row]:
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells instead of {len(header)}; mend the line")
         row = common | {c: v for c, v in zip(header, cells, strict=True) if c in SCHEMA}
-        yield row | _checked(row, where)
+        yield row | _checked(row | {"score": found.number(row["score"])}, where)
 
 
 def _origin(file: Path) -> Row:
@@ -254,7 +258,7 @@ def _score(text: str, where: str) -> float:
 
 def _submission_rows(
     file: Path,
-    lines: list[_Line],
+    found: ScoreLines,
     form: re.Match[str],
     truth: _LookUp,
 ) -> Iterator[Row]:
@@ -267,20 +271,26 @@ def _submission_rows(
         "section": form["section"] or form["id"],
         "split": "test",
     }
-    for number, cells in lines:
+    for number, cells in without_header(found.lines):
         where = f"{file}, line {number}"
         if len(cells) != 2:
             raise InputError(f"{where}: {len(cells)} cells; write the file name and the score only")
-        name, score = cells
-        clip = parse_name(Path(name), form["machine"])
+        name, score = cells[0].strip(), found.number(cells[1])
+        clip = parse_name(_path(name), form["machine"])
         domain, label = (clip.domain, clip.label) if clip else (UNKNOWN, UNKNOWN)
         row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)
         if UNKNOWN in (row["domain"], row["label"]):
             raise InputError(
-                f"{where}: the name '{name}' does not tell domain and label; give the organisers' "
-                "ground truth for it, or write the scores in dgmix's own form"
+                f"{where}: the name '{name}' does not tell domain and label; give its year "
+                "(--year) or the organisers' ground truth for it, or write the scores in dgmix's "
+                "own form"
             )
         yield row | {"score": _score(score, where)}
+
+
+def _path(name: str) -> Path:
+    """Return the path of a clip as any system writes it."""
+    return Path(PureWindowsPath(name).as_posix()) if "\\" in name else Path(name)
 
 
 def _completed(row: Row, truth: _LookUp) -> Row:
@@ -299,15 +309,27 @@ def _ground_truth_of(folder: PathLike | None) -> _LookUp:
     @cache
     def table(kind: str, machine: str, section: str) -> dict[str, str]:
         file = root / kind / f"ground_truth_{machine}_section_{section}_test.csv"
-        return dict(_pair(file, number, cells) for number, cells in _lines(file))
+        return dict(_pair(file, number, cells) for number, cells in score_lines(file).lines)
 
     def look_up(row: Row) -> Row:
-        name, place = Path(row["path"]).name, (row["machine"], row["section"])
+        name, place = _path(row["path"]).name, (row["machine"], row["section"])
         label = table("ground_truth_data", *place).get(name)
         domain = table("ground_truth_domain", *place).get(name)
         if label is None or domain is None:
             return {}
         return {"label": LABELS[int(label)], "domain": DOMAINS[int(domain)]}
+
+    return look_up
+
+
+def _names_of(year: int) -> _LookUp:
+    """Return what looks up the domain and label of a row in the names of a year's clips."""
+    known = clip_names(YEARS[year]) if year in YEARS else ClipNames({})
+
+    def look_up(row: Row) -> Row:
+        name, machine = Path(row["path"]).name, row["machine"]
+        clip = parse_name(Path("test", known.names.get((machine, name), name)), machine)
+        return {"label": clip.label, "domain": clip.domain} if clip else {}
 
     return look_up
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from dgmix.errors import DgmixError, InputError
 from dgmix.watch.rule import Verdict
 from dgmix.watch.sound import Samples
-
-if TYPE_CHECKING:
-    from dgmix.detect.detector import Detector
 
 LEAST_SECONDS, MOST_SECONDS = 0.5, 60.0
 SILENCE = 1e-5
@@ -54,15 +51,16 @@ class DetectorJudge:
     """A detector from a `.dgmix` file. Raises `InputError` where it cannot be read."""
 
     def __init__(self, path: Path, rate: float | None = None) -> None:
-        from dgmix.detect.detector import Detector
+        from dgmix.detect.bundle import load_detector
 
         self.path = path
-        self.detector = Detector.load(path)
+        self.fitted = load_detector(path)
         self.name = path.name
-        self.rate = self.detector.rate(rate)
-        self.recordings = len(set(self.detector.healthy_.recordings.tolist()))
-        self.conditions = frozenset(self.detector.memory_.domains)
-        length = float(np.median(self.detector.healthy_.seconds))
+        self.rate = self.fitted.rate(rate)
+        clips = self.fitted.memory.clips
+        self.recordings = len(set(clips.recordings))
+        self.conditions = frozenset(clips.conditions)
+        length = float(np.median(clips.seconds))
         self.seconds = min(max(length, LEAST_SECONDS), MOST_SECONDS)
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
@@ -72,27 +70,23 @@ class DetectorJudge:
         """
         if not len(signal) or float(np.abs(signal).max()) < SILENCE:
             return unreadable("digital silence")
-        domain = condition if condition in self.conditions else None
+        from dgmix.detect.sources import sounds
+
+        named = condition if condition in self.conditions else None
+        promise = self.fitted.promise(self.rate, condition=named)
         try:
-            (found,) = self.detector.judgements([signal], sample_rate=sample_rate, domain=domain)
+            window = sounds([signal], self.fitted.recipe, sample_rate)
+            (judged,) = self.fitted.judge_recordings(window, [named])
         except DgmixError as error:
             return unreadable(str(error))
-        if found.error is not None:
-            return unreadable(str(found.error))
-        return self._translated(found)
-
-    def _translated(self, found: Any) -> WindowJudgement:
-        p_value = float(getattr(found, "p_known", None) or found.p_value)
-        p_new = getattr(found, "p_new", None)
-        verdict = getattr(found, "verdict", None)
-        if verdict is None:
-            verdict = "ANOMALY" if p_value <= self.rate else "normal"
+        if judged.error is not None:
+            return unreadable(str(judged.error))
         return WindowJudgement(
-            float(found.score),
-            p_value,
-            None if p_new is None else float(p_new),
-            cast(Verdict, verdict),
-            found.view,
+            judged.score,
+            judged.p_known,
+            judged.p_new if promise == "both" else None,
+            cast(Verdict, judged.verdict(self.rate, promise)),
+            judged.view,
         )
 
 
@@ -119,10 +113,10 @@ def updated_detector(
     """
     from dgmix.detect.detector import Detector
 
-    detector: Detector = Detector.load(base)
-    usual = detector.memory_.domains[0] if detector.memory_.domains else ""
-    domains = [condition or usual for condition in conditions]
-    detector.update([str(clip) for clip in clips], domains=domains).save(output)
+    detector = Detector.load(base)
+    usual = detector.fitted_.memory.clips.conditions[0]
+    named = [condition or usual for condition in conditions]
+    detector.update([str(clip) for clip in clips], conditions=named, accept=True).save(output)
 
 
 def comparison(judge: Judge, clip: Path, healthy: Sequence[Path]) -> dict[str, Any] | None:
@@ -132,16 +126,17 @@ def comparison(judge: Judge, clip: Path, healthy: Sequence[Path]) -> dict[str, A
     """
     if not isinstance(judge, DetectorJudge):
         return None
-    from dgmix.detect.recordings import healthy_sounds, sounds
+    from dgmix.detect.forms import Terms
+    from dgmix.detect.sources import healthy_sounds, sounds
     from dgmix.evaluate.report.listening import contents
     from dgmix.progress import quiet
 
-    recipe = judge.detector.recipe_
+    recipe = judge.fitted.recipe
     with quiet():
-        found = sounds([str(clip)], recipe, None)
+        recordings = sounds([str(clip)], recipe, None)
         others = healthy_sounds([str(each) for each in healthy], recipe, None) if healthy else None
         try:
-            shown = contents(judge.detector, found, others, judge.rate, None, 1)
+            shown = contents(judge.fitted, recordings, others, Terms(judge.rate), None, 1)
         except InputError:
             return None
     (card,) = shown["cards"]

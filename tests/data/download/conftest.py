@@ -18,7 +18,7 @@ import zenodo_server
 @pytest.fixture(scope="session")
 def dcase2022() -> dict[str, bytes]:
     """All archives of DCASE 2022, small."""
-    return zenodo_server.dcase2022()
+    return dict(zenodo_server.archives(2022))
 
 
 @pytest.fixture

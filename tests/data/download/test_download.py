@@ -13,8 +13,11 @@ from zenodo_server import Zenodo, expected, serve, zip_of
 
 import dgmix.data.download as door
 from dgmix.data import load_manifest
-from dgmix.data.download import MACHINES, download, fetch
+from dgmix.data.download import download, fetch
+from dgmix.data.years import YEARS
 from dgmix.errors import DgmixError, InputError
+
+MACHINES = YEARS[2022].machines
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -292,8 +295,14 @@ def test_archive_that_the_record_does_not_list(zenodo: Zenodo, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dataset": "dcase1999"}, "dcase1999: unknown data set; there is dcase2022"),
-        ({"machines": ["fan", "Fan"]}, "Fan: unknown machine; there are fan, gearbox, .*ToyTrain"),
+        (
+            {"dataset": "dcase1999"},
+            "dcase1999: unknown data set; choose one of dcase2020, .*dcase2026",
+        ),
+        (
+            {"machines": ["fan", "Fan"]},
+            "Fan: dcase2022 has no such machine; choose from fan, gearbox, .*ToyTrain",
+        ),
         ({"jobs": 0}, "jobs: at least 1"),
         ({"base_url": "ftp://x.y/z"}, "ftp://x.y/z: neither an http.* nor a folder"),
     ],

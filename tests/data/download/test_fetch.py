@@ -14,7 +14,7 @@ from dgmix.data.download.fetch import fetch, read_text
 from dgmix.data.download.records import Archive, Offer, find_offers
 from dgmix.errors import DgmixError
 
-FAN = Archive("dev_fan.zip", "fan", 6355122)
+FAN = Archive("dev_fan.zip", "fan", 6355122, "dev")
 CONTENT = bytes(range(256)) * 4
 
 

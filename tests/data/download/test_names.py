@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from bundle_names import name_table, prefix, read_attributes, read_rows, read_truth
 
-from dgmix.data.download import MACHINES
 from dgmix.data.download.names import full_names
+from dgmix.data.years import YEARS
 
+MACHINES = YEARS[2022].machines
 SECTIONS = ("03", "04", "05")
 TOYS = ("ToyCar", "ToyTrain")
 
@@ -20,7 +21,7 @@ def evaluator(real_data: Path) -> Path:
 
 
 def test_every_clip_has_one_name_of_its_own() -> None:
-    names = full_names()
+    names = full_names(2022)
     assert set(names) == {
         f"{machine}/test/section_{section}_{number:04d}.wav"
         for machine in MACHINES
@@ -33,14 +34,14 @@ def test_every_clip_has_one_name_of_its_own() -> None:
 def test_sections_are_balanced() -> None:
     groups = Counter(
         (machine, *stem.split("_")[1:5])
-        for machine, _, stem in (name.split("/") for name in full_names().values())
+        for machine, _, stem in (name.split("/") for name in full_names(2022).values())
     )
     assert len(groups) == 7 * 3 * 2 * 2
     assert set(groups.values()) == {50}
 
 
 def test_table_is_what_the_evaluator_says(evaluator: Path) -> None:
-    rows = [f"{old},{new}" for old, new in full_names().items()]
+    rows = [f"{old},{new}" for old, new in full_names(2022).items()]
     assert name_table(evaluator).splitlines() == ["file_name,full_name", *rows]
 
 
@@ -49,7 +50,7 @@ def test_table_is_what_the_evaluator_says(evaluator: Path) -> None:
 def test_labels_and_domains_are_those_of_the_challenge(
     evaluator: Path, machine: str, section: str
 ) -> None:
-    names, start = full_names(), f"{machine}/test/"
+    names, start = full_names(2022), f"{machine}/test/"
     for kind, part, words in (
         ("ground_truth_data", 4, {"0": "normal", "1": "anomaly"}),
         ("ground_truth_domain", 2, {"0": "source", "1": "target"}),
@@ -63,7 +64,7 @@ def test_irregular_rows_of_valve_section_05_have_their_attributes(evaluator: Pat
     path = evaluator / "ground_truth_attributes" / "valve" / "attributes_05.csv"
     _, *rows = read_rows(path)
     assert {len(row) for row in rows} == {4, 6}
-    assert all(full_names()[row[0]] == row[-1] for row in rows)
+    assert all(full_names(2022)[row[0]] == row[-1] for row in rows)
 
 
 @pytest.mark.parametrize("machine", TOYS)
@@ -79,13 +80,13 @@ def test_attribute_tables_of_the_toys_are_in_another_order(
     assert agreeing < 80, "by chance 50 of 200 agree; were it all, the attributes could be used"
     for clip, domain_and_label in truth.items():
         expected = f"{machine}/test/{prefix(clip, domain_and_label)}.wav"
-        assert full_names()[f"{machine}/test/{clip}"] == expected
+        assert full_names(2022)[f"{machine}/test/{clip}"] == expected
 
 
 def test_other_machines_have_attributes() -> None:
     assert all(
         (len(name.split("_")) > 6) == (machine not in TOYS)
-        for machine, _, name in (name.split("/") for name in full_names().values())
+        for machine, _, name in (name.split("/") for name in full_names(2022).values())
     )
 
 

@@ -28,7 +28,10 @@ def place(tmp_path: Path) -> Path:
 def run(place: Path, content: bytes, names: dict[str, str] | None = None) -> dict[str, int]:
     archive = place / "archive.zip"
     archive.write_bytes(content)
-    return unpack(archive, place / "data", place / "data" / ".staging", "fan", names or {})
+    staging = place / "data" / ".staging"
+    return unpack(
+        archive, place / "data", staging, "fan", lambda path: (names or {}).get(path, path)
+    )
 
 
 def everything(place: Path) -> dict[str, bytes]:

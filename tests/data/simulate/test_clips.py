@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 from dgmix.data.simulate import MACHINES, clips
-from dgmix.data.simulate.clips import GROUPS, PlannedClip, draw_wear, plan, samples_of
+from dgmix.data.simulate.clips import PlannedClip, draw_wear, plan, samples_of
+from dgmix.data.simulate.forms import form_of
 from dgmix.data.simulate.machines import DATA_SHEET
 from dgmix.data.simulate.signals import RATE
 from dgmix.data.simulate.variants import sister
@@ -19,13 +20,13 @@ NAME = re.compile(
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_plan_counts_and_names(machine):
-    planned = list(plan(machine, 2, (7, 3), 4))
+    planned = list(plan(machine, range(2), (7, 3), 4))
     assert len(planned) == 2 * (7 + 3 + 4 * 4)
     assert len({clip.path for clip in planned}) == len(planned)
     for clip in planned:
         match = NAME.fullmatch(str(clip.path))
         assert match
-        assert (match[2], match[3], match[5]) == GROUPS[clip.group]
+        assert (match[2], match[3], match[5]) == form_of("dcase2022").groups[clip.group]
         assert match[1] == machine
         assert match[4] == match[2]
 
@@ -93,4 +94,4 @@ def _floats(value) -> list[float]:
 
 
 def test_plans_are_lazy():
-    assert len(list(islice(plan("fan", 100, (9999, 10), 50), 3))) == 3
+    assert len(list(islice(plan("fan", range(100), (9999, 10), 50), 3))) == 3

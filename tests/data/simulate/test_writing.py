@@ -142,7 +142,7 @@ def test_other_folders_are_refused_and_left_alone(folder, tmp_path):
 )
 def test_how_clips_are_shared_out(clips, training, test):
     order = writing.Order(("fan",), 6, clips, 0, 10.0, None).checked()
-    assert order.training == training
+    assert order.form.training(order.clips) == training
     assert order.test_clips == test
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers import SCORERS, Scorer, build_scorer
+from dgmix.detect.scorers import JOINT_SCORERS, SCORERS, Scorer, build_scorer
 from dgmix.detect.scorers.balance import BALANCES
 
 Floats = NDArray[np.floating]
@@ -48,8 +48,9 @@ def away(data: Floats, *distances: float) -> Floats:
 
 
 def test_the_settings_know_every_scorer_and_balance() -> None:
-    for name, table in (("scorer", SCORERS), ("balance", BALANCES)):
-        assert set(get_args(DetectSettings.model_fields[name].annotation)) == set(table)
+    scorers = {**SCORERS, **JOINT_SCORERS}
+    for name, table in (("scorer", scorers), ("balance", BALANCES)):
+        assert set(get_args(DetectSettings.model_fields[name].annotation)) == {*table}
 
 
 def test_fitting_returns_the_scorer(case: DetectSettings) -> None:
@@ -99,32 +100,8 @@ def test_nothing_that_is_given_is_changed(case: DetectSettings) -> None:
     before = data.copy(), queries.copy()
     scorer = fitted(case, data)
     scorer.score(queries)
-    scorer.score_references(np.arange(len(data)) // 4)
     assert np.array_equal(data, before[0])
     assert np.array_equal(queries, before[1])
-
-
-def test_a_reference_is_scored_without_its_own_group(case: DetectSettings) -> None:
-    data = references(20)
-    groups = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 4, 5, 0, 6, 6, 7, 7, 7, 9])
-    found = fitted(case, data).score_references(groups)
-    expected = np.empty(len(data))
-    for group in np.unique(groups):
-        out = groups == group
-        expected[out] = fitted(case, data, np.flatnonzero(~out)).score(data[out])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
-
-
-def test_a_reference_far_from_the_others_scores_high_among_them(case: DetectSettings) -> None:
-    data = np.concatenate([references(), away(references(), 50)])
-    scores = fitted(case, data).score_references(np.arange(25) // 4)
-    assert scores.argmax() == 24
-    assert np.isfinite(scores).all()
-
-
-def test_a_group_alone_is_infinitely_far(case: DetectSettings) -> None:
-    scores = fitted(case, references(3)).score_references(np.zeros(3, np.int64))
-    assert np.isposinf(scores).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -138,7 +115,6 @@ def test_more_dimensions_than_references_are_no_obstacle(case: DetectSettings) -
     data = references(8, 50)
     scorer = fitted(case, data)
     assert (np.diff(scorer.score(away(data, 30, 60, 120))) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(8))).all()
 
 
 def test_a_constant_dimension_is_no_obstacle(case: DetectSettings) -> None:
@@ -146,14 +122,12 @@ def test_a_constant_dimension_is_no_obstacle(case: DetectSettings) -> None:
     data[:, 2] = 5.0
     scorer = fitted(case, data)
     assert (np.diff(scorer.score(away(data, 8, 16, 64))) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(24) // 4)).all()
 
 
 def test_copies_are_no_obstacle(case: DetectSettings) -> None:
     data = np.repeat(references(), 2, axis=0)
     scorer = fitted(case, data)
     assert (np.diff(scorer.score(away(data, 8, 16, 64))) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(48) // 8)).all()
 
 
 def test_references_without_spread_are_no_obstacle(case: DetectSettings) -> None:
@@ -162,7 +136,6 @@ def test_references_without_spread_are_no_obstacle(case: DetectSettings) -> None
     scores = scorer.score(away(data, 1, 2, 8))
     assert np.isfinite(scores).all()
     assert (np.diff(scores) > 0).all()
-    assert np.isfinite(scorer.score_references(np.arange(12) // 3)).all()
 
 
 def test_an_offset_changes_nothing(case: DetectSettings) -> None:

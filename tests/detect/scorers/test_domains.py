@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from dgmix.config import DetectSettings
-from dgmix.detect.memory import Comparison, Memory, score_view
 from dgmix.detect.scorers import SCORERS, build_scorer
 from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.knn import KNearest
-from dgmix.detect.views import Vectors
 
 Floats = NDArray[np.float64]
 RARE = np.array(["source"] * 40 + ["target"] * 5)
@@ -99,29 +97,3 @@ def test_a_domain_of_one_clip_has_the_unit_of_the_others() -> None:
     source = cdist(near_source[None], data[:40]).min() / fitted.score(near_source[None])
     target = cdist(near_target[None], data[40:]).min() / fitted.score(near_target[None])
     assert target == pytest.approx(source)
-
-
-def test_healthy_scores_have_units_too_when_a_domain_is_left_out_whole() -> None:
-    data = references()[:41]
-    small, large = (
-        scorer(RARE[:41], per_domain=True).fit(scale * data).score_references(np.arange(41))
-        for scale in (1, 1000)
-    )
-    np.testing.assert_allclose(large, small, rtol=1e-9)
-
-
-def test_the_memory_says_which_domains_there_are() -> None:
-    data = references().astype(np.float32)
-    settings = DetectSettings(per_domain=True, balance="memmixup")
-    queries = np.random.default_rng(1).uniform(-10, 50, size=(30, 4))
-    memory = Memory({"dgmix": Vectors(data, np.arange(45))}, ("00",) * 45, tuple(RARE.tolist()))
-    expected = build_scorer(settings, RARE).fit(data)
-    comparison = Comparison(settings, memory)
-    [found] = comparison.score({"dgmix": Vectors(queries, np.arange(30))}, ["00"] * 30)
-    np.testing.assert_allclose(found, expected.score(queries), rtol=1e-12)
-    held_out = expected.score_references(np.arange(45))
-    np.testing.assert_allclose(comparison.calibrate()[0], held_out, rtol=1e-12)
-    viewed = score_view(settings, data, ["00"] * 45, queries, ["00"] * 30, RARE.tolist())
-    np.testing.assert_allclose(viewed, found, rtol=1e-12)
-    plain = score_view(settings, data, ["00"] * 45, queries, ["00"] * 30)
-    np.testing.assert_allclose(plain, cdist(queries, data).min(1), rtol=1e-6)

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.knn import KNearest
+from dgmix.detect.scorers.knn import KNearest, distances, mean_of_nearest
 
 Floats = NDArray[np.floating]
 
@@ -53,19 +53,6 @@ def test_equals_all_distances_in_float64(
     )
 
 
-def test_leave_one_group_out_equals_a_loop() -> None:
-    rng = np.random.default_rng(3)
-    references = rng.normal(size=(60, 8)).astype(np.float32)
-    groups = rng.integers(0, 12, 60)
-    for k in (1, 4):
-        found = KNearest(DetectSettings(neighbors=k)).fit(references).score_references(groups)
-        expected = [
-            brute(references[groups != group], row[None], k)[0]
-            for row, group in zip(references, groups, strict=True)
-        ]
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
-
-
 def test_near_duplicates_far_from_the_origin_have_their_true_distances() -> None:
     rng = np.random.default_rng(4)
     offset = 1000 * rng.normal(size=320)
@@ -93,3 +80,25 @@ def test_a_training_clip_is_at_no_distance() -> None:
 def test_fewer_references_than_neighbours_are_all_used() -> None:
     references, queries = np.eye(3), np.zeros((1, 3))
     assert scores(references, queries, k=9) == pytest.approx(1)
+
+
+def test_a_distance_is_the_same_whichever_comes_first() -> None:
+    points = 1e3 * np.random.default_rng(0).normal(size=(20, 300)).astype(np.float32)
+    found = distances(points, points)
+    assert np.array_equal(found, found.T)
+    assert not np.diag(found).any()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 1, 2.5, np.inf]), min_size=4, max_size=4), min_size=1),
+    st.integers(1, 6),
+)
+def test_only_finite_distances_count(rows: list[list[float]], k: int) -> None:
+    for row, found in zip(rows, mean_of_nearest(np.array(rows), k), strict=True):
+        nearest = [value for value in sorted(row)[:k] if np.isfinite(value)]
+        assert found == pytest.approx(np.mean(nearest) if nearest else np.inf)
+
+
+def test_nothing_to_compare_with_is_infinitely_far() -> None:
+    for k in (1, 3):
+        assert mean_of_nearest(np.zeros((2, 0)), k).tolist() == [np.inf, np.inf]

@@ -1,8 +1,9 @@
-"""`dgmix download`: the DCASE 2022 Task 2 recordings, verified, resumable and with their labels.
+"""`dgmix download`: the DCASE Task 2 recordings, verified, resumable and with their labels.
 
 Each archive is fetched to `<folder>/.download/<name>.part`, verified, unpacked beside it and only
 then moved into `<folder>/<machine>/{train,test}`; a state file, written last, says that it is done.
-Whatever is interrupted continues there with the next call.
+Whatever is interrupted continues there with the next call. Which archives there are stands in
+`dgmix.data.years`.
 """
 
 from __future__ import annotations
@@ -15,72 +16,109 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-from dgmix.data.download.names import full_names
-from dgmix.data.download.records import MACHINES, Archive, Offer, archives_of, find_offers
-from dgmix.data.download.state import is_complete, part_file, staging_folder, write_state
+from dgmix.data.download.names import ClipNames, clip_names
+from dgmix.data.download.records import Archive, Offer, archives_of, find_offers
+from dgmix.data.download.state import (
+    is_complete,
+    part_file,
+    rename_clips,
+    staging_folder,
+    write_state,
+)
 from dgmix.data.download.unzip import ArchiveError, unpack
+from dgmix.data.years import DATASETS, PARTS, Part, Year, year_of
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import explained, make_folder
 from dgmix.progress import Advance, progress, say
 
-__all__ = ["DATASETS", "MACHINES", "download"]
+__all__ = ["DATASETS", "download"]
 
-DATASETS = ("dcase2022",)
 ZENODO = "https://zenodo.org"
 MIB = 1 << 20
 
 
 def download(
     dataset: str = "dcase2022",
-    folder: Path = Path("data/dcase2022"),
+    folder: str | os.PathLike[str] | None = None,
     machines: Sequence[str] = (),
     *,
+    parts: Sequence[str] = (),
+    hidden_attributes: bool = False,
+    names: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     jobs: int = 4,
 ) -> Path:
-    """Return `folder`, holding the wanted machines of a data set in DCASE's layout and naming.
+    """Return the folder that holds the wanted part of a data set in DCASE's layout and naming.
 
-    The evaluation test clips, which are published without labels, get the names that
-    `dgmix.data.download.names` knows for them. What an earlier call completed is not fetched
-    again; when nothing is missing, nothing is read from the network at all.
+    `dataset` is one of `DATASETS`; `folder` is `data/<dataset>` by default. `machines` and `parts`
+    ("dev": development set, "train" and "eval": training and test clips of the evaluation set)
+    limit what is fetched; none means all. The evaluation test clips, which are published without
+    labels, get the names that `dgmix.data.download.names` knows for them, or those of the
+    organisers' list `names`. With `hidden_attributes` (2024, 2025) names tell the attributes that
+    the challenge withheld and published later. What an earlier call completed is not fetched again
+    but gets the names that this call wants; when nothing is missing, nothing is read from the
+    network at all.
 
-    `machines` are some of `MACHINES`; none means all. `jobs` archives are fetched at once.
+    `jobs` archives are fetched at once.
     `base_url` (or else the environment variable `DGMIX_ZENODO_URL`) is a mirror that serves
     Zenodo's `/api/records/<id>` and the files that these link to, or a folder (a path, or
     `file://`) with the zip files, flat or in a sub-folder for each record id. Such zip files stay
     where they are. Their checksums are known only where the folder has the record's JSON too, as
     `<id>.json`, `<id>/<id>.json` or `api/records/<id>`.
 
-    Raises `InputError` for an unknown data set or machine, a folder that cannot be written, or a
-    folder of zip files that lacks some; `DgmixError` when the network, a checksum, an archive or
-    the disk fails. The message is one sentence that says what to do.
+    Raises `InputError` for an unknown data set, machine or part, a list of names that is of another
+    year, a folder that cannot be written or holds another year's data set, or a folder of zip files
+    that lacks some; `DgmixError` when the network, a checksum, an archive or the disk fails. The
+    message is one sentence that says what to do.
     """
-    archives = _wanted(dataset, machines)
+    year = year_of(dataset)
+    archives = _wanted(year, machines, parts)
+    full = clip_names(year, hidden_attributes, Path(names) if names else None)
     if jobs < 1:
         raise InputError(f"jobs: at least 1 archive has to be fetched at a time, not {jobs}")
-    folder = Path(folder)
-    missing = [archive for archive in archives if not is_complete(folder, archive)]
+    folder = Path(folder) if folder else Path("data") / dataset
+    missing = [archive for archive in archives if not is_complete(folder, archive, full)]
     if missing:
         make_folder(folder)
         base = base_url or os.environ.get("DGMIX_ZENODO_URL") or ZENODO
-        _fetch_and_unpack(find_offers(missing, base), folder, jobs)
-    with explained(folder):
-        for archive in archives:
+        _fetch_and_unpack(find_offers(missing, base), folder, full, jobs)
+    for archive in archives:
+        rename_clips(folder, archive, full)
+        with explained(folder):
             part_file(folder, archive).unlink(missing_ok=True)
     say(f"{folder}: complete, {len(archives)} archives, {len(missing)} of them new")
+    if not full.names and "eval" in {archive.part for archive in archives}:
+        say(
+            f"{folder}: the labels of the evaluation clips of {year.number} are not known to this "
+            "version of dgmix; scores of these clips are written for submission alone, until the "
+            f"organisers' list is given (--names eval_data_list_{year.number}.csv)"
+        )
     return folder
 
 
-def _wanted(dataset: str, machines: Sequence[str]) -> list[Archive]:
-    if dataset not in DATASETS:
-        raise InputError(f"{dataset}: unknown data set; there is {', '.join(DATASETS)}")
-    unknown = [machine for machine in machines if machine not in MACHINES]
-    if unknown:
-        raise InputError(f"{unknown[0]}: unknown machine; there are {', '.join(MACHINES)}")
-    return archives_of([machine for machine in MACHINES if machine in machines or not machines])
+def _wanted(year: Year, machines: Sequence[str], parts: Sequence[str]) -> list[Archive]:
+    """Return the archives of some machines and parts of a year, checked."""
+    for machine in machines:
+        if machine not in year.machines:
+            raise InputError(
+                f"{machine}: {year.dataset} has no such machine; "
+                f"choose from {', '.join(year.machines)}"
+            )
+    for part in parts:
+        if part not in PARTS:
+            raise InputError(f"{part}: no such part; choose from {', '.join(PARTS)}")
+    chosen: list[Part] = [part for part in PARTS if part in parts or not parts]
+    for machine in machines:
+        there = year.parts_of(machine)
+        if not set(there) & set(chosen):
+            raise InputError(
+                f"{machine}: in {year.dataset} it is in {', '.join(there)}, "
+                f"not in {', '.join(chosen)}; choose another part or machine"
+            )
+    return archives_of(year, [m for m in year.machines if m in machines or not machines], chosen)
 
 
-def _fetch_and_unpack(offers: Sequence[Offer], folder: Path, jobs: int) -> None:
+def _fetch_and_unpack(offers: Sequence[Offer], folder: Path, names: ClipNames, jobs: int) -> None:
     """Fetch in threads and unpack in this one; the first failure stops all of them."""
     from dgmix.data.download.fetch import fetch
 
@@ -97,18 +135,18 @@ def _fetch_and_unpack(offers: Sequence[Offer], folder: Path, jobs: int) -> None:
         try:
             for future in as_completed(futures):
                 meter.note(f"unpacking {futures[future].archive.name}")
-                _finish(futures[future], future.result(), folder)
+                _finish(futures[future], future.result(), folder, names)
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _finish(offer: Offer, fetched: Path, folder: Path) -> None:
+def _finish(offer: Offer, fetched: Path, folder: Path, names: ClipNames) -> None:
     archive = offer.archive
     with _removed_if_bad(offer, fetched):
         files = unpack(
-            fetched, folder, staging_folder(folder, archive), archive.machine, full_names()
+            fetched, folder, staging_folder(folder, archive), archive.machine, names.full
         )
     write_state(folder, archive, offer.md5, files)
     part_file(folder, archive).unlink(missing_ok=True)
@@ -126,14 +164,24 @@ def _removed_if_bad(offer: Offer, fetched: Path) -> Iterator[None]:
 
 
 def _ensure_space(offers: Sequence[Offer], folder: Path) -> None:
-    """Refuse early what cannot fit: unpacked recordings are never smaller than their archives."""
-    parts = [part_file(folder, offer.archive) for offer in offers]
+    """Show how much is to come, and refuse early what cannot fit.
+
+    Unpacked recordings are never smaller than their archives, and an archive is on the disk beside
+    its recordings for as long as it is being unpacked.
+    """
+    remote = [offer for offer in offers if not isinstance(offer.where, Path)]
+    parts = [part_file(folder, offer.archive) for offer in remote]
     there = sum(part.stat().st_size for part in parts if part.exists())
-    needed = sum(offer.size for offer in offers) - there
+    size = sum(offer.size for offer in offers)
+    needed = size - there + max((offer.size for offer in remote), default=0)
     free = shutil.disk_usage(folder).free
+    say(
+        f"{folder}: {len(offers)} archives to unpack, {size / 1e9:.2f} GB in all, of which "
+        f"{there / 1e9:.2f} GB are here; {free / 1e9:.1f} GB of the disk are free"
+    )
     if needed > free:
         raise DgmixError(
-            f"{folder}: at least {needed / 1e9:.1f} GB are still to come and {free / 1e9:.1f} GB "
+            f"{folder}: at least {needed / 1e9:.2f} GB are needed and {free / 1e9:.1f} GB "
             "are free; free some space or choose another folder"
         )
 

@@ -1,27 +1,19 @@
-"""Which archives make up the data set, and where each one is offered."""
+"""Which archives make up a data set, and where each one is offered."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
+from dgmix.data.years import Part, Year
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import explained
 from dgmix.progress import say
-
-MACHINES = ("fan", "gearbox", "bearing", "slider", "valve", "ToyCar", "ToyTrain")
-
-RECORDS = {
-    6355122: "dev_{machine}.zip",
-    6462969: "eval_data_{machine}_train.zip",
-    6586456: "eval_data_{machine}_test.zip",
-}
-"""Zenodo records of DCASE 2022 Task 2 (development, additional training, evaluation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +23,7 @@ class Archive:
     name: str
     machine: str
     record: int
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +39,13 @@ class Offer:
     md5: str
 
 
-def archives_of(machines: Sequence[str]) -> list[Archive]:
-    """Return the archives of some machines, the three of a machine next to each other."""
+def archives_of(year: Year, machines: Sequence[str], parts: Sequence[Part]) -> list[Archive]:
+    """Return the archives of some machines and parts, those of a machine next to each other."""
     return [
-        Archive(pattern.format(machine=machine), machine, record)
+        Archive(source.archive(machine), machine, source.record, part)
         for machine in machines
-        for record, pattern in RECORDS.items()
+        for part, source in year.sources.items()
+        if part in parts and part in year.parts_of(machine)
     ]
 
 
@@ -75,21 +69,24 @@ def find_offers(archives: Sequence[Archive], base: str) -> list[Offer]:
 def _from_server(archives: Sequence[Archive], base: str) -> list[Offer]:
     from dgmix.data.download.fetch import read_text
 
-    found: dict[int, dict[str, _Entry]] = {}
+    entries: dict[int, dict[str, _Entry]] = {}
     for record in sorted({archive.record for archive in archives}):
         address = f"{base}api/records/{record}"
-        found[record] = _parse_record(read_text(address), address)
-    return [_offer_at(archive, found[archive.record], base) for archive in archives]
+        entries[record] = _parse_record(read_text(address), address)
+    return [_offer_at(archive, entries[archive.record], base) for archive in archives]
 
 
 def _offer_at(archive: Archive, entries: dict[str, _Entry], base: str) -> Offer:
-    if archive.name not in entries:
+    name = listed_name(archive.name, entries)
+    if name is None:
         raise DgmixError(
             f"{base}api/records/{archive.record}: the record does not list {archive.name}; "
             "give another mirror, or a folder of zip files"
         )
-    entry = entries[archive.name]
-    link = entry.link or f"records/{archive.record}/files/{archive.name}"
+    if name != archive.name:
+        say(f"{archive.name}: published anew as {name}, which is taken")
+    entry = entries[name]
+    link = entry.link or f"records/{archive.record}/files/{name}"
     return Offer(archive, urljoin(base, link), entry.size, entry.md5)
 
 
@@ -101,9 +98,10 @@ def _from_folder(archives: Sequence[Archive], folder: Path) -> list[Offer]:
             f"{folder}: {', '.join(absent)} missing; put them there, or leave out the machines "
             "that they belong to"
         )
-    entries = {record: _record_in(folder, record) for record in RECORDS}
+    records = {archive.record for archive in archives}
+    entries = {record: _record_in(folder, record) for record in records}
     offers = [
-        _offer_of(archive, place, entries[archive.record].get(archive.name))
+        _offer_of(archive, place, entries[archive.record].get(place.name))
         for archive, place in places.items()
     ]
     unknown = sum(not offer.md5 for offer in offers)
@@ -116,8 +114,24 @@ def _from_folder(archives: Sequence[Archive], folder: Path) -> list[Offer]:
 
 
 def _zip_in(folder: Path, archive: Archive) -> Path | None:
-    places = (folder / archive.name, folder / str(archive.record) / archive.name)
-    return next((place for place in places if place.is_file()), None)
+    for place in (folder, folder / str(archive.record)):
+        there = [path.name for path in place.glob(f"{Path(archive.name).stem}*.zip")]
+        if name := listed_name(archive.name, there):
+            return place / name
+    return None
+
+
+def listed_name(name: str, there: Collection[str]) -> str | None:
+    """Return under which name an archive is there: its own, or else that of its last revision.
+
+    Corrected archives are published as `<name>_r2.zip`; those that were known when dgmix was
+    released are in its table, with that name.
+    """
+    if name in there:
+        return name
+    revised = re.compile(re.escape(Path(name).stem) + r"_r(\d+)\.zip")
+    numbers = {int(match[1]): each for each in there if (match := revised.fullmatch(each))}
+    return numbers[max(numbers)] if numbers else None
 
 
 def _offer_of(archive: Archive, path: Path, entry: _Entry | None) -> Offer:

@@ -8,7 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,20 +27,21 @@ class ArchiveError(DgmixError):
 
 
 def unpack(
-    archive: Path, folder: Path, staging: Path, machine: str, names: Mapping[str, str]
+    archive: Path, folder: Path, staging: Path, machine: str, full_name: Callable[[str], str]
 ) -> dict[str, int]:
     """Unpack a zip file below `folder` and return the paths written there, with sizes in bytes.
 
-    Every member has to be a plain file or folder below `machine`. `names` gives members another
-    path. All files are first written below `staging`, on the same disk, and moved only when the
-    last of them is there and its CRC right; `staging` is gone in any case when this returns.
+    Every member has to be a plain file or folder below `machine`. `full_name` gives the path that a
+    member is to have. All files are first written below `staging`, on the same disk, and moved only
+    when the last of them is there and its CRC right; `staging` is gone in any case when this
+    returns.
 
     Raises `ArchiveError` when the zip file is damaged, encrypted, holds a path or a kind of file
     that it must not, or too much; `DgmixError` when the disk is full.
     """
     try:
         with _opened(archive) as zipped:
-            members = _placed(_checked(zipped, archive, machine), archive, names)
+            members = _placed(_checked(zipped, archive, machine), archive, full_name)
             with explained(folder):
                 shutil.rmtree(staging, ignore_errors=True)
                 for path, member in members.items():
@@ -93,10 +94,10 @@ def _checked(zipped: zipfile.ZipFile, archive: Path, machine: str) -> list[zipfi
 
 
 def _placed(
-    files: Sequence[zipfile.ZipInfo], archive: Path, names: Mapping[str, str]
+    files: Sequence[zipfile.ZipInfo], archive: Path, full_name: Callable[[str], str]
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the files by the path that each one gets; no two may get the same."""
-    placed = {names.get(info.filename, info.filename): info for info in files}
+    placed = {full_name(info.filename): info for info in files}
     if len({path.casefold() for path in placed}) < len(files):
         raise ArchiveError(f"{archive}: refused, for it holds the same file twice")
     return placed

@@ -7,7 +7,7 @@ can be made alone, in any order, in any process, and has the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -18,7 +18,9 @@ import numpy as np
 
 from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.conditions import Condition, section_shift
+from dgmix.data.simulate.forms import FORMS, USUAL, Form, model_of
 from dgmix.data.simulate.machines import DATA_SHEET
+from dgmix.data.simulate.room import Room, draw_room, two_channels
 from dgmix.data.simulate.signals import Generator, Samples, amplitude, curve
 from dgmix.data.simulate.surroundings import (
     Hall,
@@ -30,15 +32,6 @@ from dgmix.data.simulate.surroundings import (
     transfer,
 )
 from dgmix.data.simulate.variants import sister
-
-GROUPS = (
-    ("train", "source", "normal"),
-    ("train", "target", "normal"),
-    ("test", "source", "normal"),
-    ("test", "source", "anomaly"),
-    ("test", "target", "normal"),
-    ("test", "target", "anomaly"),
-)
 
 LOUDNESS = 0.02
 """RMS of a rated machine, of full scale: leaves its hardest knocks room."""
@@ -61,54 +54,79 @@ class PlannedClip:
     machine: str
     section: int
     group: int
-    """index in `GROUPS`"""
+    """index in the groups of the form"""
     index: int
+    like: str = USUAL
+    """the data set whose form it has"""
+
+    @property
+    def form(self) -> Form:
+        """How the set is laid out."""
+        return FORMS[self.like]
+
+    @property
+    def model(self) -> str:
+        """The physical model of the machine."""
+        return model_of(self.machine)
 
     @property
     def condition(self) -> Condition:
         """The operating condition: those of the section's domain take turns."""
-        conditions = section_shift(self.machine, self.section).domain(GROUPS[self.group][1])
+        domain = self.form.groups[self.group][1]
+        conditions = section_shift(self.model, self.section).domain(domain)
         return conditions[self.index % len(conditions)]
 
     @property
     def path(self) -> PurePosixPath:
-        """Where the clip lies in the set, named as DCASE 2022 names it."""
-        split, domain, label = GROUPS[self.group]
-        name = (
-            f"section_{self.section:02d}_{domain}_{split}_{label}_{self.index:04d}_{self.condition}"
-        )
-        return PurePosixPath(self.machine, split, f"{name}.wav")
+        """Where the clip lies in the set, named as those of the set that it is like."""
+        group = self.form.groups[self.group]
+        return self.form.path(self.machine, self.section, group, self.index, str(self.condition))
+
+    def place(self, seed: int) -> tuple[int, ...]:
+        """Return the seed of the section's machine and rooms."""
+        if self.like == USUAL:
+            return seed, MACHINES.index(self.machine), self.section
+        return seed, crc32(f"{self.like}/{self.machine}".encode()), self.section
 
 
 def plan(
-    machine: str, sections: int, training: tuple[int, int], test_clips: int
+    machine: str,
+    sections: Sequence[int],
+    training: Sequence[int],
+    test_clips: int,
+    like: str = USUAL,
 ) -> Iterator[PlannedClip]:
-    """Return a machine's clips: `training` (source, target), `test_clips` of each test group."""
-    counts = (*training, *(test_clips,) * 4)
-    for section in range(sections):
+    """Return a machine's clips: `training` of each domain, `test_clips` of each test group."""
+    counts = [*training, *(test_clips,) * (2 * len(training))]
+    for section in sections:
         for group, count in enumerate(counts):
             for index in range(count):
-                yield PlannedClip(machine, section, group, index)
+                yield PlannedClip(machine, section, group, index, like)
 
 
 def samples_of(clip: PlannedClip, seed: int, samples: int, severity: float = 1.0) -> Samples:
     """Return what the microphone records of a planned clip, float32 (sample,) within ±1.
 
-    `severity` makes the fault of an anomalous clip so many times worse than a data set has it.
+    Of a form with two microphones it is (sample, 2): near, far. `severity` makes the fault of an
+    anomalous clip so many times worse than a data set has it.
     """
-    place = (seed, MACHINES.index(clip.machine), clip.section)
+    place = clip.place(seed)
     rng = np.random.default_rng([*place, clip.group, clip.index])
-    machine, condition = DATA_SHEET[clip.machine], clip.condition
-    unit = _unit(clip.machine, place, condition.text("car", "id"))
+    machine, condition = DATA_SHEET[clip.model], clip.condition
+    unit = _unit(clip.model, place, condition.text("car", "id"))
     hall = _hall(place, condition.text("m-n", "f-n", "noise"))
     path = _path(place, condition.text("loc", "panel", "mic"))
-    faulty = GROUPS[clip.group][2] == "anomaly"
+    faulty = clip.form.groups[clip.group][2] == "anomaly"
     scale = machine.severity * (severity if faulty else 1.0)
     wear = draw_wear(machine.faults, scale, faulty, rng)
     sound = heard(machine.sound(unit, condition, wear, samples, rng), path, rng)
     noise = machine.noise + NOISE_LEVELS.get(condition.text("n-lv"), 0.0)
     level = np.float32(amplitude(noise + rng.normal(0, NOISE_SPREAD)))
-    sound += level * hall_sound(hall, samples, rng, COLOUR_SPREAD)
+    around = level * hall_sound(hall, samples, rng, COLOUR_SPREAD)
+    if clip.form.channels == 2:
+        sound = two_channels(sound, around, _room(place), rng)
+    else:
+        sound += around
     sound *= np.float32(LOUDNESS * amplitude(rng.normal(0, GAIN_SPREAD)))
     return np.clip(sound, -1, 1)
 
@@ -151,6 +169,11 @@ def _hall(place: tuple[int, ...], name: str) -> Hall:
 @lru_cache(maxsize=256)
 def _path(place: tuple[int, ...], name: str) -> Path:
     return draw_path(own_generator(place, "paths"), own_generator(place, f"path {name}"))
+
+
+@lru_cache(maxsize=64)
+def _room(place: tuple[int, ...]) -> Room:
+    return draw_room(own_generator(place, "room"))
 
 
 @lru_cache(maxsize=32)

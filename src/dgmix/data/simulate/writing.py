@@ -15,6 +15,7 @@ from dgmix.audio.io import write_wav
 from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
 from dgmix.data.simulate.conditions import section_shift
+from dgmix.data.simulate.forms import USUAL, Form, form_of
 from dgmix.data.simulate.signals import RATE
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, write_text
@@ -25,6 +26,9 @@ FORMAT = 1
 """Changes whenever the same arguments would give other bytes."""
 
 RECORD = "simulated.json"
+
+SECTIONS = 6
+"""Of a machine in a set like DCASE 2022, by default."""
 
 LIMITS = {
     "sections": (1, 100),
@@ -39,47 +43,61 @@ LIMITS = {
 class Order:
     """What set is wanted; the arguments of `dgmix.data.simulate.simulate`."""
 
-    machines: tuple[str, ...]
-    sections: int
+    machines: tuple[str, ...] | None
+    sections: int | None
     clips: int
     seed: int
     seconds: float
     test_clips: int | None
+    like: str = USUAL
+
+    @property
+    def form(self) -> Form:
+        """How the set is laid out."""
+        return form_of(self.like)
 
     def checked(self) -> Order:
         """Return the order, its defaults filled in; raise `InputError` naming what is wrong."""
-        for machine in self.machines:
-            if machine not in MACHINES:
-                raise InputError(f"{machine}: no such machine; choose from {', '.join(MACHINES)}")
-        if not self.machines:
-            raise InputError(f"no machine was chosen; choose from {', '.join(MACHINES)}")
+        there = MACHINES if self.like == USUAL else self.form.year.machines
+        wanted = there if self.machines is None else self.machines
+        for machine in wanted:
+            if machine not in there:
+                raise InputError(f"{machine}: no such machine; choose from {', '.join(there)}")
+        if not wanted:
+            raise InputError(f"no machine was chosen; choose from {', '.join(there)}")
+        sections = self.sections
+        if self.like == USUAL:
+            sections = SECTIONS if sections is None else sections
+        elif sections is not None:
+            raise InputError(f"sections: {self.like} has its own; leave this setting out")
         test_clips = self.test_clips
         if test_clips is None:
             test_clips = min(50, max(5, self.clips // 4))
         order = replace(
             self,
-            machines=tuple(name for name in MACHINES if name in self.machines),
+            machines=tuple(name for name in there if name in wanted),
+            sections=sections,
             test_clips=test_clips,
         )
         for name, (low, high) in LIMITS.items():
-            if not low <= getattr(order, name) <= high:
-                raise InputError(f"{name} is {getattr(order, name)}; choose {low} to {high}")
+            value = getattr(order, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"{name} is {value}; choose {low} to {high}")
         return order
-
-    @property
-    def training(self) -> tuple[int, int]:
-        """Normal training clips of a section: (source, target)."""
-        target = min(max(10, self.clips // 100), self.clips // 2)
-        return self.clips - target, target
 
     def plan(self) -> Iterator[PlannedClip]:
         """Return every clip of the set."""
-        for machine in self.machines:
-            yield from plan(machine, self.sections, self.training, self.test_clips or 0)
+        training = self.form.training(self.clips)
+        for machine in self.machines or ():
+            numbers = self.form.sections(machine) if self.sections is None else range(self.sections)
+            yield from plan(machine, numbers, training, self.test_clips or 0, self.like)
 
     def record(self) -> str:
-        """Return the text of `simulated.json`."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        """Return the text of `simulated.json`, which names the form where it is not the usual."""
+        order = asdict(self)
+        if self.like == USUAL:
+            del order["like"]
+        return json.dumps({"format": FORMAT, **order}, indent=2) + "\n"
 
 
 def write_set(folder: Path, order: Order, jobs: int = 1) -> None:
@@ -118,10 +136,17 @@ def write_clip(folder: Path, seed: int, samples: int, clip: PlannedClip) -> str:
 
 
 def write_attributes(folder: Path, order: Order) -> None:
-    """Write `<machine>/attributes_<nn>.csv`: for each clip what differs between the domains."""
+    """Write `<machine>/attributes_<nn>.csv`: for each clip what differs between the domains.
+
+    Sets of the first years have no such tables; of withheld attributes they list the clips alone.
+    """
+    if not order.form.attributes:
+        return
     tables: dict[tuple[str, int], list[list[str]]] = {}
     for clip in order.plan():
-        cells = section_shift(clip.machine, clip.section).columns(clip.condition)
+        hidden = clip.machine in order.form.year.hidden
+        shift = section_shift(clip.model, clip.section)
+        cells = [] if hidden else shift.columns(clip.condition)
         tables.setdefault((clip.machine, clip.section), []).append([str(clip.path), *cells])
     for (machine, section), rows in tables.items():
         write_text(folder / machine / f"attributes_{section:02d}.csv", _table(rows))

@@ -1,12 +1,14 @@
 """Scorers: how far a clip is from the healthy ones.
 
-To add one, write a file with a class that satisfies `Scorer`, put it in `SCORERS`, and add its name
-to `DetectSettings`; the contract test over all scorers picks it up.
+A `JointScorer` goes by distances only, so that its p-values are exact; a `Scorer` estimates
+something from the healthy clips. To add one, write a file with a class that satisfies either, put
+it in `JOINT_SCORERS` or `SCORERS`, and add its name to `DetectSettings`; the contract test over all
+scorers picks it up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -18,8 +20,13 @@ from dgmix.detect.scorers.density import LocalDensity
 from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.gmm import GaussianMixture
 from dgmix.detect.scorers.knn import KNearest
+from dgmix.detect.scorers.kriging import Kriging
 from dgmix.detect.scorers.mahalanobis import Mahalanobis
+from dgmix.detect.scorers.nearest import Nearest
 from dgmix.detect.scorers.whitening import Whitened
+from dgmix.detect.views import Vectors
+
+Groups = NDArray[np.int64]
 
 
 class Scorer(Protocol):
@@ -33,21 +40,47 @@ class Scorer(Protocol):
         """Return the anomaly scores (query,) of `queries` (query, dim)."""
         ...
 
-    def score_references(self, groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return each reference's score (reference,) against the references of other groups.
 
-        `groups` int64 (reference,) says which recording a reference is of. A reference that no
-        other group remains for has an infinite score.
+class JointScorer(Protocol):
+    """Scores a clip and the healthy ones beside it, in one view, from distances only.
+
+    Made of the vectors of the healthy clips, and groupings of them: (clip,) each. `left_out` holds,
+    for each grouping, the score (clip,) of each healthy clip against the clips of other groups.
+    """
+
+    left_out: list[NDArray[np.float64]]
+
+    def measure(
+        self, queries: Vectors, count: int
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.float64]]:
+        """Return the scores (query,) of `count` queries, those (query, clip) of the healthy clips
+        when a query is one of the others, for each grouping, and how far they are (query, clip).
+
+        The last serve to find the healthy clip that is most like a query.
         """
         ...
 
 
+JOINT_SCORERS: dict[str, Callable[[DetectSettings, Vectors, Sequence[Groups]], JointScorer]] = {
+    "knn": Nearest,
+    "kriging": Kriging,
+}
 SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {
     "knn": KNearest,
     "mahalanobis": Mahalanobis,
     "density": LocalDensity,
     "gmm": GaussianMixture,
 }
+
+
+def build_joint_scorer(
+    settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]
+) -> JointScorer:
+    """Return the scorer of one part of a view that the settings name, fitted to healthy clips.
+
+    `groupings` (clip,) each say which clips count as one.
+    """
+    return JOINT_SCORERS[settings.scorer](settings, view, groupings)
 
 
 def build_scorer(

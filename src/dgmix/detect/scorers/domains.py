@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.balance import BALANCES
-from dgmix.detect.scorers.left_out import left_out_scores
 
 if TYPE_CHECKING:
     from dgmix.detect.scorers import Scorer
@@ -61,18 +60,6 @@ class DomainWise:
             scorer.score(queries) / self._scales[name] for name, scorer in self._scorers.items()
         ]
         return np.asarray(np.min(found, axis=0), np.float64)
-
-    def score_references(self, groups: NDArray[np.int64]) -> Floats:
-        """Return the score (reference,) of each against other groups.
-
-        Balancing and scales are made anew without the group: nothing made of a clip serves to
-        judge it.
-        """
-        return left_out_scores(self._without, self._references, groups)
-
-    def _without(self, kept: NDArray[np.bool_]) -> DomainWise:
-        fresh = DomainWise(self.settings, self.build, self.domains[kept], self.clips[kept])
-        return fresh.fit(self._references[kept])
 
     def _learn(self, kept: NDArray[np.bool_]) -> dict[str, Scorer]:
         """Return the scorer of each domain, or one of all, of the references (reference,) kept."""

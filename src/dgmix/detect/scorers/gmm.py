@@ -1,8 +1,7 @@
 """How unlikely a clip is under a mixture of Gaussians fitted by expectation maximisation.
 
 Dempster, Laird, Rubin 1977; for anomalies: Bishop, "Novelty detection and neural network
-validation", 1994. More references can raise the score of a clip, so that p-values are only
-approximately valid (docs/scorers.md).
+validation", 1994.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.left_out import left_out_scores
 
 RIDGE = 0.1
 LEAST_SCALE = 0.01
@@ -33,7 +31,6 @@ class GaussianMixture:
 
     def fit(self, references: NDArray[np.floating]) -> GaussianMixture:
         """Fit the mixture to references (reference, dim), at least two a component."""
-        self._references = references
         values = np.asarray(references[np.lexsort(references.T)], np.float64)
         self._centre, self._scale = values.mean(0), _scale(values)
         mixture = _fitted((values - self._centre) / self._scale, self.settings.components)
@@ -50,13 +47,6 @@ class GaussianMixture:
         squares = np.stack([((values - mean) ** 2 / var).sum(1) for mean, var in parts], axis=1)
         depth = logsumexp(self._heights) - logsumexp(self._heights - squares / 2, axis=1)
         return np.asarray(np.sqrt(2 * np.maximum(depth, 0)), np.float64)
-
-    def score_references(self, groups: NDArray[np.int64]) -> Floats:
-        """Return the score (reference,) of each by a mixture fitted to other groups."""
-        references = self._references
-        return left_out_scores(
-            lambda kept: GaussianMixture(self.settings).fit(references[kept]), references, groups
-        )
 
 
 def _scale(values: Floats) -> Floats:

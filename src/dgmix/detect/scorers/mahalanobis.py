@@ -1,8 +1,7 @@
 """Mahalanobis distance to the mean, with a shrunken covariance.
 
 Mahalanobis 1936; covariance by Ledoit, Wolf 2004 ("A well-conditioned estimator for
-large-dimensional covariance matrices"). More references can raise the score of a clip, so that
-p-values are only approximately valid (docs/scorers.md).
+large-dimensional covariance matrices").
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.left_out import left_out_scores
 from dgmix.detect.scorers.whitening import RESOLUTION, shrunken_covariance
 
 
@@ -23,7 +21,6 @@ class Mahalanobis:
 
     def fit(self, references: NDArray[np.floating]) -> Mahalanobis:
         """Learn mean and covariance of the references (reference, dim)."""
-        self._references = references
         self._centre = references.mean(0, dtype=np.float64)
         limit = RESOLUTION * float(np.abs(references).max(initial=0))
         self._factor = np.linalg.cholesky(shrunken_covariance(references - self._centre, limit))
@@ -35,10 +32,3 @@ class Mahalanobis:
 
         white = solve_triangular(self._factor, (queries - self._centre).T, lower=True)
         return np.asarray(np.sqrt((white**2).sum(0)), np.float64)
-
-    def score_references(self, groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the distance (reference,) of each to mean and covariance of other groups."""
-        references = self._references
-        return left_out_scores(
-            lambda kept: Mahalanobis(self.settings).fit(references[kept]), references, groups
-        )

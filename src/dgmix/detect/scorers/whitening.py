@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect.scorers.left_out import left_out_scores
-
 if TYPE_CHECKING:
     from dgmix.detect.scorers import Scorer
 
@@ -58,7 +56,6 @@ class Whitened:
 
     def fit(self, references: NDArray[np.floating]) -> Whitened:
         """Learn the space, and the scorer in it, of references (reference, dim)."""
-        self._references = references
         self.whitening = Whitening(references)
         self.scorer = self.build().fit(self.whitening(references))
         return self
@@ -66,13 +63,6 @@ class Whitened:
     def score(self, queries: NDArray[np.floating]) -> Floats:
         """Return the scores (query,) of queries (query, dim)."""
         return self.scorer.score(self.whitening(queries))
-
-    def score_references(self, groups: NDArray[np.int64]) -> Floats:
-        """Return the score (reference,) of each in the space that other groups span."""
-        references = self._references
-        return left_out_scores(
-            lambda kept: Whitened(self.build).fit(references[kept]), references, groups
-        )
 
 
 def shrunken_covariance(deviations: Floats, limit: float) -> Floats:

@@ -17,41 +17,46 @@ from dgmix.errors import InputError
 NAME = "report.html"
 
 
-def write_report(run: Path) -> Path:
-    """Write `report.html` of all that a run has scored so far, and return its path.
+def write_report(run: Path, output: Path | None = None) -> Path:
+    """Write the report of all that a run has scored so far, and return its path.
 
-    The same files give the same bytes. `recipe.yaml`, `environment.json`, `clips.csv` and
-    `log.jsonl` may be missing; the report then says so or leaves their part out.
+    `run` may also be a file or a folder of scores of any system, in any form that
+    `dgmix.evaluate.scores.read_scores` reads. The report is `output`, by default `report.html` in
+    the folder, or a page beside the file with its name. The same files give the same bytes.
+    `recipe.yaml`, `environment.json`, `clips.csv` and `log.jsonl` may be missing; the report then
+    says so or leaves their part out.
 
-    Raises `InputError` where `run` is no folder or holds no scores, or a file of it is damaged.
+    Raises `InputError` where `run` holds no scores, or a file of it is damaged.
     """
     from dgmix.evaluate.report.page import render
     from dgmix.files import write_text
 
-    target = Path(run) / NAME
-    write_text(target, render(contents(Path(run))))
+    run = Path(run)
+    target = output or (run / NAME if run.is_dir() else run.with_suffix(".html"))
+    write_text(target, render(contents(run)))
     return target
 
 
 def contents(run: Path) -> dict[str, Any]:
-    """Return what the page of a run shows, by the names that its templates use."""
-    from dgmix.evaluate import tables
+    """Return what the page of a run, or of scores, shows, by the names that its templates use."""
+    from dgmix.evaluate.formats import in_order
     from dgmix.evaluate.intervals import resample
+    from dgmix.evaluate.notes import notes
     from dgmix.evaluate.report import about, curves, embeddings, figures, machines, result
     from dgmix.evaluate.report.training import read_logs
-    from dgmix.evaluate.scores import read_run, systems_of
+    from dgmix.evaluate.rules import convention_of
+    from dgmix.evaluate.scores import read_scores, systems_of
 
-    if run.is_file():
-        raise InputError(
-            f"{run}: a file, not the folder of a run; after a detector name what it is to score"
-        )
-    if not run.is_dir():
-        raise InputError(f"{run}: there is no such folder; give the folder of a run")
-    scores = read_run(run)
+    if run.suffix.lower() == ".dgmix":
+        raise InputError(f"{run}: a detector; name the recordings that it is to score after it")
+    if not run.exists():
+        raise InputError(f"{run}: there is no such folder; give the folder of a run, or of scores")
+    scores = read_scores(run)
     logs = read_logs(run)
     settings = about.read_settings(run)
     evaluate = about.evaluation(settings)
-    official = resample(scores, "official", evaluate.bootstrap, evaluate.confidence)
+    convention = convention_of(scores)
+    official = resample(scores, convention, evaluate.bootstrap, evaluate.confidence)
     same_domain = resample(scores, "same-domain", bootstrap=0)
     systems = systems_of(scores)
     looks = figures.looks(systems)
@@ -62,12 +67,13 @@ def contents(run: Path) -> dict[str, Any]:
         "summary": result.summary(official, systems),
         "overall": result.overall_figure(official, looks),
         "by_machine": result.machine_figure(official, looks),
-        "notes": tables.notes(official, scores),
+        "notes": notes(official, scores),
         "tables": [
             result.official_table(official, systems),
-            result.same_domain_table(same_domain, systems),
+            *([result.same_domain_table(same_domain, systems)] if convention == "official" else []),
         ],
-        "machines": tables.in_order({*scores["machine"], *(log.machine for log in logs)}),
+        "both_domains": convention == "official",
+        "machines": in_order({*scores["machine"], *(log.machine for log in logs)}),
         "systems": machines.legend(looks),
         "distributions": machines.score_distributions(scores, official),
         "unlabeled": "unknown" in scores["label"],

@@ -13,8 +13,8 @@ import yaml
 
 from dgmix.config import RECIPES, EvaluateSettings, load_recipe, parse_recipe
 from dgmix.errors import InputError
+from dgmix.evaluate.formats import in_order
 from dgmix.evaluate.report.parts import Block, Column, Row, Table, listing
-from dgmix.evaluate.tables import in_order
 from dgmix.files import explained
 
 KINDS = ("source normal", "source anomaly", "target normal", "target anomaly")

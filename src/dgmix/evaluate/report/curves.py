@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dgmix.evaluate.formats import in_order
 from dgmix.evaluate.report import figures, svg
 from dgmix.evaluate.report.figures import Look
 from dgmix.evaluate.report.parts import Block, Column, Entry, Panel, Row, Table, drawn
 from dgmix.evaluate.report.svg import Point
 from dgmix.evaluate.report.training import Epoch, TrainingLog
-from dgmix.evaluate.tables import in_order
 
 MOST_POINTS, LEAST_POINTS = 180, 20
 STAGES = {"pretrain": "Pre-training", "finetune": "Fine-tuning"}

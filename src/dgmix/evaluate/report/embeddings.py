@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from dgmix.data.clip import DOMAINS, LABELS
 from dgmix.errors import InputError
+from dgmix.evaluate.formats import in_order
 from dgmix.evaluate.report import figures, svg
 from dgmix.evaluate.report.parts import Entry, Panel, drawn
-from dgmix.evaluate.tables import in_order
 from dgmix.files import atomic_path, explained
 
 NAME = "embeddings.npy"

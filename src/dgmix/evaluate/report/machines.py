@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from dgmix.data.clip import DOMAINS
-from dgmix.evaluate.intervals import GROUPS, Clips, Resampled, Unit
-from dgmix.evaluate.metrics import SectionMetrics
+from dgmix.evaluate.draws import GROUPS, Clips
+from dgmix.evaluate.formats import in_order
+from dgmix.evaluate.intervals import Resampled, Unit
 from dgmix.evaluate.report import figures
 from dgmix.evaluate.report.figures import Group, Look
 from dgmix.evaluate.report.parts import Entry, Gallery, Panel, drawn
 from dgmix.evaluate.report.roc import Roc, average, roc
 from dgmix.evaluate.scores import shown_system, systems_of
-from dgmix.evaluate.tables import in_order
 
 
 def score_distributions(scores: pl.DataFrame, judged: Resampled) -> list[Gallery]:
@@ -25,7 +25,10 @@ def score_distributions(scores: pl.DataFrame, judged: Resampled) -> list[Gallery
     Of several repeats and seeds only the first is shown, since each has a scale of its own. The
     note of a panel holds the official AUCs of just these scores.
     """
-    metrics = {unit: SectionMetrics(*cells[0].tolist()) for unit, cells in judged.cells.items()}
+    metrics = {
+        unit: dict(zip(judged.metrics, cells[0].tolist(), strict=True))
+        for unit, cells in judged.cells.items()
+    }
     galleries = []
     for machine in in_order(set(scores["machine"].unique())):
         for system in systems_of(scores):
@@ -85,7 +88,7 @@ def _training_name(scores: pl.DataFrame, several_repeats: bool) -> str:
     return f"repeat {repeat}, seed {seed}" if several_repeats else f"seed {seed}"
 
 
-def _distribution(section: pl.DataFrame, metrics: SectionMetrics) -> Panel:
+def _distribution(section: pl.DataFrame, metrics: Mapping[str, float]) -> Panel:
     domains = sorted(set(section["domain"]), key=lambda domain: (domain not in DOMAINS, domain))
     groups = [
         Group(domain, label, rows["score"].to_numpy())
@@ -93,8 +96,10 @@ def _distribution(section: pl.DataFrame, metrics: SectionMetrics) -> Panel:
         for label in ("normal", "unknown", "anomaly")
         if not (rows := section.filter(domain=domain, label=label)).is_empty()
     ]
-    aucs = {"source": metrics.auc_source, "target": metrics.auc_target}
-    note = ", ".join(f"{domain} {100 * auc:.1f}" for domain, auc in aucs.items() if auc == auc)
+    aucs = {name[4:]: value for name, value in metrics.items() if name.startswith("auc")}
+    note = ", ".join(
+        f"{domain} {100 * auc:.1f}".lstrip() for domain, auc in aucs.items() if auc == auc
+    )
     counts = ", ".join(f"{len(g.scores)} {g.domain} {g.label}" for g in groups)
     label = f"Scores of section {section['section'][0]}: {counts} clips"
     figure = drawn(figures.distributions(groups, label))
@@ -131,7 +136,8 @@ def _rocs(
         chosen = (unit.machine, unit.system) == (machine, system)
         if chosen and unit.section == (section or unit.section):
             normal = clips.scores[_members(clips, [[domain, "normal"]])]
-            anomaly = clips.scores[_members(clips, [[d, "anomaly"] for d in DOMAINS])]
+            counted = DOMAINS if judged.convention == "official" else (domain,)
+            anomaly = clips.scores[_members(clips, [[d, "anomaly"] for d in counted])]
             if len(normal) and len(anomaly):
                 found.append(roc(normal, anomaly))
     return found

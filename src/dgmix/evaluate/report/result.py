@@ -8,20 +8,16 @@ from dataclasses import dataclass
 
 from dgmix.errors import DgmixError
 from dgmix.evaluate import tables
+from dgmix.evaluate.formats import in_order, percent
 from dgmix.evaluate.intervals import Estimate, Resampled
-from dgmix.evaluate.metrics import METRICS
+from dgmix.evaluate.notes import CONVENTION_TEXT, METRIC_NAMES
 from dgmix.evaluate.report import figures
 from dgmix.evaluate.report.figures import Look
 from dgmix.evaluate.report.parts import Block, Column, Panel, Row, Table, drawn
+from dgmix.evaluate.rules import DEV, EVAL
 from dgmix.evaluate.scores import shown_system
-from dgmix.evaluate.tables import METRIC_NAMES, in_order, percent
 
-BLOCK_NAMES = {
-    "dev": "Development, sections 00 to 02",
-    "eval": "Evaluation, sections 03 to 05",
-    "all": "All sections",
-    "": "",
-}
+BLOCK_NAMES = {"dev": "Development", "eval": "Evaluation", "all": "All sections", "": ""}
 CHANCE = 0.5
 
 
@@ -57,7 +53,8 @@ def summary(judged: Resampled, systems: Sequence[str]) -> Table:
     (_, *names), rows = tables.overview(judged, systems)
     omegas = [index for index, name in enumerate(names) if name.startswith("Ω")]
     others = [index for index in range(len(names)) if index not in omegas]
-    order = [*omegas[-1:], *omegas[:-1], *others[len(METRICS) :], *others[: len(METRICS)]]
+    metrics = len(judged.metrics)
+    order = [*omegas[-1:], *omegas[:-1], *others[metrics:], *others[:metrics]]
     columns = [Column("System", numeric=False), *(Column(names[index]) for index in order)]
     block = Block([Row([row[0], *(_unbroken(row[1 + i]) for i in order)]) for row in rows])
     return Table("Official metrics of each system over all machines, in %", columns, [block])
@@ -88,9 +85,9 @@ def machine_figure(judged: Resampled, looks: dict[str, Look]) -> Panel | None:
 def official_table(judged: Resampled, systems: Sequence[str]) -> TablePart:
     """Return the official metrics of every machine and system, in %, by block of sections."""
     spread = "standard error" if judged.several_repeats else f"{_confidence(judged)} interval of Ω"
-    names = [*METRIC_NAMES.values(), "Ω", spread]
-    metrics = [*([metric] for metric in METRICS), list(METRICS)]
-    caption = f"In %. {tables.CONVENTION_TEXT['official']}."
+    names = [*(METRIC_NAMES[metric] for metric in judged.metrics), "Ω", spread]
+    metrics = [*([metric] for metric in judged.metrics), list(judged.metrics)]
+    caption = f"In %. {CONVENTION_TEXT[judged.convention]}."
     table = _by_machine(judged, systems, caption, names, metrics, list(BLOCK_NAMES))
     return TablePart("Official metrics", table)
 
@@ -99,9 +96,7 @@ def same_domain_table(judged: Resampled, systems: Sequence[str]) -> TablePart:
     """Return the same-domain AUCs of every machine and system, in %, by block of sections."""
     names, metrics = ["AUC source", "AUC target"], [["auc_source"], ["auc_target"]]
     blocks = [name for name in BLOCK_NAMES if name != "all"]
-    caption = (
-        f"In %. {tables.CONVENTION_TEXT['same-domain']}; not comparable with the official one."
-    )
+    caption = f"In %. {CONVENTION_TEXT['same-domain']}; not comparable with the official one."
     table = _by_machine(judged, systems, caption, names, metrics, blocks)
     return TablePart("Same-domain metrics", table)
 
@@ -117,19 +112,26 @@ def _by_machine(
     columns = [Column("Machine", False), Column("System", False), *(Column(n) for n in names)]
     spread = len(names) > len(metrics)
     blocks = []
-    for name, sections in tables.blocks(judged).items():
+    for name, places in tables.blocks_of(judged).items():
         if name not in wanted:
             continue
+        there = places or {(unit.machine, unit.section) for unit in judged.cells}
         rows = []
-        for machine in (*in_order({unit.machine for unit in judged.cells}), None):
+        for machine in (*in_order({machine for machine, _ in there}), None):
             for system in systems:
-                found = [judged.estimate(system, metric, machine, sections) for metric in metrics]
+                found = [judged.estimate(system, metric, machine, places) for metric in metrics]
                 cells = [machine or "all machines", shown_system(system)]
                 cells += [percent(each.value) for each in found]
                 cells += [_interval(found[-1])] if spread else []
                 rows.append(Row(cells, "" if machine else "total"))
-        blocks.append(Block(rows, BLOCK_NAMES[name]))
+        blocks.append(Block(rows, _block_name(name, places)))
     return Table(caption, columns, blocks, sortable=True)
+
+
+def _block_name(name: str, places: tables.Block) -> str:
+    sections = tuple(sorted({section for _, section in places or ()}))
+    shown = f", sections {sections[0]} to {sections[-1]}" if sections in (DEV, EVAL) else ""
+    return f"{BLOCK_NAMES[name]}{shown}"
 
 
 def _highest(judged: Resampled, best: str, known: Sequence[str]) -> str:
@@ -142,10 +144,15 @@ def _highest(judged: Resampled, best: str, known: Sequence[str]) -> str:
 
 
 def _in_plain_words(judged: Resampled, system: str) -> str:
-    aucs = {domain: judged.estimate(system, [f"auc_{domain}"]) for domain in ("source", "target")}
+    where = {
+        "auc": "",
+        "auc_source": " on the source domain",
+        "auc_target": " on the target domain",
+    }
+    aucs = {name: judged.estimate(system, [name]) for name in judged.metrics if name in where}
     cases = [
-        f"{100 * auc.value:.0f} of 100 on the {domain} domain"
-        for domain, auc in aucs.items()
+        f"{100 * auc.value:.0f} of 100{where[name]}"
+        for name, auc in aucs.items()
         if not math.isnan(auc.value)
     ]
     if not cases:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dgmix.config import EncoderSettings
 from dgmix.errors import InputError
+from dgmix.model.encoders.strided import StridedDepthwise
 
 BLOCKS = (  # expansion, channels, repetitions, stride of the first
     (1, 8, 1, 1),
@@ -46,6 +46,7 @@ class MobileNetV2(nn.Module):
     """
 
     trains_in_bfloat16 = True
+    stem_channels = 3  # of the published network
 
     def __init__(
         self,
@@ -75,6 +76,10 @@ class MobileNetV2(nn.Module):
         self.features = nn.Sequential(*layers, _conv_norm(channels, self.embedding_size, 1))
         size = [_reduced(length, downsampling) for length in (n_mels, frames)]
         self.pool = GlobalDepthwise(self.embedding_size, *size)
+
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return list(self.features)
 
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""
@@ -149,40 +154,6 @@ class _Limit(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         limited: Tensor = torch.ops.aten.hardtanh_backward(grad, *ctx.saved_tensors, 0.0, 6.0)
         return limited
-
-
-class StridedDepthwise(nn.Conv2d):
-    """A depthwise convolution with a stride, thinned after it where bfloat16 computes on a CPU.
-
-    oneDNN has no fast gradient for the strided one in that type; for all positions it has.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `(crop, channels, height / stride, width / stride)`."""
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        everywhere = functional.conv2d(x, self.weight, padding=self.padding, groups=self.groups)
-        thinned: Tensor = _Thin.apply(everywhere, self.stride)  # type: ignore[no-untyped-call]
-        return thinned
-
-
-class _Thin(torch.autograd.Function):
-    """Every `stride`-th row and column; unlike a slice's, its gradient stays channels_last."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, stride: tuple[int, int]) -> Tensor:
-        ctx.rows, ctx.columns = stride
-        ctx.shape = x.shape
-        thinned = x[:, :, :: ctx.rows, :: ctx.columns]
-        return thinned.contiguous(memory_format=torch.channels_last)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        crops, channels, height, width = ctx.shape
-        full = grad.new_zeros(crops, height, width, channels).permute(0, 3, 1, 2)
-        full[:, :, :: ctx.rows, :: ctx.columns] = grad
-        return full, None
 
 
 def _conv_norm(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dgmix.config import EncoderSettings
 from dgmix.model.encoders.size import check_size
+from dgmix.model.encoders.strided import StridedPointwise
 
 CHANNELS = (16, 32, 64, 128)
 EMBEDDING = 128
@@ -48,6 +49,10 @@ class ResNet(nn.Module):
         bands = math.ceil(n_mels / DOWNSAMPLING)
         self.embed = nn.Linear(2 * last * bands, self.embedding_size, bias=False)
 
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return [self.stem, *self.blocks]
+
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""
         embedding: Tensor = self.embed(statistics_over_time(self.blocks(self.stem(mels))))
@@ -68,7 +73,7 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
         )
         same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut = nn.Identity() if same else StridedPointwise(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(crop, outputs, height / stride, width / stride)`."""

@@ -6,8 +6,9 @@ import threading
 
 import numpy as np
 
-from dgmix.data.simulate.clips import GROUPS, PlannedClip, samples_of
+from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.data.simulate.conditions import section_shift
+from dgmix.data.simulate.forms import FORMS, USUAL
 from dgmix.watch.clock import Clock
 from dgmix.watch.sound import Samples
 from dgmix.watch.sources.base import StreamError
@@ -68,7 +69,7 @@ class SimulatedStream:
 
 def planned(settings: SimulatedSettings, phase: str, number: int) -> PlannedClip:
     """Return the clip that a simulated machine makes in a phase of its script."""
-    group = GROUPS.index(PLAYED[phase])
+    group = FORMS[USUAL].groups.index(PLAYED[phase])
     if phase == "condition":  # always the same one of several
         kinds = len(section_shift(settings.machine, settings.section).target)
         number = number * kinds + kinds - 1

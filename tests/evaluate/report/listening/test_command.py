@@ -55,7 +55,8 @@ def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, t
     expected = {d: detector.p_values(asked, domains=[d])[0] for d in p_values}
     found = {d: values[str(asked)] for d, values in p_values.items()}
     assert found == pytest.approx(expected, abs=5e-4)
-    assert found["source"] < found["winter"]
+    assert set(p_values["winter"].values()) <= {0.5, 1.0}  # all that one recording supports
+    assert p_values["source"] != p_values["winter"]
 
 
 def test_a_condition_that_is_not_known_is_refused(dgmix, workshop, pump, tmp_path):
@@ -70,8 +71,7 @@ def test_a_detector_alone_asks_for_recordings(dgmix, pump):
     status, _, complaint = dgmix("report", pump)
     assert status == 2
     assert complaint == (
-        f"dgmix: {pump}: a file, not the folder of a run; "
-        "after a detector name what it is to score\n"
+        f"dgmix: {pump}: a detector; name the recordings that it is to score after it\n"
     )
 
 

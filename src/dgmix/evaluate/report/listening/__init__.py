@@ -14,7 +14,11 @@ from dgmix.errors import InputError
 
 if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
-    from dgmix.detect.recordings import Sounds, Source
+    from dgmix.detect.fitted import FittedDetector
+    from dgmix.detect.forms import Terms
+    from dgmix.detect.judgement import Promise
+    from dgmix.detect.recordings import Sounds
+    from dgmix.detect.sources import Source
 
 CARDS = 10
 
@@ -26,62 +30,66 @@ def write_listening_report(
     *,
     healthy: Source | None = None,
     false_alarm_rate: float | None = None,
-    domain: str | None = None,
+    promise: Promise | None = None,
+    condition: str | None = None,
     top: int = CARDS,
     title: str = "Scored recordings",
     sample_rate: int | None = None,
 ) -> Path:
     """Write a report of `recordings`, scored by a detector, to `output`, and return its path.
 
-    `recordings` are given as to `Detector.score_samples`, and `domain` is their operating condition
-    where it is known. `healthy` are the ones to compare with, given as to `Detector.fit`: beside
-    each of the `top` most anomalous recordings stands the nearest of them. Verdicts are at
-    `false_alarm_rate`; where none is given, at the detector's own or, if its recordings are too
-    few for that, at the smallest rate that they support.
+    `recordings` are given as to `Detector.score_samples`, and `condition` is their operating
+    condition where it is known. `healthy` are the ones to compare with, given as to `Detector.fit`:
+    beside each of the `top` most anomalous recordings stands the nearest of them. Verdicts are at
+    `false_alarm_rate` under a `promise`; where no rate is given, at the detector's own or, if its
+    recordings are too few for that, at the smallest rate that they support.
 
     Recordings that cannot be read are listed with the reason. Raises `InputError` where there is
     none that can, for a rate that is not supported, and where `output` cannot be written.
     """
-    from dgmix.detect.recordings import healthy_sounds, sounds
+    from dgmix.detect.scoring import choose_terms
+    from dgmix.detect.sources import healthy_sounds, sounds
     from dgmix.evaluate.report.listening.words import smaller_rate
     from dgmix.evaluate.report.page import render
     from dgmix.files import write_text
 
-    recipe = detector.recipe_
-    found = sounds(recordings, recipe, sample_rate)
-    compared = None if healthy is None else healthy_sounds(healthy, recipe, sample_rate)
-    rate = detector.rate(false_alarm_rate, found.sections, [domain])
-    shown = contents(detector, found, compared, rate, domain, top)
-    shown["verdict"] += smaller_rate(detector, false_alarm_rate, rate)
+    fitted = detector.fitted_
+    scored = sounds(recordings, fitted.recipe, sample_rate, known=fitted.sections)
+    compared = None if healthy is None else healthy_sounds(healthy, fitted.recipe, sample_rate)
+    terms = choose_terms(fitted, scored.sections, false_alarm_rate, promise, condition)
+    shown = contents(fitted, scored, compared, terms, condition, top, detector.cache)
+    shown["verdict"] += smaller_rate(fitted, false_alarm_rate, terms.rate)
     write_text(output, render({"title": title, **shown}, "listening.html.j2"))
     return Path(output)
 
 
 def contents(
-    detector: Detector,
-    found: Sounds,
+    fitted: FittedDetector,
+    recordings: Sounds,
     healthy: Sounds | None,
-    rate: float,
-    domain: str | None = None,
+    terms: Terms,
+    condition: str | None = None,
     top: int = CARDS,
+    cache: str | Path | None = None,
 ) -> dict[str, Any]:
     """Return what the page shows of recordings, by the names that its template uses."""
     from dgmix.evaluate.report.listening import words
     from dgmix.evaluate.report.listening.cards import cards
     from dgmix.evaluate.report.listening.scored import score
 
-    scored, unread = score(detector, found, domain)
+    scored, unread = score(fitted, recordings, condition)
     if not scored:
         raise InputError(f"{unread[0].reason} (none of {len(unread)} recordings can be read)")
-    made = list(cards(detector, found, scored[:top], healthy))
+    made = list(cards(fitted, recordings, scored[:top], healthy, terms, cache))
     return {
-        "facts": words.facts(detector, scored, unread, rate),
-        "verdict": words.verdict(scored, rate, detector.smallest_rate(found.sections, [domain])),
-        "standings": words.standings(detector, scored, rate, domain),
+        "facts": words.facts(fitted, scored, unread, terms),
+        "verdict": words.verdict(fitted, scored, terms),
+        "standings": words.standings(fitted, scored, terms, condition),
         "cards": made,
-        "rate": rate,
+        "rate": terms.rate,
+        "promise": terms.promise,
         "compared": healthy is not None,
-        "table": words.table(scored, len(made), rate),
+        "table": words.table(scored, len(made), terms),
         "unread": unread,
-        "detector": words.detector_table(detector),
+        "detector": words.detector_table(fitted),
     }

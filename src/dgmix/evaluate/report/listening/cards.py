@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import IOBase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,8 @@ from dgmix.progress import progress
 
 if TYPE_CHECKING:
     from dgmix.config import Recipe
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.fitted import FittedDetector
+    from dgmix.detect.forms import Terms
     from dgmix.detect.recordings import Sounds
 
 LOUDEST = 0.9
@@ -54,6 +56,7 @@ class Card:
 
     rank: int
     recording: Scored
+    verdict: str
     sentences: Sequence[str]
     sides: Sequence[Side]
     scales: str
@@ -70,23 +73,32 @@ class Shown:
 
 
 def cards(
-    detector: Detector, found: Sounds, top: Sequence[Scored], healthy: Sounds | None
+    fitted: FittedDetector,
+    found: Sounds,
+    top: Sequence[Scored],
+    healthy: Sounds | None,
+    terms: Terms,
+    cache: str | Path | None = None,
 ) -> Iterator[Card]:
     """Yield a card for each of the `top` among the recordings `found`.
 
-    Without `healthy` recordings a card has one side.
+    Without `healthy` recordings a card has one side; `cache` is the folder for their features.
     """
-    partners = _nearest(detector, found, top, healthy) if healthy and top else [-1] * len(top)
+    partners = _nearest(fitted, found, top, healthy, cache) if healthy and top else [-1] * len(top)
     with progress("pictures and sound", len(top)) as advance:
         for rank, (recording, partner) in enumerate(zip(top, partners, strict=True), 1):
             own = _one(found, recording.index)
             other = _one(healthy, partner) if healthy and partner >= 0 else None
-            yield _card(detector, rank, recording, own, other)
+            yield _card(fitted, rank, recording, own, other, terms)
             advance()
 
 
 def _nearest(
-    detector: Detector, found: Sounds, top: Sequence[Scored], healthy: Sounds
+    fitted: FittedDetector,
+    found: Sounds,
+    top: Sequence[Scored],
+    healthy: Sounds,
+    cache: str | Path | None,
 ) -> Sequence[int]:
     """Return the number of the healthy recording nearest to each of the top ones, or −1.
 
@@ -95,13 +107,13 @@ def _nearest(
     from dgmix.audio.bank import bank_of_signals
     from dgmix.detect.neighbours import comparable, nearest_healthy
 
-    recipe = detector.recipe_
+    recipe = fitted.recipe
     signals = (_signal(_one(found, each.index), recipe) for each in top)
     clips = bank_of_signals(signals, recipe.audio, recipe.features)
-    allowed = comparable(recipe, [each.section for each in top], healthy.sections)
+    allowed = comparable(recipe, [each.judgement.section for each in top], healthy.sections)
     allowed &= ~_same(found, [each.index for each in top], healthy)
-    bank = healthy.bank(recipe, detector.cache)
-    nearest = nearest_healthy(recipe, detector.network_, clips, bank, allowed)
+    bank = healthy.bank(recipe, cache)
+    nearest = nearest_healthy(recipe, fitted.network, clips, bank, allowed)
     return [int(number) for number in nearest]
 
 
@@ -132,25 +144,31 @@ def _signal(one: Sounds, recipe: Recipe) -> NDArray[np.float32]:
 
 
 def _card(
-    detector: Detector, rank: int, recording: Scored, own: Sounds, other: Sounds | None
+    fitted: FittedDetector,
+    rank: int,
+    recording: Scored,
+    own: Sounds,
+    other: Sounds | None,
+    terms: Terms,
 ) -> Card:
-    everything, found = whole(detector, _signal(own, detector.recipe_))
+    everything, found = whole(fitted, _signal(own, fitted.recipe))
     region = unusual.most_unusual(found)
     excerpt = around(everything, round(region.when / everything.hop))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:
-        healthy, calm = whole(detector, _signal(other, detector.recipe_))
+        healthy, calm = whole(fitted, _signal(other, fitted.recipe))
         part = most_like(healthy, excerpt)
         shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(calm)))
     ranges, gain = _ranges(shown), _gain(shown)
-    louder = unusual.excess(everything.level, region, detector.bands_.mean)
+    louder = unusual.excess(everything.level, region, fitted.band_statistics.mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
     healthy_peak = max((each.region.peak for each in shown[1:]), default=1.0)
     words = [
-        f"Least like the healthy ones by its {in_words(recording.view)}.",
+        f"Least like the healthy ones by its {in_words(recording.judgement.view)}.",
         *_sentences(region, louder, max(healthy_peak, 1.0)),
     ]
-    return Card(rank, recording, words, sides, _scales(ranges, gain))
+    verdict = recording.verdict(terms)
+    return Card(rank, recording, verdict, words, sides, _scales(ranges, gain))
 
 
 def _side(shown: Shown, ranges: Ranges, gain: float, framed: bool) -> Side:

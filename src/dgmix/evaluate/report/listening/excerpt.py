@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.fitted import FittedDetector
     from dgmix.detect.localize import Localization
 
 SECONDS = 10.0
@@ -57,17 +57,18 @@ class Excerpt:
         )
 
 
-def whole(detector: Detector, samples: NDArray[np.float32]) -> tuple[Excerpt, Localization]:
+def whole(fitted: FittedDetector, samples: NDArray[np.float32]) -> tuple[Excerpt, Localization]:
     """Return all of a recording, (sample,) at the detector's rate, and where it is unusual."""
     from dgmix.audio.bank import bank_of_signals
-    from dgmix.detect.views import logmel
+    from dgmix.detect.localize import localize
+    from dgmix.detect.views.levels import logmel
 
-    audio, features = detector.recipe_.audio, detector.recipe_.features
+    audio, features = fitted.recipe.audio, fitted.recipe.features
     bank = bank_of_signals([samples], audio, features)
-    found = detector.localize_bank(bank, 0)
+    place = localize(bank[0], fitted.band_statistics, fitted.recipe)
     hop = features.hop_length / audio.sample_rate
-    level, surprise = logmel(bank[0]), found.over_time
-    return Excerpt(samples, audio.sample_rate, level, surprise, found.hertz, hop), found
+    level, surprise = logmel(bank[0]), place.over_time
+    return Excerpt(samples, audio.sample_rate, level, surprise, place.hertz, hop), place
 
 
 def around(recording: Excerpt, frame: int) -> Excerpt:

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
+from dgmix.detect.forms import Terms
+from dgmix.detect.judgement import ANOMALY, NEW_CONDITION, Judgement
+from dgmix.detect.localize import localize
 from dgmix.errors import InputError
 from dgmix.evaluate.report.listening.unusual import Region, most_unusual
 from dgmix.progress import progress
 
 if TYPE_CHECKING:
     from dgmix.audio.bank import MelBank
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.fitted import FittedDetector
     from dgmix.detect.recordings import Sounds
+
+LEARNED = "learned from"
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A recording that was scored; `index` is its number among those asked about.
+    """A recording with its judgement; `index` is its number among those that are reported.
 
-    `known` says that the detector learned from this very recording, so that its score tells
-    nothing. `view` is the view in which it is least like the healthy ones.
+    `seconds` is its length, `region` where it is most unusual.
     """
 
     index: int
-    name: str
-    section: str
     seconds: float
-    score: float
-    p_value: float
-    known: bool
-    view: str
+    judgement: Judgement
     region: Region
 
-    def anomalous(self, rate: float) -> bool:
-        """Return the verdict at a false-alarm rate."""
-        return self.p_value <= rate
+    @property
+    def name(self) -> str:
+        """The name of the recording."""
+        return self.judgement.name
+
+    def verdict(self, terms: Terms) -> str:
+        """Return the verdict in a word or two."""
+        return LEARNED if self.judgement.learned else self.judgement.verdict(*astuple(terms))
+
+    def flagged(self, terms: Terms) -> bool:
+        """Return whether it is unusual at the false-alarm rate."""
+        return self.verdict(terms) in (ANOMALY, NEW_CONDITION)
 
 
 @dataclass(frozen=True)
@@ -48,39 +56,33 @@ class Unread:
 
 
 def score(
-    detector: Detector, found: Sounds, domain: str | None = None
+    fitted: FittedDetector, recordings: Sounds, condition: str | None = None
 ) -> tuple[list[Scored], list[Unread]]:
-    """Return the recordings by p-value, then by falling score, and those that cannot be read.
+    """Return the recordings by falling score, and those that cannot be read.
 
-    `domain` is the operating condition of all of them, where it is known.
+    `condition` is the operating condition of all of them, where it is known.
     """
     scored: list[Scored] = []
     unread: list[Unread] = []
     first = 0
-    with progress("listening", len(found)) as advance:
-        for part, bank in found.banks(detector.recipe_):
+    with progress("listening", len(recordings)) as advance:
+        for part, bank in recordings.banks(fitted.recipe):
             if isinstance(bank, InputError):
                 unread.append(Unread(part.names[0], str(bank)))
             else:
-                scored += _score(detector, part, bank, first, domain)
+                scored += _score(fitted, part, bank, first, condition)
             first += len(part)
             advance(len(part))
-    return sorted(scored, key=lambda each: (each.p_value, -each.score, each.name)), unread
+    return sorted(scored, key=lambda each: (-each.judgement.score, each.name)), unread
 
 
 def _score(
-    detector: Detector, part: Sounds, bank: MelBank, first: int, domain: str | None
+    fitted: FittedDetector, part: Sounds, bank: MelBank, first: int, condition: str | None
 ) -> Iterator[Scored]:
-    hop = detector.recipe_.features.hop_length / detector.recipe_.audio.sample_rate
-    for row, said in enumerate(detector.heard(bank, part, domain)):
-        yield Scored(
-            first + row,
-            said.name,
-            part.sections[row],
-            float((bank.frames[row] - 1) * hop),
-            said.score,
-            said.p_value,
-            said.known,
-            said.view,
-            most_unusual(detector.localize_bank(bank, row)),
-        )
+    seconds = (
+        (bank.frames - 1) * fitted.recipe.features.hop_length / fitted.recipe.audio.sample_rate
+    )
+    conditions = [condition] * len(part)
+    for row, judgement in enumerate(fitted.judge(bank, part.names, part.sections, conditions)):
+        place = localize(bank[row], fitted.band_statistics, fitted.recipe)
+        yield Scored(first + row, float(seconds[row]), judgement, most_unusual(place))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
-from dgmix.detect.summary import counted, percent
-from dgmix.detect.verdicts import NEVER
+from dgmix.detect.forms import Terms
+from dgmix.detect.judgement import ANOMALY, NEW_CONDITION
+from dgmix.detect.summary import counted, percent, summary
 from dgmix.evaluate.report import svg
 from dgmix.evaluate.report.about import flat
 from dgmix.evaluate.report.listening.figures import standing
@@ -18,24 +20,24 @@ from dgmix.evaluate.report.listening.unusual import in_words
 from dgmix.evaluate.report.parts import Block, Column, Panel, Row, Table, drawn, listing
 
 if TYPE_CHECKING:
-    from dgmix.detect.detector import Detector
+    from dgmix.detect.fitted import FittedDetector
 
-KNOWN = "learned from"
+WORDS = {ANOMALY: "anomalous"}
 
 
-def smaller_rate(detector: Detector, asked: float | None, rate: float) -> list[str]:
+def smaller_rate(fitted: FittedDetector, wanted: float | None, rate: float) -> list[str]:
     """Return why the verdicts are not at the detector's own false-alarm rate, if they are not."""
-    if asked is not None or rate <= detector.false_alarm_rate:
+    if wanted is not None or rate <= fitted.false_alarm_rate:
         return []
     return [
-        f"A false-alarm rate of {percent(detector.false_alarm_rate)} needs more healthy recordings "
+        f"A false-alarm rate of {percent(fitted.false_alarm_rate)} needs more healthy recordings "
         f"than the detector has; the verdicts are at {percent(rate)}, the smallest rate that it "
         "supports."
     ]
 
 
 def facts(
-    detector: Detector, scored: Sequence[Scored], unread: Sequence[Unread], rate: float
+    fitted: FittedDetector, scored: Sequence[Scored], unread: Sequence[Unread], terms: Terms
 ) -> list[str]:
     """Return what was scored in a few words each."""
     minutes = sum(each.seconds for each in scored) / 60
@@ -43,35 +45,53 @@ def facts(
         counted(len(scored), "recording"),
         f"{minutes:.1f} minutes",
         *([f"{len(unread)} not readable"] if unread else []),
-        f"false-alarm rate {percent(rate)}",
-        f"compared with {counted(len(detector.memory_.sections), 'healthy recording')}",
+        f"false-alarm rate {percent(terms.rate)}",
+        f"compared with {counted(len(fitted.memory.clips), 'healthy recording')}",
     ]
 
 
-def verdict(scored: Sequence[Scored], rate: float, smallest: float) -> list[str]:
-    """Return what was found, in plain sentences; `smallest` is the smallest rate supported."""
-    new = [each for each in scored if not each.known]
-    known = counted(len(scored) - len(new), "recording")
+def verdict(fitted: FittedDetector, scored: Sequence[Scored], terms: Terms) -> list[str]:
+    """Return the result in plain sentences."""
+    new = [each for each in scored if not each.judgement.learned]
+    learned = counted(len(scored) - len(new), "recording")
     if not new:
-        return [f"It learned from all of these: {known}, of which the scores say nothing."]
-    flagged = sum(each.anomalous(rate) for each in new)
-    expected = rate * len(new)
-    are = "is" if flagged < 2 else "are"
+        return [f"It learned from all of these: {learned}; the scores say nothing of them."]
+    counts = Counter(each.verdict(terms) for each in new)
+    anomalies, strange = counts[ANOMALY], counts[NEW_CONDITION]
+    are = "is" if anomalies < 2 else "are"
     sentences = [
-        f"{flagged or 'None'} of {counted(len(new), 'recording')} {are} anomalous at a "
-        f"false-alarm rate of {percent(rate)}.",
-        f"If all of them were healthy, about {svg.short(round(expected, 1))} would still be called "
-        f"anomalous{', which is no fewer' if 0 < flagged <= expected else ''}."
-        if smallest < NEVER
-        else "With a single healthy recording to compare with, nothing is ever called an anomaly.",
+        f"{anomalies or 'None'} of {counted(len(new), 'recording')} {are} anomalous at a "
+        f"false-alarm rate of {percent(terms.rate)}.",
+        *_expectation(fitted, terms, anomalies, len(new)),
         f"The least like a healthy one is {new[0].name}, most unusual {in_words(new[0].region)}.",
     ]
+    if strange:
+        sentences.insert(
+            1,
+            f"{counted(strange, 'more recording')} may be of a new condition: unlike the healthy "
+            "ones, but no more than their conditions differ.",
+        )
     if len(new) < len(scored):
-        sentences.append(f"It learned from {known} more, of which the scores say nothing.")
+        sentences.append(f"It learned from {learned} more; the scores say nothing of them.")
     return sentences
 
 
-def table(scored: Sequence[Scored], cards: int, rate: float) -> Table:
+def _expectation(fitted: FittedDetector, terms: Terms, anomalies: int, count: int) -> list[str]:
+    """Return what chance alone would give."""
+    if fitted.count("known") < 2:
+        return [
+            "With fewer than two healthy recordings to compare with, nothing is ever called an "
+            "anomaly."
+        ]
+    expected = terms.rate * count
+    no_fewer = ", which is no fewer" if 0 < anomalies <= expected else ""
+    return [
+        f"If all of them were healthy, about {svg.short(round(expected, 1))} would still be called "
+        f"anomalous{no_fewer}."
+    ]
+
+
+def table(scored: Sequence[Scored], cards: int, terms: Terms) -> Table:
     """Return all recordings by rank; the first `cards` are links to their cards."""
     columns = [
         Column("Recording", False),
@@ -89,46 +109,39 @@ def table(scored: Sequence[Scored], cards: int, rate: float) -> Table:
         cells = [
             link if rank <= cards else each.name,
             str(rank),
-            verdict_of(each, rate),
-            f"{each.p_value:.3f}",
-            svg.short(each.score),
+            WORDS.get(each.verdict(terms), each.verdict(terms)),
+            f"{each.judgement.p_value(terms.promise):.3f}",
+            svg.short(each.judgement.score),
             f"{each.seconds:.1f}",
             "–" if each.region.throughout else f"{each.region.when:.1f}",
             f"{each.region.where:.0f}",
         ]
-        rows.append(Row(cells, "flagged" if each.anomalous(rate) else ""))
-    caption = "All recordings, by p-value, then by score; a heading sorts by its column"
+        rows.append(Row(cells, "flagged" if each.flagged(terms) else ""))
+    caption = "All recordings, by score; a heading sorts by its column"
     return Table(caption, columns, [Block(rows)], sortable=True)
 
 
 def standings(
-    detector: Detector, scored: Sequence[Scored], rate: float, domain: str | None = None
+    fitted: FittedDetector, scored: Sequence[Scored], terms: Terms, condition: str | None = None
 ) -> list[Panel]:
     """Return the scores beside those of the healthy recordings, for each section."""
+    named = condition if condition in fitted.memory.clips.conditions else None
     scores: dict[str, list[float]] = {}
     for each in scored:
-        if not each.known:
-            key = each.section if each.section in detector.sections else ""
-            scores.setdefault(key, []).append(each.score)
+        if not each.judgement.learned:
+            scores.setdefault(each.judgement.section, []).append(each.judgement.score)
     panels = []
-    for key, own in sorted(scores.items()):
-        calibration = detector.calibration(key)
-        limit = calibration.threshold(rate, domain)
-        counts = f"{len(calibration.scores)} healthy, {len(own)} scored"
+    for section, own in sorted(scores.items()):
+        healthy = fitted.calibration(section).known.scores
+        limit = fitted.calibration(section).threshold(terms.rate, named)
+        counts = f"{len(healthy)} healthy, {len(own)} scored"
         label = f"Scores of {counts} recordings; threshold {svg.short(limit)}"
-        figure = standing(calibration.scores, np.array(own), limit, label)
-        panels.append(Panel(f"Section {key}" if key else "Scores", drawn(figure), counts))
+        figure = standing(healthy, np.array(own), limit, label)
+        panels.append(Panel(f"Section {section}" if section else "Scores", drawn(figure), counts))
     return panels
 
 
-def detector_table(detector: Detector) -> Table:
+def detector_table(fitted: FittedDetector) -> Table:
     """Return what the detector learned from."""
-    summary = {name: value for name, value in detector.summary().items() if name != "threshold"}
-    return listing("The detector", "What", "Value", flat(summary))
-
-
-def verdict_of(recording: Scored, rate: float) -> str:
-    """Return the verdict on a recording in a word or two."""
-    if recording.known:
-        return KNOWN
-    return "anomalous" if recording.anomalous(rate) else "normal"
+    values = {name: value for name, value in summary(fitted).items() if name != "threshold"}
+    return listing("The detector", "What", "Value", flat(values))

@@ -1,0 +1,120 @@
+"""Recordings in memory: arrays of any type that has a full scale, with or without their rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.io import full_scale
+from dgmix.errors import InputError
+
+MOST_CHANNELS = 32
+CHANNEL_SAMPLES = 16  # a channel has at least so many times as many samples as there are channels
+ROWS_OF_SOUND = 1000  # so many rows of so few columns are channels, not recordings
+
+
+class ArrayError(InputError, ValueError):
+    """An array that holds no recordings; a `ValueError` too, as scikit-learn asks for."""
+
+
+def recordings_of(array: Any) -> list[Any]:
+    """Return the recordings of an array (recording, sample), or the paths of an array (path,).
+
+    Raises `ArrayError` for a sparse one, one of other axes, and one that is sound with its channels
+    side by side.
+    """
+    from scipy.sparse import issparse  # type: ignore[import-untyped]
+
+    if issparse(array):
+        raise ArrayError("a sparse matrix holds no recordings; give its toarray()")
+    rows = np.asarray(array)
+    if rows.dtype.kind in "OU":
+        return list(rows)
+    if rows.ndim != 2:
+        raise ArrayError(
+            f"an array with {rows.ndim} axes; recordings are its rows, so put a single one in a "
+            "list (Reshape your data)"
+        )
+    count, samples = rows.shape
+    if samples <= MOST_CHANNELS and count >= ROWS_OF_SOUND:
+        raise ArrayError(
+            f"an array of {count} rows and {samples} columns would be {count} recordings of "
+            f"{samples} samples; put one of {samples} channels in a list, or give its transpose"
+        )
+    return list(rows)
+
+
+def is_pair(item: Any) -> bool:
+    """Say whether an item is samples and their rate, in either order, as programs return them."""
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        return False
+    return sum(isinstance(each, Real) or np.ndim(each) == 0 for each in item) == 1
+
+
+def mono(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
+    """Return one recording as float32 (sample,) of full scale ±1, and its rate where it has one.
+
+    `item` is samples (sample,), or two-dimensional with few channels, which are averaged, or a pair
+    of samples and rate. Integers have the full scale of their type; those of 64 bits, and unsigned
+    ones of 32, that of 16 bits. Raises `ArrayError`, naming the recording, for what is none of
+    these, and `TypeError` for what is no number.
+    """
+    rate = None
+    if is_pair(item):
+        samples, rate = _pair(item, name)
+    else:
+        samples = item
+    values = np.asarray(samples)
+    if np.iscomplexobj(values):
+        raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
+    if not values.size:
+        raise ArrayError(f"{name}: 0 samples where at least one is required")
+    scaled = _scaled(values, name)
+    try:
+        scaled = scaled.astype(np.float32)
+    except ValueError as error:
+        raise ArrayError(f"{name}: its samples are not numbers") from error
+    signal = _averaged(scaled, name)
+    if not np.isfinite(signal).all():
+        raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
+    return signal, rate
+
+
+def _pair(item: Sequence[Any], name: str) -> tuple[Any, int]:
+    samples, rate = item if np.ndim(item[1]) == 0 else (item[1], item[0])
+    try:
+        hertz = float(rate)
+    except (TypeError, ValueError) as error:
+        raise ArrayError(f"{name}: the rate {rate!r} beside its samples is no number") from error
+    if not 0 < hertz < 1e9:
+        raise ArrayError(f"{name}: {rate} samples a second; give how many there are")
+    return samples, round(hertz)
+
+
+def _scaled(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return samples of full scale ±1, of integers that of their type."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 4 or values.dtype == np.int32:
+        return full_scale(values)
+    largest = max(abs(int(values.max())), abs(int(values.min())))
+    if largest > 1 << 15:
+        raise ArrayError(
+            f"{name}: integers of {values.dtype} up to {largest} have no known full scale; divide "
+            "by theirs first, for example by 2147483648 for 32 bits"
+        )
+    return values / 2.0**15
+
+
+def _averaged(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Return the mean of the channels of samples (sample,), (sample, channel) or its transpose."""
+    if values.ndim == 1:
+        return values
+    few, many = min(values.shape, default=0), max(values.shape, default=0)
+    if values.ndim != 2 or few > MOST_CHANNELS or many < CHANNEL_SAMPLES * few:
+        raise ArrayError(
+            f"{name}: expected samples on one axis, not {values.ndim} of the shape {values.shape}"
+        )
+    return np.asarray(values.mean(axis=int(np.argmin(values.shape))), np.float32)

@@ -1,0 +1,161 @@
+"""How far clips are from the healthy ones, in every view, and the healthy ones from each other.
+
+With the scorers `knn` and `kriging` the score of a clip depends on the distances between clips
+only, and these on nothing else, so that each healthy clip can be measured as if the clip in
+question were one of them: exact conformal p-values need no more. Scorers that estimate something
+from the healthy clips learn it from some of the recordings, and the others calibrate
+(docs/decisions/0019-exact-verdicts.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.config import DetectSettings
+from dgmix.detect.memory import Memory
+from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer
+from dgmix.detect.scorers.pooling import pool
+from dgmix.detect.views import Vectors, parts_of
+
+TINY = 1e-12
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far some clips are from the healthy ones.
+
+    `own` float64 (view, query): the distance of each query; `known`, `new` (view, query, clip):
+    that of each healthy clip from the clips of other recordings, or of other conditions, and the
+    query; `nearest` int64 (query,): the healthy clip that is most like the query over all views.
+    """
+
+    own: Floats
+    known: Floats
+    new: Floats
+    nearest: NDArray[np.int64]
+
+
+class Comparison(Protocol):
+    """Healthy clips that others are compared with.
+
+    `parts`: how many rows each view has; `known`, `new` float64 (row, clip): the distance of each
+    healthy clip from the clips of other recordings, and from those of other conditions;
+    `calibrating` bool (clip,): which of them count for p-values; `exact`: whether distances depend
+    on nothing but the two clips.
+    """
+
+    parts: tuple[int, ...]
+    known: Floats
+    new: Floats
+    calibrating: NDArray[np.bool_]
+    exact: bool
+
+    def measure(self, queries: Mapping[str, Vectors], count: int) -> Distances:
+        """Return how far `count` clips are, described by their vectors in each view."""
+        ...
+
+
+def compare_with(settings: DetectSettings, memory: Memory) -> Comparison:
+    """Return the comparison with the clips of a memory that the settings describe."""
+    return (Estimated if settings.estimates else Direct)(settings, memory)
+
+
+class Direct:
+    """Scores that depend on nothing but the distances between clips.
+
+    `scorers`, by view, measure a clip and the healthy ones beside it, one for each part.
+    """
+
+    exact = True
+
+    def __init__(self, settings: DetectSettings, memory: Memory) -> None:
+        groupings = [_numbered(memory.clips.recordings), _numbered(memory.clips.conditions)]
+        self.calibrating = np.ones(len(memory.clips), bool)
+        self.scorers: dict[str, list[JointScorer]] = {
+            name: [build_joint_scorer(settings, part, groupings) for part in parts_of(name, view)]
+            for name, view in memory.views.items()
+        }
+        self.parts = tuple(len(scorers) for scorers in self.scorers.values())
+        left_out = [each.left_out for scorers in self.scorers.values() for each in scorers]
+        self.known, self.new = (np.array(values) for values in zip(*left_out, strict=True))
+
+    def measure(self, queries: Mapping[str, Vectors], count: int) -> Distances:
+        """Return how far `count` clips are, described by their vectors in each view."""
+        shape = sum(self.parts), count, len(self.calibrating)
+        own, known, new = np.empty(shape[:2]), np.empty(shape), np.empty(shape)
+        closeness = np.zeros(shape[1:])
+        parts = [
+            each
+            for name, scorers in self.scorers.items()
+            for each in zip(scorers, parts_of(name, queries[name]), strict=True)
+        ]
+        for row, (scorer, vectors) in enumerate(parts):
+            own[row], healthy, between = scorer.measure(vectors, count)
+            known[row], new[row] = healthy
+            closeness += np.log(np.maximum(between, TINY))
+        return Distances(own, known, new, closeness.argmin(1))
+
+
+class Estimated:
+    """Scores of scorers that estimate something: from some recordings, while the others calibrate.
+
+    Nothing is promised about new conditions.
+    """
+
+    exact = False
+
+    def __init__(self, settings: DetectSettings, memory: Memory) -> None:
+        self._settings = settings
+        clips = memory.clips
+        self.calibrating = held_out(clips.recordings, clips.domains, settings.held_out)
+        estimating = memory.select(np.flatnonzero(~self.calibrating))
+        domains = np.array(estimating.clips.domains, str)
+        self._scorers = {
+            name: build_scorer(settings, domains[view.clips], view.clips).fit(view.values)
+            for name, view in estimating.views.items()
+        }
+        self.parts = (1,) * len(memory.views)
+        self.known = self._scores(memory.views, len(clips))
+        self.known[:, ~self.calibrating] = np.inf
+        self.new = np.full_like(self.known, np.inf)
+
+    def measure(self, queries: Mapping[str, Vectors], count: int) -> Distances:
+        """Return how far `count` clips are, described by their vectors in each view."""
+        own = self._scores(queries, count)
+        healthy = np.broadcast_to(self.known[:, None], (*own.shape, self.known.shape[1]))
+        return Distances(own, healthy, healthy, np.zeros(count, np.int64))
+
+    def _scores(self, views: Mapping[str, Vectors], count: int) -> Floats:
+        return np.array(
+            [
+                pool(
+                    self._settings.pool, scorer.score(views[name].values), views[name].clips, count
+                )
+                for name, scorer in self._scorers.items()
+            ]
+        )
+
+
+def held_out(recordings: Sequence[str], domains: Sequence[str], part: float) -> NDArray[np.bool_]:
+    """Return which clips (clip,) calibrate: those of `part` of the recordings, spread over domains.
+
+    Which they are depends on nothing but names; one recording of each domain at least is kept to
+    estimate from.
+    """
+    first_domain = dict(zip(reversed(recordings), reversed(domains), strict=True))
+    chosen: set[str] = set()
+    for domain in set(first_domain.values()):
+        names = sorted(name for name, of in first_domain.items() if of == domain)
+        chosen |= {name for i, name in enumerate(names) if int((i + 1) * part) > int(i * part)}
+        chosen -= {names[0]}
+    return np.array([name in chosen for name in recordings], bool)
+
+
+def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:
+    return np.unique(np.array(groups, str), return_inverse=True)[1].astype(np.int64)

@@ -1,0 +1,167 @@
+"""Conformal p-values: how few healthy recordings are as unusual as a given one.
+
+A recording and the healthy ones are scored alike, each against all the others. If they are
+exchangeable, the rank of the new one among the n + 1 is uniform or higher, so that its p-value is
+at most α with a probability of at most α (Vovk, Gammerman, Shafer 2005, chapter 2). The healthy
+pieces of one group (a recording, a condition) share one vote (Lee, Barber, Willett 2023, arXiv
+2306.06342). docs/decisions/0019-exact-verdicts.md has the proof.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.errors import InputError
+
+ROUNDING = 1e-9
+EQUAL = 1e-5  # scores in deviations that the rounding of an inverse may have told apart
+MARGIN = 0.01
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """The scores of healthy pieces (piece,), and their votes (piece,), as a scale for other scores.
+
+    The p-value of a score s is (1 + votes of the pieces that score at least s) / (1 + all votes):
+    a step function, so that a threshold says exactly which scores have a p-value of at most α.
+    """
+
+    scores: Floats
+    votes: Floats
+
+    @cached_property
+    def steps(self) -> Floats:
+        """The distinct scores (step,), ascending."""
+        return np.unique(self.scores)
+
+    @cached_property
+    def levels(self) -> Floats:
+        """The p-values (step + 1,) of scores up to each step, and beyond the last."""
+        of = np.searchsorted(self.steps, self.scores)
+        weights = np.bincount(of, self.votes, len(self.steps))
+        above = np.append(np.cumsum(weights[::-1])[::-1], 0)
+        return np.asarray(np.round(1 + above, 9) / np.round(1 + self.votes.sum(), 9))
+
+    def p_values(self, scores: Floats) -> Floats:
+        """Return the p-value (query,) of each score (query,)."""
+        return self.levels[np.searchsorted(self.steps, scores, side="left")]
+
+    def threshold(self, rate: float) -> float:
+        """Return the score above which, and only above which, the p-value is at most `rate`.
+
+        Infinity where no score is high enough, −infinity where each is.
+        """
+        unflagged = int((self.levels > rate + ROUNDING).sum())
+        if unflagged > len(self.steps):
+            return math.inf
+        return float(self.steps[unflagged - 1]) if unflagged else -math.inf
+
+    def confined(self, scores: Floats, p_values: Floats) -> Floats:
+        """Return scores (query,), moved no further than their p-values (query,) on this scale need.
+
+        The p-value of the result is the smallest level of the scale that is at least `p_values`.
+        """
+        least, most = self.bounds
+        level = self._level(p_values)
+        return np.clip(scores, least[level], most[level])
+
+    def limited(self, scores: Floats, p_values: Floats) -> Floats:
+        """Return scores (query,), lowered where they would have less than `p_values` (query,)."""
+        return np.minimum(scores, self.bounds[1][self._level(p_values)])
+
+    def _level(self, p_values: Floats) -> NDArray[np.int64]:
+        return np.asarray((self.levels[None, :] >= p_values[:, None] - ROUNDING).sum(1) - 1)
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """The least and the highest score (step + 1,) that `confined` gives at each level.
+
+        The least one is above the step below by an amount that is visible where scores are printed.
+        """
+        below, most = np.append(-np.inf, self.steps), np.append(self.steps, np.inf)
+        least = np.full(len(below), -np.inf)
+        finite = np.isfinite(below)
+        gap = np.minimum(most[finite] - below[finite], np.maximum(np.abs(below[finite]), 1))
+        least[finite] = np.maximum(
+            below[finite] + MARGIN * gap, np.nextafter(below[finite], np.inf)
+        )
+        return least, most
+
+
+def rank_p_values(own: Floats, others: Floats, weights: Floats) -> Floats:
+    """Return (1 + votes of the others that reach the own score) / (1 + all votes), (query,).
+
+    `own` (query,); `others` (query, piece), the healthy pieces' scores beside each query; `weights`
+    (piece,). Scores that differ by rounding only count as equal.
+    """
+    reached = (others >= own[:, None] - EQUAL) @ weights
+    return np.asarray(np.round(1 + reached, 9) / np.round(1 + weights.sum(), 9))
+
+
+def batch_p_value(p_values: Floats) -> float:
+    """Return one p-value for a set of recordings: small where more are strange than chance allows.
+
+    The least of p₍ₖ₎ · m / k over the sorted p-values (Simes 1986), which is valid for conformal
+    p-values that share their healthy scores (Bates, Candès, Lei, Romano, Sesia 2023, arXiv
+    2104.08279, theorem 2).
+    """
+    ordered = np.sort(p_values)
+    return float(min(1.0, (ordered * len(ordered) / np.arange(1, len(ordered) + 1)).min()))
+
+
+def smallest_rate(count: int) -> float:
+    """Return the smallest p-value, and so the smallest false-alarm rate, of so many groups."""
+    return 1 / (count + 1)
+
+
+def groups_needed(rate: float) -> int:
+    """Return how many healthy groups a false-alarm rate between 0 and 1 needs."""
+    return math.ceil(1 / rate - ROUNDING) - 1
+
+
+def check_rate(rate: float, count: int, groups: str = "healthy recordings") -> None:
+    """Raise `InputError` if `rate` is no rate, or needs more than `count` groups.
+
+    `groups` says what they are of in the message.
+    """
+    if not 0 < rate < 1:
+        raise InputError(f"false-alarm rate {rate}: choose one between 0 and 1, for example 0.05")
+    needed = groups_needed(rate)
+    if count < needed:
+        raise InputError(
+            f"a false-alarm rate of {rate:g} needs {needed} {groups}, and there are {count}; "
+            f"record {needed - count} more or choose a rate of at least "
+            f"{rounded_up(smallest_rate(count)):g}"
+        )
+
+
+def rate_interval(
+    count: int, rate: float, confidence: float = 0.95, design_effect: float = 2.0
+) -> tuple[float, float]:
+    """Return the interval in which the false-alarm rate of one fit lies with this probability.
+
+    With n independent calibration scores the rate that a fit realises is distributed as
+    Beta(m, n + 1 − m), m = ⌊rate · (n + 1)⌋ (Vovk 2012, arXiv 1209.2673). Scores of recordings
+    against each other are not independent: two that are each other's nearest share one distance. So
+    the n + 1 are counted as (n + 1) / `design_effect`; give 1 for recordings set apart for
+    calibration. That 2 is enough is measured (benchmarks/calibration.py).
+    """
+    from scipy.special import betaincinv  # type: ignore[import-untyped]
+
+    check_rate(rate, count)
+    alarms = math.floor(rate * (count + 1) + ROUNDING)
+    a, b = alarms / design_effect, (count + 1 - alarms) / design_effect
+    tail = (1 - confidence) / 2
+    return float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail))
+
+
+def rounded_up(rate: float) -> float:
+    """Return a rate in three digits, never below what it is."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return float(f"{math.ceil(rate / unit - ROUNDING) * unit:.3g}")

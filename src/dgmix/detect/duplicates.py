@@ -1,0 +1,119 @@
+"""Which recordings hold the same sound: copies, re-encoded, shifted, or cuts that overlap.
+
+Two recordings of a machine differ in their noise from frame to frame, even where the machine does
+the same. So the changes of level from frame to frame are correlated at every shift (normalised
+cross-correlation over all bands); the same sound shows as a high peak, or as a lower one that
+stands alone, where strokes of a machine that repeats itself have others beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.bank import MelBank
+from dgmix.detect.views.levels import logmel
+
+BAND_GROUPS = 32
+SURE_PEAK = 0.68
+LONE_PEAK, LONE_RATIO, LONE_FRAMES = 0.25, 3.0, 2
+NOISE_FLOOR = 0.05  # of the correlation of independent recordings
+LEAST_OVERLAP, FEWEST_FRAMES = 31, 8
+MOST_FRAMES = 20_000
+MOST_NEIGHBOURS = 20
+KEPT_SPECTRA = 64
+Floats = NDArray[np.float32]
+
+
+def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
+    """Return the recording (clip,) of each clip of a bank, the same where they hold the same sound.
+
+    `recordings` (clip,) are their names; copies take the name of the first one. Pairs are sought
+    among the clips whose mean levels are most alike, 20 of each clip's.
+    """
+    from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
+
+    names = list(recordings)
+    beginnings = (next(bank.blocks(index, MOST_FRAMES)) for index in range(len(bank)))
+    changes = [_Changes(each) for each in beginnings]
+    longest = sorted(len(each.values) for each in changes)[-2:]
+    size = next_fast_len(sum(longest), real=True)
+
+    @lru_cache(KEPT_SPECTRA)
+    def spectrum(clip: int) -> NDArray[np.complex64]:
+        return np.asarray(rfft(changes[clip].values, size, axis=0))
+
+    for first, second in _candidates(changes):
+        if names[first] == names[second]:
+            continue
+        pair = changes[first], changes[second]
+        product = (spectrum(first).conj() * spectrum(second)).sum(1)
+        if _same_sound(*pair, product, size):
+            old, new = names[second], names[first]
+            names = [new if name == old else name for name in names]
+    return names
+
+
+class _Changes:
+    """The changes of level (frame, band) of a clip from frame to frame."""
+
+    def __init__(self, mel: Floats) -> None:
+        levels = logmel(mel)
+        edges = np.linspace(0, levels.shape[1], BAND_GROUPS + 1).round().astype(int)[:-1]
+        grouped = np.add.reduceat(levels, edges, axis=1)
+        self.mean = grouped.mean(0)
+        self.values = np.diff(grouped, axis=0)
+
+    @cached_property
+    def energy(self) -> NDArray[np.float64]:
+        """The sum of squares of the first frames, (frame + 1,)."""
+        squares = np.square(self.values, dtype=np.float64).sum(1)
+        return np.concatenate([[0.0], np.cumsum(squares)])
+
+
+def _same_sound(
+    first: _Changes, second: _Changes, product: NDArray[np.complex64], size: int
+) -> bool:
+    """Return whether two clips share a second of sound or, shorter ones, half of it.
+
+    `product` is that of their spectra of `size` points, summed over the bands.
+    """
+    overlap = min(LEAST_OVERLAP, min(len(first.values), len(second.values)) // 2)
+    if overlap < FEWEST_FRAMES:
+        return False
+    correlation = _correlation(first, second, product, size, overlap)
+    peak = int(correlation.argmax())
+    beside = np.abs(np.arange(len(correlation)) - peak) > LONE_FRAMES
+    next_peak = max(float(np.abs(correlation[beside]).max(initial=0)), NOISE_FLOOR)
+    highest = float(correlation[peak])
+    return highest > SURE_PEAK or (highest > LONE_PEAK and highest > LONE_RATIO * next_peak)
+
+
+def _correlation(
+    first: _Changes, second: _Changes, product: NDArray[np.complex64], size: int, overlap: int
+) -> NDArray[np.float64]:
+    """Return the normalised correlation (shift,) at shifts that leave an overlap."""
+    from scipy.fft import irfft
+
+    frames, others = len(first.values), len(second.values)
+    shifts = np.arange(overlap - frames, others - overlap + 1)
+    begin, end = np.maximum(0, -shifts), np.minimum(frames, others - shifts)
+    own = first.energy[end] - first.energy[begin]
+    other = second.energy[end + shifts] - second.energy[begin + shifts]
+    values = irfft(product, size)[shifts % size]
+    return np.asarray(values / np.sqrt(np.maximum(own * other, 1e-9)))
+
+
+def _candidates(changes: Sequence[_Changes]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of clips, the lower number first, that may hold the same sound."""
+    from scipy.spatial import KDTree  # type: ignore[import-untyped]
+
+    if len(changes) > 1:
+        means = np.array([each.mean for each in changes])
+        few = min(MOST_NEIGHBOURS + 1, len(changes))
+        _, nearest = KDTree(means).query(means, few)
+        pairs = {(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row}
+        yield from sorted(pair for pair in pairs if pair[0] != pair[1])

@@ -1,0 +1,155 @@
+"""The forms in which judgements are written as they come: a table, JSON lines, or a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from dgmix.detect.judgement import ANOMALY, NEW_CONDITION, NORMAL, UNREADABLE, Judgement, Promise
+from dgmix.detect.views import in_words
+from dgmix.files import atomic_path
+from dgmix.progress import say
+
+STYLES = {NORMAL: "", NEW_CONDITION: "bold magenta", ANOMALY: "bold red", UNREADABLE: "yellow"}
+COLUMNS = ("path", "score", "p_value", "score_new", "p_new", "verdict", "section", "condition")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What verdicts are made under: a false-alarm rate, and a promise."""
+
+    rate: float
+    promise: Promise = "known"
+
+
+Write: TypeAlias = Callable[[Judgement], None]
+Form: TypeAlias = Callable[[Terms], AbstractContextManager[Write]]
+
+
+def table(arguments: Sequence[str], names: Sequence[str], sections: Sequence[str]) -> Form:
+    """Return the form of aligned columns on standard output; in colours on a terminal.
+
+    Where `arguments` are one folder, the paths are shown from there on, and the folder once. Where
+    there are several `sections`, each recording's is shown.
+    """
+    folder = str(Path(arguments[0])) + os.sep if len(arguments) == 1 else ""
+    shared = folder if folder and all(name.startswith(folder) for name in names) else ""
+    heading = shared or "path"
+    width = max(len(heading), *(len(name) - len(shared) for name in names))
+
+    @contextmanager
+    def form(terms: Terms) -> Iterator[Write]:
+        print_line = _printer(sys.stdout)
+        both = f"  {'p-new':>7}" if terms.promise == "both" else ""
+        print_line(f"{heading:<{width}}  {'score':>9}  {'p-value':>7}{both}  verdict", "bold")
+
+        def write(judgement: Judgement) -> None:
+            verdict = judgement.verdict(terms.rate, terms.promise)
+            name = judgement.name.removeprefix(shared)
+            numbers = _numbers(judgement, terms.promise)
+            after = _explanation(judgement, verdict, len(sections) > 1)
+            print_line(f"{name:<{width}}  {numbers}  {verdict}{after}", STYLES[verdict])
+
+        yield write
+
+    return form
+
+
+def json_lines() -> Form:
+    """Return the form of a JSON object a line on standard output."""
+
+    @contextmanager
+    def form(terms: Terms) -> Iterator[Write]:
+        out = sys.stdout
+
+        def write(judgement: Judgement) -> None:
+            values: dict[str, object] = {"path": judgement.name}
+            if judgement.error:
+                values["error"] = str(judgement.error)
+            else:
+                values |= {
+                    "score": judgement.score,
+                    "p_value": judgement.p_known,
+                    "score_new": judgement.score_new,
+                    "p_new": judgement.p_new,
+                    "verdict": judgement.verdict(terms.rate, terms.promise),
+                    "section": judgement.section or None,
+                    "condition": judgement.condition,
+                    "view": judgement.view,
+                    "view_scores": dict(judgement.view_scores),
+                }
+            print(json.dumps(values), file=out, flush=True)
+
+        yield write
+
+    return form
+
+
+def csv_file(path: Path) -> Form:
+    """Return the form of a CSV file, whole or not at all; the reasons of unreadable recordings go
+    to standard error."""
+
+    @contextmanager
+    def form(terms: Terms) -> Iterator[Write]:
+        with (
+            atomic_path(path) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(COLUMNS)
+
+            def write(judgement: Judgement) -> None:
+                verdict = judgement.verdict(terms.rate, terms.promise)
+                if judgement.error:
+                    say(str(judgement.error))
+                    rows.writerow((judgement.name, "", "", "", "", verdict, "", ""))
+                    return
+                rows.writerow(
+                    (
+                        *(judgement.name, judgement.score, judgement.p_known),
+                        *(judgement.score_new, judgement.p_new, verdict),
+                        *(judgement.section, judgement.condition),
+                    )
+                )
+
+            yield write
+
+    return form
+
+
+def _numbers(judgement: Judgement, promise: Promise) -> str:
+    """Return score and p-values in columns."""
+    both = promise == "both"
+    if judgement.error:
+        return f"{'-':>9}  {'-':>7}" + (f"  {'-':>7}" if both else "")
+    new = promise == "new"
+    score = judgement.score_new if new else judgement.score
+    p_value = judgement.p_new if new else judgement.p_known
+    text = f"{round(score, 6):>9.4g}  {p_value:>7.3g}"
+    return text + (f"  {judgement.p_new:>7.3g}" if both else "")
+
+
+def _explanation(judgement: Judgement, verdict: str, sectioned: bool) -> str:
+    """Return what stands after a verdict: by what a recording stands out, or why there is none."""
+    if judgement.error:
+        return f": {str(judgement.error).removeprefix(f'{judgement.name}: ')}"
+    view = f" by its {in_words(judgement.view)}" if verdict in (ANOMALY, NEW_CONDITION) else ""
+    section = f" (section {judgement.section or 'any'})" if sectioned else ""
+    return view + section
+
+
+def _printer(out: IO[str]) -> Callable[[str, str], None]:
+    """Return what prints a line in a style, where `out` is a terminal, or else without."""
+    if not out.isatty():
+        return lambda line, _: print(line, file=out, flush=True)
+    from rich.console import Console
+
+    console = Console(file=out, highlight=False, markup=False, soft_wrap=True)
+    return lambda line, style: console.print(line, style=style or None)

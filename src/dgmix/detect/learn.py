@@ -1,0 +1,165 @@
+"""From healthy recordings to a fitted detector, and from that to one that knows more of them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.bank import MelBank
+from dgmix.config import Recipe
+from dgmix.detect.duplicates import merge_copies
+from dgmix.detect.fitted import FittedDetector, Update
+from dgmix.detect.judgement import ANOMALY
+from dgmix.detect.localize import BandStatistics
+from dgmix.detect.memory import HealthyClips, Memory, digests, durations
+from dgmix.detect.recordings import Sounds
+from dgmix.detect.views import represent
+from dgmix.errors import InputError
+from dgmix.model.crops import TrainingCrops
+from dgmix.model.network import Network
+from dgmix.model.train import Run, train
+from dgmix.progress import Advance, progress, silent
+
+
+def fit(
+    healthy: Sounds,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    false_alarm_rate: float = 0.05,
+    cache: str | Path | None = None,
+    device: str = "cpu",
+) -> FittedDetector:
+    """Return a detector that has learned from healthy recordings.
+
+    Recordings that hold the same sound count once. Raises `InputError` for recordings that cannot
+    be used.
+    """
+    from threadpoolctl import threadpool_limits
+
+    recipe.encoder.weights_file()  # a missing file is reported before anything is decoded
+    bank = healthy.bank(recipe, cache, os.cpu_count() or 1)
+    network = _trained(healthy, bank, recipe, seed, device) if recipe.detect.learns else None
+    with threadpool_limits(1, "blas"), progress("remembering", len(bank)) as advance:
+        clips = healthy_clips(healthy, bank, recipe)
+        clips = replace(clips, recordings=tuple(merge_copies(bank, clips.recordings)))
+        fitted = remember(recipe, network, bank, clips, seed=seed, advance=advance)
+        return replace(fitted, false_alarm_rate=false_alarm_rate)
+
+
+def _trained(healthy: Sounds, bank: MelBank, recipe: Recipe, seed: int, device: str) -> Network:
+    """Return a network that was trained on healthy recordings with features `bank`."""
+    classes = recipe.finetune.classes
+    crops = TrainingCrops.of(bank, healthy.sections, healthy.attributes, classes)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
+        return train(recipe, crops, seed, run, device)
+
+
+def remember(
+    recipe: Recipe,
+    network: Network | None,
+    bank: MelBank,
+    clips: HealthyClips,
+    *,
+    seed: int = 0,
+    advance: Advance = silent,
+) -> FittedDetector:
+    """Return a detector with a trained network that remembers the healthy clips of `bank`."""
+    memory = Memory(represent(recipe, network, bank, advance), clips)
+    bands = (BandStatistics.of(bank, recipe),)
+    return FittedDetector(recipe, network, memory, bands, trained=len(bank), seed=seed)
+
+
+def healthy_clips(healthy: Sounds, bank: MelBank, recipe: Recipe) -> HealthyClips:
+    """Return what is kept of healthy recordings with features `bank`.
+
+    A recording without a name is known by its features, and one of no named condition is of the
+    condition that its domain is.
+    """
+    numbers = digests(bank)
+    own = [f"{number & (1 << 64) - 1:016x}" for number in numbers.tolist()]
+    named = zip(healthy.recordings, own, strict=True)
+    operating = zip(healthy.conditions, healthy.domains, strict=True)
+    return HealthyClips(
+        tuple(healthy.sections),
+        tuple(healthy.domains),
+        tuple(name or digest for name, digest in named),
+        tuple(condition or domain for condition, domain in operating),
+        numbers,
+        durations(bank, recipe),
+    )
+
+
+def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> FittedDetector:
+    """Return a detector that remembers more healthy recordings; the network stays.
+
+    What the detector calls an anomaly, judged as a recording of a condition that it knows unless
+    the conditions allow more, is left out unless it is accepted. Recordings that it knows already
+    are left out too. The update is listed in `updates` even where nothing was added.
+    """
+    memory, bands, left_out = None, None, 0
+    for part, bank in more.readable_banks(fitted.recipe):
+        part.refuse_silent(bank)
+        new = ~fitted.memory.clips.include(bank)
+        faulty = new & (False if accept else _anomalous(fitted, part, bank))
+        left_out += int(faulty.sum())
+        chosen = np.flatnonzero(new & ~faulty)
+        if len(chosen):
+            kept = MelBank([bank[i].astype(np.float16) for i in chosen.tolist()], bank.n_mels)
+            clips = healthy_clips(part.select(chosen.tolist()), kept, fitted.recipe)
+            views = represent(fitted.recipe, fitted.network, kept)
+            memory = _joined(memory, Memory(views, clips))
+            own = BandStatistics.of(kept, fitted.recipe)
+            bands = bands.merged(own) if bands else own
+    return _with_update(fitted, memory, bands, left_out)
+
+
+def undo_update(fitted: FittedDetector) -> FittedDetector:
+    """Return the detector as it was before its last update. Raises `InputError` if there is
+    none."""
+    if not fitted.updates:
+        raise InputError("this detector was never updated; there is nothing to undo")
+    last = fitted.updates[-1]
+    kept = np.arange(len(fitted.memory.clips) - last.added)
+    return replace(
+        fitted,
+        memory=fitted.memory.select(kept),
+        bands=fitted.bands[:-1] if last.added else fitted.bands,
+        updates=fitted.updates[:-1],
+    )
+
+
+def _with_update(
+    fitted: FittedDetector, memory: Memory | None, bands: BandStatistics | None, left_out: int
+) -> FittedDetector:
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    if memory is None or bands is None:
+        nothing = Update(time, 0, left_out, ())
+        return replace(fitted, updates=(*fitted.updates, nothing)) if left_out else fitted
+    conditions = tuple(sorted(set(memory.clips.conditions)))
+    entry = Update(time, len(memory.clips), left_out, conditions)
+    return replace(
+        fitted,
+        memory=fitted.memory.with_more(memory),
+        bands=(*fitted.bands, bands),
+        updates=(*fitted.updates, entry),
+    )
+
+
+def _anomalous(fitted: FittedDetector, part: Sounds, bank: MelBank) -> NDArray[np.bool_]:
+    """Return which recordings (clip,) the detector calls anomalies at its own rate."""
+    promise = fitted.promise(None, part.sections)
+    rate = fitted.rate(None, part.sections, promise)
+    judgements = fitted.judge(bank, part.names, part.sections)
+    return np.array([each.verdict(rate, promise) == ANOMALY for each in judgements], bool)
+
+
+def _joined(memory: Memory | None, more: Memory) -> Memory:
+    return more if memory is None else memory.with_more(more)

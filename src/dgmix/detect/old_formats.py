@@ -1,0 +1,42 @@
+"""Detector files of older formats, in the form of today's.
+
+Their calibration scores are computed anew: what they can promise follows from their recordings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from dgmix.detect.views import LEARNED
+
+Tensors = dict[str, torch.Tensor]
+RENAMED = {
+    "memory.references": f"memory.{LEARNED}.values",
+    "memory.clips": f"memory.{LEARNED}.clips",
+}
+BANDS = ("bands.mean", "bands.std", "bands.rise", "bands.fall", "bands.peak")
+
+
+def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    """Return tensors and description of a file of format 1, 2 or 3 as those of format 4.
+
+    Format 1 knew one view only, the learned one; until format 3 a network was kept
+    that no view needs, a recording was known by its features, a condition was a domain, and updates
+    were not listed.
+    """
+    if about["format"] > 3:
+        return tensors, about
+    learned = LEARNED in about["recipe"]["detect"].get("views", [LEARNED])
+    kept = {
+        RENAMED.get(name, name): tensor
+        for name, tensor in tensors.items()
+        if name not in ("calibration", "calibration.together")
+        and (learned or not name.startswith("network."))
+    }
+    count = len(about["sections"])
+    bands = {name: kept[name][None] for name in BANDS}
+    digests = [f"{number & (1 << 64) - 1:016x}" for number in kept["healthy.digests"].tolist()]
+    columns = {"recordings": digests, "conditions": list(about["domains"]), "updates": []}
+    return {**kept, **bands, "bands.count": torch.tensor([count])}, {**about, **columns}

@@ -1,0 +1,195 @@
+"""Many recordings judged one after the other, here or on a Ray cluster, and what follows of the
+set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from dgmix.detect.conformal import batch_p_value
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.forms import Form, Terms
+from dgmix.detect.judgement import (
+    ANOMALY,
+    NEW_CONDITION,
+    NORMAL,
+    UNREADABLE,
+    Judgement,
+    Promise,
+)
+from dgmix.detect.recordings import SHARD, Sounds
+from dgmix.detect.summary import counted, percent, shown
+from dgmix.errors import DgmixError
+from dgmix.progress import Advance, progress, silent
+from dgmix.workers import results_in_order
+
+if TYPE_CHECKING:
+    from dgmix.cluster import Files, Shared
+
+
+def score_recordings(
+    fitted: FittedDetector,
+    recordings: Sounds,
+    form: Form,
+    *,
+    false_alarm_rate: float | None = None,
+    promise: Promise | None = None,
+    condition: str | None = None,
+    by_score: bool = False,
+    summary_on: IO[str] | None = None,
+    quiet: bool = False,
+    ray: str | None = None,
+) -> None:
+    """Judge recordings, write them in a form as they come, then a summary.
+
+    `by_score` writes them at the end, the highest score first. The summary goes to `summary_on`,
+    standard output by default; `quiet` shows no progress. `ray` is the address of a Ray cluster
+    that computes the same (see `dgmix.cluster.connected`). Raises `InputError` for a false-alarm
+    rate that is not supported and, at the end, `DgmixError` when some recordings could not be read.
+    """
+    terms = choose_terms(fitted, recordings.sections, false_alarm_rate, promise, condition)
+    result = Result(terms)
+    bar: AbstractContextManager[Advance] = (
+        nullcontext(silent) if quiet else progress("scoring", len(recordings))
+    )
+    source = judging(fitted, recordings, condition=condition, ray=ray)
+    with source as judgements, form(terms) as write, bar as advance:
+        for judgement in _ordered(_advancing(judgements, advance), by_score):
+            write(judgement)
+            result.add(judgement)
+    print(result.summary(fitted, recordings.sections, condition), file=summary_on)
+    if unreadable := result.verdicts[UNREADABLE]:
+        count = counted(unreadable, "recording")
+        raise DgmixError(
+            f"{count} of {len(recordings)} could not be read; the reason stands with each"
+        )
+
+
+def choose_terms(
+    fitted: FittedDetector,
+    sections: Sequence[str],
+    rate: float | None = None,
+    promise: Promise | None = None,
+    condition: str | None = None,
+) -> Terms:
+    """Return rate and promise of the verdicts on recordings of some sections.
+
+    Raises `InputError` for a rate that the healthy recordings do not support.
+    """
+    promise = promise or fitted.promise(rate, sections, condition)
+    named = condition if condition in fitted.memory.clips.conditions else None
+    return Terms(fitted.rate(rate, sections, promise, named), promise)
+
+
+@contextmanager
+def judging(
+    fitted: FittedDetector,
+    recordings: Sounds,
+    *,
+    condition: str | None = None,
+    ray: str | None = None,
+) -> Iterator[Iterator[Judgement]]:
+    """Yield the judgements of recordings, in order, computed here or on a Ray cluster.
+
+    Files are read where they are scored: raises `InputError` for one that is not the same there.
+    """
+    from dgmix.cluster import Files, connected
+
+    if ray is None:
+        yield fitted.judge_recordings(recordings, [condition] * len(recordings))
+        return
+    with connected(ray, "cpu") as cluster:
+        cluster.require(recordings.paths[:1])
+        judge = partial(_judge_shard, cluster.share(fitted), condition)
+        shards = ((part, Files.of(part.paths)) for part in recordings.parts(SHARD))
+        yield chain.from_iterable(results_in_order(cluster, judge, shards, 2 * cluster.cores))
+
+
+def _judge_shard(
+    fitted: Shared[FittedDetector], condition: str | None, shard: tuple[Sounds, Files]
+) -> list[Judgement]:
+    part, files = shard
+    files.check()
+    return list(fitted.value.judge_recordings(part, [condition] * len(part)))
+
+
+def _advancing(judgements: Iterable[Judgement], advance: Advance) -> Iterator[Judgement]:
+    for judgement in judgements:
+        yield judgement
+        advance()
+
+
+def _ordered(judgements: Iterable[Judgement], by_score: bool) -> Iterable[Judgement]:
+    """Return judgements as they come, or by falling score, with the unreadable ones last."""
+    if not by_score:
+        return judgements
+    return sorted(judgements, key=lambda each: -np.inf if each.error else each.score, reverse=True)
+
+
+@dataclass
+class Result:
+    """What was found of a set of recordings under some terms."""
+
+    terms: Terms
+    verdicts: Counter[str] = field(default_factory=Counter)
+    learned: int = 0
+    p_values: list[float] = field(default_factory=list)
+
+    def add(self, judgement: Judgement) -> None:
+        """Count a judgement."""
+        self.verdicts[judgement.verdict(self.terms.rate, self.terms.promise)] += 1
+        self.learned += judgement.learned
+        if not (judgement.error or judgement.learned):
+            self.p_values.append(judgement.p_value(self.terms.promise))
+
+    def summary(
+        self, fitted: FittedDetector, sections: Sequence[str], condition: str | None
+    ) -> str:
+        """Return a few sentences on the set."""
+        named = condition if condition in fitted.memory.clips.conditions else None
+        lines = [self._counts()]
+        if self.terms.promise != "new" and len({fitted.key(each) for each in sections}) == 1:
+            limit = fitted.calibration(sections[0]).threshold(self.terms.rate, named)
+            lines.append(
+                f"Flagged: a score above {shown(limit)}."
+                if np.isfinite(limit)
+                else "No score is high enough to be flagged: there are too few healthy recordings; "
+                "add others with `dgmix update`."
+            )
+        if len(self.p_values) > 1:
+            lines.append(
+                f"The set as a whole: p = {batch_p_value(np.array(self.p_values)):.3g} that all of "
+                "it is healthy."
+            )
+        if self.learned:
+            lines.append(
+                f"The detector learned from {self.learned} of them; this says nothing of their "
+                "health."
+            )
+        return "\n".join(lines)
+
+    def _counts(self) -> str:
+        verdicts, rate, promise = self.verdicts, self.terms.rate, self.terms.promise
+        anomalies = "1 anomaly" if verdicts[ANOMALY] == 1 else f"{verdicts[ANOMALY]} anomalies"
+        parts = [anomalies]
+        if verdicts[NEW_CONDITION]:
+            parts.append(f"{verdicts[NEW_CONDITION]} perhaps of a new condition")
+        parts.append(f"{verdicts[NORMAL]} normal")
+        if verdicts[UNREADABLE]:
+            parts.append(f"{verdicts[UNREADABLE]} unreadable")
+        promised = {
+            "known": "made like those learned from",
+            "new": "of a condition drawn like those learned from",
+            "both": "made like those learned from, or of a condition drawn like theirs",
+        }[promise]
+        return (
+            f"{counted(verdicts.total(), 'recording')}: {', '.join(parts)}, at a false-alarm rate "
+            f"of {percent(rate)} for healthy recordings {promised}."
+        )

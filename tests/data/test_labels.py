@@ -1,0 +1,111 @@
+"""Words in names, in several languages and ways to write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgmix.data.labels import FAULTY_WORDS, HEALTHY_WORDS, label_in, label_of, says_only
+
+ANOMALIES = [
+    *("NG", "ng_01", "NG_knock", "NOK", "NOK2", "niO", "nIO", "n.i.O.", "n.i.O_001", "KO_3"),
+    *("not good", "Not_Good", "NotGood", "nogood", "NO GOOD", "1.abnormal", "engine2_broken"),
+    *("abnormal_0", "one_broken_0001_01", "pumpBroken", "FAULTY", "bad", "defects-2", "failed"),
+    *("nicht i.O.", "nicht in Ordnung", "defekt", "Pumpe kaputt", "beschädigt", "beschaedigt"),
+    *("défaut", "DÉFAUTS", "moteur cassé", "anormale", "pas bon", "non conforme", "en panne"),
+    *("defectuoso", "roto", "dañado", "averia", "no normal", "avería 3", "falla_2"),
+    *("guasto", "difettoso", "rotto", "anomalo", "danneggiato", "non buono"),
+    *("quebrado", "defeito", "não conforme", "avariado", "sem bom"),
+    *(
+        "ijou",
+        "furyou_3",
+        "koshou",
+        "異常",
+        "不良品",
+        "故障3",
+        "guzhang",
+        "yichang2",
+        "不正常",
+        "不合格",
+    ),
+    "good or bad",
+]
+HEALTHY = [
+    *("normal", "0.normal", "normal_00000012", "ok", "OK", "PumpOK1", "iO", "i.O.", "iO_001"),
+    *("healthy_M1_1450rpm_0", "engine1_good", "no fault", "fault-free", "non-defective"),
+    *("not broken", "without damage", "in Ordnung", "fehlerfrei", "ohne Schaden", "gut"),
+    *("bon", "sans défaut", "sain", "sin defecto", "bueno", "senza difetti", "buono", "bom"),
+    *("sem defeito", "seijou", "正常_01", "良品", "zhengchang", "合格", "no_1_good"),
+]
+NEITHER = [
+    *("", "pump 3", "default", "id_00", "okapi", "goodyear", "section_00", "cw_f8", "audio"),
+    *("radio_1", "pump_io_3", "heavyload", "target_12", "M3", "0001", "anomaly_detection"),
+    *("fault_diagnosis", "defect-inspection", "angle", "engine", "songs", "2026-05-01", "m-n_X"),
+]
+
+
+@pytest.mark.parametrize("name", ANOMALIES)
+def test_names_of_anomalies(name: str) -> None:
+    found = label_in(name)
+    assert found is not None
+    assert found.label == "anomaly"
+    assert found.word in name
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_names_of_healthy_recordings(name: str) -> None:
+    found = label_in(name)
+    assert found is not None
+    assert found.label == "normal"
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_names_that_say_neither(name: str) -> None:
+    assert label_in(name) is None
+
+
+def test_no_word_means_both() -> None:
+    assert not HEALTHY_WORDS & FAULTY_WORDS
+
+
+@pytest.mark.parametrize(
+    ("folders", "stem", "label"),
+    [
+        (("good",), "a", "normal"),
+        (("good", "NG"), "a", "anomaly"),
+        (("NG", "good"), "a", "normal"),
+        (("good",), "broken_1", "anomaly"),
+        (("NG",), "good_1", "anomaly"),
+        ((), "good_1", "normal"),
+    ],
+)
+def test_the_innermost_name_decides_and_a_file_may_be_worse(
+    folders: tuple[str, ...], stem: str, label: str
+) -> None:
+    found = label_of(folders, stem)
+    assert found is not None
+    assert found.label == label
+
+
+@pytest.mark.parametrize(
+    ("name", "only"),
+    [("broken", True), ("1.abnormal", True), ("not good", True), ("anomaly_data", False)],
+)
+def test_names_that_are_a_label_and_nothing_else(name: str, only: bool) -> None:
+    assert says_only(name, "anomaly") == only
+    assert not says_only(name, "normal")
+
+
+@given(st.text(max_size=40))
+def test_any_name_is_read(name: str) -> None:
+    found = label_in(name)
+    assert found is None or (found.word in name and len(found.rest) <= len(name) + 1)
+
+
+@given(st.sampled_from(sorted(FAULTY_WORDS)), st.sampled_from("_-. "), st.integers(0, 999))
+def test_every_word_is_found_beside_others(word: str, between: str, number: int) -> None:
+    for name in (word, f"pump{between}{word}{between}{number}", f"{number}{word.upper()}"):
+        found = label_in(name)
+        assert found is not None
+        assert found.label == "anomaly"

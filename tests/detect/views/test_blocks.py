@@ -1,0 +1,39 @@
+"""Views from blocks are those of the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgmix.detect.views import RAW_VIEWS
+from dgmix.detect.views.blocks import ACCUMULATORS, describe_blocks
+from dgmix.detect.views.levels import logmel
+
+
+def test_every_raw_view_can_be_made_of_blocks() -> None:
+    assert list(ACCUMULATORS) == list(RAW_VIEWS)
+
+
+@given(st.integers(1, 700), st.integers(1, 300), st.integers(0, 9), st.booleans())
+def test_views_of_blocks_are_those_of_the_whole(
+    frames: int, size: int, seed: int, steady: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    mel = rng.lognormal(0, 0.001 if steady else 1, (frames, 32)).astype(np.float16)
+    mel[:, 0] = 0
+    mel = mel.astype(np.float32)
+    blocks = [mel[first : first + size] for first in range(0, frames, size)]
+    for name, view in describe_blocks(list(RAW_VIEWS), blocks, 32).items():
+        expected = RAW_VIEWS[name].describe(logmel(mel))
+        assert view.shape == expected.shape
+        assert view.dtype == np.float32
+        np.testing.assert_allclose(view, expected, rtol=1e-5, atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("frames", [127, 128, 129, 191, 192, 193, 256, 1000])
+def test_the_windows_of_a_rhythm_are_the_same(frames: int) -> None:
+    mel = np.random.default_rng(0).lognormal(0, 1, (frames, 32)).astype(np.float32)
+    view = describe_blocks(["logmel-rhythm"], np.array_split(mel, 5), 32)["logmel-rhythm"]
+    np.testing.assert_allclose(view, RAW_VIEWS["logmel-rhythm"].describe(logmel(mel)), atol=1e-4)
