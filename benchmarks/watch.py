@@ -91,6 +91,7 @@ class Drawn:
     seconds: float = SECONDS
     name: str = "pool"
     p_value: float = 1.0
+    most_rate: float = 1.0
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
         verdict = "ANOMALY" if self.p_value <= self.rate else "normal"
