@@ -91,6 +91,7 @@ class Drawn:
     seconds: float = SECONDS
     name: str = "pool"
     p_value: float = 1.0
+    most_rate: float = 1.0
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
         verdict = "ANOMALY" if self.p_value <= self.rate else "normal"
@@ -112,9 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = parser.parse_args(arguments)
     if chosen.uav:
-        print("\n".join(flights_table(chosen.uav)), flush=True)
+        show(flights_table(chosen.uav))
     if chosen.machine:
-        print("\n".join(month_table(chosen.machine, chosen.hours)))
+        show(month_table(chosen.machine, chosen.hours))
+
+
+def show(lines: Iterator[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def flights_table(folder: Path) -> Iterator[str]:
@@ -125,8 +131,8 @@ def flights_table(folder: Path) -> Iterator[str]:
         path = Path(temporary) / "uav.dgmix"
         Detector().fit(pieces, sample_rate=RATE).save(path)
         judge = DetectorJudge(path)
-        yield f"UAV flights x {SPEED}: {len(learned)} flights learned, {len(pieces)} pieces, "
-        yield f"rate {judge.rate:.3g}\n"
+        counts = f"{len(learned)} flights learned, {len(pieces)} pieces, rate {judge.rate:.3g}"
+        yield f"UAV flights x {SPEED}: {counts}\n"
         yield "| flights | number | windows | anomalies | raised | windows until raised |"
         yield "|---|--:|--:|--:|--:|---|"
         for name, flights in (

@@ -150,6 +150,7 @@ def running(settings: Path) -> Iterator[Callable[..., Any]]:
         process.send_signal(signal.SIGTERM)
         status = process.wait(30)
         reader.join()
+        process.stderr.close()
         assert status == 0, lines
         assert time.monotonic() - begin < 10  # five on a machine that is not busy
         assert not address.exists()

@@ -96,7 +96,7 @@ def test_pages_read_sums_not_windows() -> None:
     assert set(re.findall(r"queries\.(\w+)", source)) == {
         "last_window",
         "events",
-        "heard",
+        "coverage_seconds",
         "spans",
     }
     import sqlite3

@@ -105,7 +105,7 @@ def test_unusable_recordings_are_an_event_of_their_own(
     machine = make_machine(store, make_settings())
     feed(machine, clock, [UNREAD] * 5 + [CALM] * 5)
     assert messages(store) == [("raise", "unusable"), ("clear", "unusable")]
-    assert store.read(queries.heard, "pump", START - 60, START + 60) == 5.0
+    assert store.read(queries.coverage_seconds, "pump", START - 60, START + 60) == 5.0
 
 
 def test_an_event_ends_when_nothing_can_be_judged_any_more(
@@ -130,7 +130,7 @@ def test_a_clock_that_jumps_back_repeats_nothing(
     feed(machine, clock, [ODD] * 4 + [CALM] * 6)
     assert messages(store) == [("raise", "anomaly"), ("clear", "anomaly")]
     assert len(store.read(queries.last_windows, "pump", 100)) == 17
-    assert store.read(queries.heard, "pump", START - 8000, START + 60) == 17.0
+    assert store.read(queries.coverage_seconds, "pump", START - 8000, START + 60) == 17.0
 
 
 def test_clips_of_an_event_hold_what_was_before_it(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,3 +148,9 @@ def test_the_state_folder_is_one_and_the_services_where_it_is_a_service(
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/dgmix")
     assert without.state_folder == Path("/var/lib/dgmix")
     assert make_settings().state_folder == tmp_path / "state"
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    page = runpy.run_path(str(docs / "watch_settings.py"))["page"]
+    assert (docs / "watch-settings.md").read_text() == page() + "\n", "run docs/watch_settings.py"

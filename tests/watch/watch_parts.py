@@ -39,7 +39,7 @@ class TurnedClock:
 class LevelJudge:
     """Judges a window by its level: its p-value is the first sample, unless it is negative."""
 
-    rate, seconds, name = 0.05, 1.0, "level.dgmix"
+    rate, most_rate, seconds, name = 0.05, 0.1, 1.0, "level.dgmix"
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
         p_value = float(signal[0])

@@ -35,8 +35,8 @@ def history_chart(history: dict[str, Any], rate: float | None, zone: ZoneInfo | 
         marks += _part(part, history["part"], x)
     for event in history["events"]:
         marks += _event(event, x, end)
-    heard = sum(part["heard"] for part in history["parts"]) / (end - begin)
-    label = f"{len(history['events'])} events; heard and judged {heard:.0%} of the time"
+    covered = sum(part["heard"] for part in history["parts"]) / (end - begin)
+    label = f"{len(history['events'])} events; heard and judged {covered:.0%} of the time"
     figure = svg.figure(WIDTH, BOTTOM + 4, label, *marks, class_="chart history")
     return Markup(svg.render(figure))
 

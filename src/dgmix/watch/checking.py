@@ -28,7 +28,7 @@ MOST_WINDOWS = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class Trial:
     """What was tried, whether it did what it should, and what it did."""
 
     what: str
@@ -43,43 +43,43 @@ def check(
     settings: WatchSettings,
     clock: Clock | None = None,
     load: Callable[[Path, float | None], Judge] = load_judge,
-) -> Iterator[Found]:
+) -> Iterator[Trial]:
     """Yield what each detector, source and sink of settings does when it is tried once."""
     clock = clock or SystemClock()
     for machine in settings.machines:
         judge = None
         try:
             judge = load(machine.detector, machine.rule.rate)
-            yield Found(f"{machine.name} detector", True, _detector(machine, judge))
-            yield Found(f"{machine.name} rule", True, _rule(machine, judge))
+            yield Trial(f"{machine.name} detector", True, _detector(machine, judge))
+            yield Trial(f"{machine.name} rule", True, _rule(machine, judge))
         except DgmixError as error:
-            yield Found(f"{machine.name} detector", False, str(error))
+            yield Trial(f"{machine.name} detector", False, str(error))
         yield _source(machine, clock, judge.seconds if judge else 10.0)
     yield from check_sinks(settings, clock)
 
 
-def check_sinks(settings: WatchSettings, clock: Clock | None = None) -> Iterator[Found]:
+def check_sinks(settings: WatchSettings, clock: Clock | None = None) -> Iterator[Trial]:
     """Yield what each sink does with a test message."""
     clock = clock or SystemClock()
     try:
         sinks = open_sinks(settings, Hub(), {}, client_id=f"dgmix-{settings.site}-check")
     except DgmixError as error:
-        yield Found("sinks", False, str(error))
+        yield Trial("sinks", False, str(error))
         return
-    said = test_message(settings.site, clock.now())
+    outgoing = test_message(settings.site, clock.now())
     for sink in sinks:
-        yield _sink(sink, {"schema": 1, "id": said.id, **said.body})
+        yield _sink(sink, {"schema": 1, "id": outgoing.id, **outgoing.body})
 
 
-def _sink(sink: Sink, body: dict[str, object]) -> Found:
+def _sink(sink: Sink, body: dict[str, object]) -> Trial:
     try:
         sink.start()
         sink.deliver(body)
     except DgmixError as error:
-        return Found(f"sink {sink.name}", False, str(error))
+        return Trial(f"sink {sink.name}", False, str(error))
     finally:
         sink.close()
-    return Found(f"sink {sink.name}", True, "acknowledged a test message")
+    return Trial(f"sink {sink.name}", True, "acknowledged a test message")
 
 
 def _detector(machine: MachineSettings, judge: Judge) -> str:
@@ -99,6 +99,8 @@ def _rule(machine: MachineSettings, judge: Judge) -> str:
 
     rule = Rule.of(own.windows, own.among, own.clear_after, judge.rate, own.clear_factor)
     both = expected_raises(rule, judge.rate, every)
+    worse = Rule.of(own.windows, own.among, own.clear_after, judge.most_rate, own.clear_factor)
+    unlucky = expected_raises(worse, judge.most_rate, every).independent
     enough = next((k for k in range(1, MOST_WINDOWS + 1) if expected(k, k) <= 1), None)
     hint = ""
     if both.independent > 1 and enough is not None:
@@ -107,17 +109,18 @@ def _rule(machine: MachineSettings, judge: Judge) -> str:
     return (
         f"raised at {own.windows} of {own.among} windows, one every {every:.3g} s: "
         f"{both.independent:.2g} false alarms a month if windows err independently, "
+        f"{unlucky:.2g} if this detector's rate is {judge.most_rate:.1%} in truth, as it may be, "
         f"{both.at_most:.2g} at most if they err together{hint}; creeping wear: one in "
         f"{years:.2g} years"
     )
 
 
-def _source(machine: MachineSettings, clock: Clock, seconds: float) -> Found:
+def _source(machine: MachineSettings, clock: Clock, seconds: float) -> Trial:
     what, settings = f"{machine.name} source", machine.source
     if isinstance(settings, FolderSettings):
         source: Source = FolderSource(settings, clock, seconds, {})
     elif settings.type == "stdin":
-        return Found(what, True, "standard input is not read by a check")
+        return Trial(what, True, "standard input is not read by a check")
     else:
         source = stream_source(settings, clock)
     try:
@@ -126,17 +129,17 @@ def _source(machine: MachineSettings, clock: Clock, seconds: float) -> Found:
         source.close()
 
 
-def _listen(what: str, source: Source, clock: Clock) -> Found:
-    end, never, heard = clock.monotonic() + SOURCE_SECONDS, threading.Event(), 0.0
+def _listen(what: str, source: Source, clock: Clock) -> Trial:
+    end, never, received = clock.monotonic() + SOURCE_SECONDS, threading.Event(), 0.0
     while clock.monotonic() < end:
         step = source.step()
-        heard += sum(block.seconds for block in step.blocks)
+        received += sum(block.seconds for block in step.blocks)
         state, detail = source.status.state, source.status.detail
         if state in (State.LOST, State.FAILED):
-            return Found(what, False, f"{state.value}: {detail}")
-        if state == State.LISTENING and (heard > 1 or not source.live):
-            text = f"{heard:.1f} s of sound" if source.live else "the folder can be read"
-            return Found(what, True, text)
+            return Trial(what, False, f"{state.value}: {detail}")
+        if state == State.LISTENING and (received > 1 or not source.live):
+            text = f"{received:.1f} s of sound" if source.live else "the folder can be read"
+            return Trial(what, True, text)
         clock.wait(step.wait, never)
     state, detail = source.status.state, source.status.detail
-    return Found(what, False, f"{state.value} after {SOURCE_SECONDS:g} s {detail}".strip())
+    return Trial(what, False, f"{state.value} after {SOURCE_SECONDS:g} s {detail}".strip())

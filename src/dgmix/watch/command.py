@@ -88,10 +88,10 @@ def notify_test(settings: Settings) -> None:
     from dgmix.watch.settings import load_settings
 
     loaded = load_settings(settings)
-    found = list(check_sinks(loaded))
-    if not found:
+    trials = list(check_sinks(loaded))
+    if not trials:
         raise InputError(f"{settings}: names no broker, webhook or Apprise address")
-    _show(found)
+    _show(trials)
 
 
 @app.command()
@@ -109,9 +109,11 @@ def label(
     from dgmix.watch.labelling import label as say
     from dgmix.watch.settings import load_settings
 
-    found = say(load_settings(settings), event, verdict, condition, who)
-    what = f"{found['label']} by {found['who']}" if found["label"] else "nothing any more"
-    print(f"{found['machine']}, {found['kind']} {found['id']}: {what}")
+    event_row = say(load_settings(settings), event, verdict, condition, who)
+    what = (
+        f"{event_row['label']} by {event_row['who']}" if event_row["label"] else "nothing any more"
+    )
+    print(f"{event_row['machine']}, {event_row['kind']} {event_row['id']}: {what}")
 
 
 @app.command()
@@ -178,10 +180,10 @@ def _write_example(path: Path) -> None:
     print(f"{path} written; next: edit it, then dgmix watch {path} --check")
 
 
-def _show(found: Any) -> None:
+def _show(trials: Any) -> None:
     """Print what was tried; raises `DgmixError` if something failed."""
     failures: list[Any] = []
-    for each in found:
+    for each in trials:
         print(each, flush=True)
         failures += [] if each.good else [each]
     if failures:

@@ -36,9 +36,13 @@ class WindowJudgement:
 
 
 class Judge(Protocol):
-    """Judges windows, at a false-alarm rate `rate`; learned from windows of `seconds`."""
+    """Judges windows, at a false-alarm rate `rate`; learned from windows of `seconds`.
+
+    `most_rate`: how high this one's rate may be in truth, the upper end of its 95 % interval.
+    """
 
     rate: float
+    most_rate: float
     seconds: float
     name: str
 
@@ -52,13 +56,14 @@ class DetectorJudge:
 
     def __init__(self, path: Path, rate: float | None = None) -> None:
         from dgmix.detect.bundle import load_detector
+        from dgmix.detect.conformal import rate_interval
 
         self.path = path
         self.fitted = load_detector(path)
         self.name = path.name
         self.rate = self.fitted.rate(rate)
         clips = self.fitted.memory.clips
-        self.recordings = len(set(clips.recordings))
+        self.most_rate = rate_interval(len(set(clips.recordings)), self.rate)[1]
         self.conditions = frozenset(clips.conditions)
         length = float(np.median(clips.seconds))
         self.seconds = min(max(length, LEAST_SECONDS), MOST_SECONDS)

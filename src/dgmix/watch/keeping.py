@@ -37,9 +37,9 @@ class Keeper:
         self._random = random.Random(machine)
         self._ordinary = 0
 
-    def event(self, told: Iterable[tuple[Change, EventRow]]) -> None:
+    def event(self, notices: Iterable[tuple[Change, EventRow]]) -> None:
         """Write the clip of each event that begins: its windows and what was before them."""
-        for change, row in told:
+        for change, row in notices:
             if change.action == "raise" and row.kind in HEARD_KINDS and self._blocks:
                 block = joined(list(self._blocks))
                 self._clips.write(

@@ -78,16 +78,16 @@ class Learning:
 
     def undo(self, event: str, who: str) -> dict[str, Any]:
         """Take back what was said of an event, and return the event; raises `InputError`."""
-        found = self._event(event)
+        row = self._event(event)
         now = self._store.clock.now()
         self._store.write_now(lambda to: rows.undo_label(to, event, who.strip() or "unknown", now))
-        return self._event(found["id"])
+        return self._event(row["id"])
 
     def _event(self, event: str) -> dict[str, Any]:
-        found = self._store.read(queries.event, event)
-        if found is None:
+        row = self._store.read(queries.event, event)
+        if row is None:
             raise InputError(f"event {event}: there is none of that id")
-        return found
+        return row
 
     def _healthy(self, machine: str) -> list[dict[str, Any]]:
         labels = self._store.read(queries.labels, machine)

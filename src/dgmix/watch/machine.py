@@ -30,7 +30,7 @@ from dgmix.watch.wear import WearState
 from dgmix.watch.windows import Window
 
 SOUNDING = "listening"
-Told = Sequence[tuple[Change, EventRow]]
+Notices = Sequence[tuple[Change, EventRow]]
 log = logging.getLogger("dgmix.watch.machine")
 
 
@@ -98,26 +98,26 @@ class Machine:
         """
         block = window.block
         condition = self.condition.at(block.start)
-        found = (
+        judgement = (
             unreadable(window.error)
             if window.error
             else self.judge.judge(block.samples, block.sample_rate, condition)
         )
         with self._lock:
-            memory, changes = self._after(found, block.end)
-            memory, told = self._events(memory, changes, block.end, found, condition)
-            self._keep(window, self._row(window, found, condition), memory, told)
+            memory, changes = self._after(judgement, block.end)
+            memory, notices = self._events(memory, changes, block.end, judgement, condition)
+            self._keep(window, self._row(window, judgement, condition), memory, notices)
             self._memory = memory
             self._judged_at = self.around.clock.monotonic()
         if len(block.samples):
             self._keeper.remember(block)
-        self._log(told)
-        self._keeper.event(told)
-        p_value = found.p_value or 0.0
-        if found.verdict == "normal" and p_value > self.rule.calm_above and not memory.events:
+        self._log(notices)
+        self._keeper.event(notices)
+        p_value = judgement.p_value or 0.0
+        if judgement.verdict == "normal" and p_value > self.rule.calm_above and not memory.events:
             self._keeper.ordinary(block, p_value, condition, window.every)
-        self._publish(window, found, condition)
-        return found
+        self._publish(window, judgement, condition)
+        return judgement
 
     def observe(self, state: str, detail: str) -> None:
         """Take what the source does now, and tell what only time brings.
@@ -132,10 +132,10 @@ class Machine:
         elif self._quiet_since is None:
             self._quiet_since = steady
         with self._lock:
-            told = [*self._sound_changes(steady), *self._stale_changes(steady)]
-            if told:
-                self._tell(told, now)
-        if told:
+            notices = [*self._sound_changes(steady), *self._stale_changes(steady)]
+            if notices:
+                self._tell(notices, now)
+        if notices:
             self._publish_state()
 
     def idle(self, steady: float) -> float:
@@ -164,9 +164,9 @@ class Machine:
         self._memory = replace(self._memory, rule=state)
         return list(changes)
 
-    def _after(self, found: WindowJudgement, at: float) -> tuple[Memory, list[Change]]:
-        p_value = found.p_value
-        state, changes = rules.step(self.rule, self._memory.rule, found.verdict, p_value or 0.0)
+    def _after(self, judgement: WindowJudgement, at: float) -> tuple[Memory, list[Change]]:
+        p_value = judgement.p_value
+        state, changes = rules.step(self.rule, self._memory.rule, judgement.verdict, p_value or 0.0)
         memory = replace(self._memory, rule=state)
         if p_value is None:
             return memory, list(changes)
@@ -179,70 +179,70 @@ class Machine:
         memory: Memory,
         changes: Sequence[Change],
         at: float,
-        found: WindowJudgement | None = None,
+        judgement: WindowJudgement | None = None,
         condition: str | None = None,
-    ) -> tuple[Memory, Told]:
+    ) -> tuple[Memory, Notices]:
         """Return the memory with the events that begin and without those that end, and both."""
-        events, told = dict(memory.events), []
+        events, notices = dict(memory.events), []
         for change in changes:
             if change.action == "raise":
-                events[change.kind] = row = self._event(change, at, found, condition)
-                told.append((change, row))
+                events[change.kind] = row = self._event(change, at, judgement, condition)
+                notices.append((change, row))
             elif change.kind in events:
-                told.append((change, events.pop(change.kind)))
-        return replace(memory, events=events), told
+                notices.append((change, events.pop(change.kind)))
+        return replace(memory, events=events), notices
 
     def _event(
-        self, change: Change, at: float, found: WindowJudgement | None, condition: str | None
+        self, change: Change, at: float, judgement: WindowJudgement | None, condition: str | None
     ) -> EventRow:
         row = EventRow(uuid.uuid4().hex, self.settings.name, change.kind, at, condition)
-        if found is None:
+        if judgement is None:
             return row
-        return replace(row, score=found.score, p_value=found.p_value, view=found.view)
+        return replace(row, score=judgement.score, p_value=judgement.p_value, view=judgement.view)
 
     def _tell(self, changes: Sequence[Change], now: float) -> None:
         """Keep and send events that no window brought."""
-        memory, told = self._events(self._memory, changes, now)
-        self.around.store.write(lambda to: self._write(to, memory, told, now))
+        memory, notices = self._events(self._memory, changes, now)
+        self.around.store.write(lambda to: self._write(to, memory, notices, now))
         self._memory = memory
-        self._log(told)
+        self._log(notices)
 
-    def _log(self, told: Told) -> None:
-        for change, row in told:
+    def _log(self, notices: Notices) -> None:
+        for change, row in notices:
             log.info("%s", sentence(self.settings, change, row))
 
-    def _keep(self, window: Window, row: WindowRow, memory: Memory, told: Told) -> None:
+    def _keep(self, window: Window, row: WindowRow, memory: Memory, notices: Notices) -> None:
         now, file, error = self.around.clock.now(), window.file, window.error or None
 
         def operation(to: sqlite3.Connection) -> None:
             rows.insert_window(to, row, window.every)
-            self._write(to, memory, told, window.block.end)
+            self._write(to, memory, notices, window.block.end)
             if file is not None and window.last:
                 about = (file.name, file.size, file.modified)
                 rows.note_file(to, self.settings.name, *about, now, error)
 
         self.around.store.write(operation)
 
-    def _write(self, to: sqlite3.Connection, memory: Memory, told: Told, at: float) -> None:
-        for change, row in told:
+    def _write(self, to: sqlite3.Connection, memory: Memory, notices: Notices, at: float) -> None:
+        for change, row in notices:
             if change.action == "raise":
                 rows.insert_event(to, row)
             else:
                 rows.clear_event(to, row.id, at, change.reason)
-            said = message(self.around.site, self.settings, change, row, at)
-            rows.insert_message(to, said, self.around.sinks)
+            outgoing = message(self.around.site, self.settings, change, row, at)
+            rows.insert_message(to, outgoing, self.around.sinks)
         rows.save_state(to, self.settings.name, memory.text())
 
-    def _row(self, window: Window, found: WindowJudgement, condition: str | None) -> WindowRow:
+    def _row(self, window: Window, judgement: WindowJudgement, condition: str | None) -> WindowRow:
         return WindowRow(
             self.settings.name,
             window.block.start,
             window.block.seconds,
-            found.score,
-            found.p_value,
-            found.p_new,
-            found.verdict,
-            found.view or found.reason,
+            judgement.score,
+            judgement.p_value,
+            judgement.p_new,
+            judgement.verdict,
+            judgement.view or judgement.reason,
             condition,
             self.judge.name,
             window.file.key if window.file else "",
@@ -258,13 +258,13 @@ class Machine:
             log.info("%s: %s%s", name, state, f": {detail}" if detail else "")
         self.around.hub.publish(name, values)
 
-    def _publish(self, window: Window, found: WindowJudgement, condition: str | None) -> None:
+    def _publish(self, window: Window, judgement: WindowJudgement, condition: str | None) -> None:
         values = {
-            "score": found.score,
-            "p_value": found.p_value,
-            "verdict": found.verdict,
-            "view": found.view,
-            "reason": found.reason,
+            "score": judgement.score,
+            "p_value": judgement.p_value,
+            "verdict": judgement.verdict,
+            "view": judgement.view,
+            "reason": judgement.reason,
             "condition": condition,
             "judged": window.block.end,
             "judged_monotonic": self.around.clock.monotonic(),

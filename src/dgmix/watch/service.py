@@ -147,15 +147,15 @@ class Watch:
 
     def label(self, event: str, verdict: str, condition: str | None, who: str) -> dict[str, Any]:
         """Keep what a person says of an event, and judge by it from now on; return the event."""
-        found = self.learning.label(event, verdict, condition, who)
-        self._learn(found["machine"])
-        return found
+        event_row = self.learning.label(event, verdict, condition, who)
+        self._learn(event_row["machine"])
+        return event_row
 
     def undo(self, event: str, who: str) -> dict[str, Any]:
         """Take back what was said of an event, and judge without it; return the event."""
-        found = self.learning.undo(event, who)
-        self._learn(found["machine"])
-        return found
+        event_row = self.learning.undo(event, who)
+        self._learn(event_row["machine"])
+        return event_row
 
     def set_condition(self, machine: str, name: str) -> None:
         """Take the operating condition of a machine; raises `InputError` for an unknown one."""

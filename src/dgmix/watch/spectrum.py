@@ -22,7 +22,7 @@ def columns(block: Block) -> list[list[int]]:
     per_column = max(1, round(COLUMN_SECONDS * block.sample_rate))
     edges = _edges(block.sample_rate)
     window = np.hanning(FRAME).astype(np.float32)
-    found = []
+    shades = []
     for first in range(0, len(block.samples) - FRAME + 1, per_column):
         part = block.samples[first : first + per_column]
         frames = len(part) // FRAME
@@ -33,8 +33,8 @@ def columns(block: Block) -> list[list[int]]:
         bands = np.add.reduceat(power, edges[:-1])
         level = 10 * np.log10(np.maximum(bands, 1e-12))
         shade = np.clip((level - QUIETEST) / (LOUDEST - QUIETEST), 0, 1) * 255
-        found.append(np.rint(shade).astype(int).tolist())
-    return found
+        shades.append(np.rint(shade).astype(int).tolist())
+    return shades
 
 
 def _edges(sample_rate: int) -> NDArray[np.int64]:

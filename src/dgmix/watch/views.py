@@ -54,8 +54,8 @@ def overview(machine: MachineSettings, hub: Hub, store: Store) -> Values:
         "judged": judged,
         "age": None if judged is None else max(0.0, now - judged),
         "skipped": live.get("skipped", 0),
-        "heard_hour": store.read(queries.heard, machine.name, now - HOUR, now) / 60,
-        "heard_day": store.read(queries.heard, machine.name, now - DAY, now) / HOUR,
+        "heard_hour": store.read(queries.coverage_seconds, machine.name, now - HOUR, now) / 60,
+        "heard_day": store.read(queries.coverage_seconds, machine.name, now - DAY, now) / HOUR,
         "events": events,
     }
 

@@ -28,7 +28,7 @@ def batch(crops: int = 8) -> Batch:
 class AsTheyAre(MixedClasses):
     """Takes the embeddings for log-probabilities."""
 
-    def log_probabilities(self, embedding: Tensor, shares: Tensor) -> Tensor:
+    def log_probabilities(self, embedding: Tensor, shares: Tensor) -> Tensor:  # noqa: ARG002
         return embedding.log_softmax(1)
 
 

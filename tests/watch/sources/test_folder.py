@@ -87,7 +87,7 @@ def test_windows_of_a_file_that_were_judged_before_a_kill_are_not_judged_again(
     assert left.block.start == pytest.approx(START - 1)
 
 
-def test_truncated_and_odd_files_are_unreadable_windows_and_the_rest_goes_on(
+def test_truncated_files_are_judged_as_far_as_they_go_and_odd_ones_are_unreadable(
     folder: Path, clock: TurnedClock
 ) -> None:
     record(folder / "a.wav", 2.0, START)
@@ -99,9 +99,11 @@ def test_truncated_and_odd_files_are_unreadable_windows_and_the_rest_goes_on(
     record(folder / "c.wav", 2.0, START + 10)
     found = look(make(folder, clock), clock, 60)
     errors = [window for window in found if window.error]
-    assert [window.file.name for window in errors if window.file] == [f"b{n}.wav" for n in range(4)]
+    odd = [f"b{number}.wav" for number in range(1, 4)]
+    assert [window.file.name for window in errors if window.file] == odd
     assert all(window.last for window in errors)
-    assert len(found) == 8
+    seconds = [window.block.seconds for window in found if not window.error]
+    assert seconds == pytest.approx([1.0] * 5, abs=0.01)
 
 
 def test_a_folder_that_goes_and_comes_back(folder: Path, clock: TurnedClock) -> None:

@@ -36,7 +36,7 @@ def test_what_is_written_is_read_after_a_restart(tmp_path: Path, clock: TurnedCl
         last = store.read(queries.last_window, "pump")
         assert last is not None
         assert (last["start"], last["p_value"]) == (START, 0.5)
-        assert store.read(queries.heard, "pump", START - 60, START + 60) == 10.0
+        assert store.read(queries.coverage_seconds, "pump", START - 60, START + 60) == 10.0
 
 
 def test_sums_go_to_the_minutes_they_lie_in_and_never_exceed_them(store: Store) -> None:
@@ -46,7 +46,7 @@ def test_sums_go_to_the_minutes_they_lie_in_and_never_exceed_them(store: Store) 
     store.flush()
     found = store.read(queries.spans, "pump", 60, first - 60, first + 120)
     assert [span["heard"] for span in found] == [45.0, 45.0]
-    store.write_now(lambda to: rows.count_heard(to, "pump", first, 500.0))
+    store.write_now(lambda to: rows.add_coverage(to, "pump", first, 500.0))
     found = store.read(queries.spans, "pump", 60, first - 60, first + 60)
     assert max(span["heard"] for span in found) == 60.0
 

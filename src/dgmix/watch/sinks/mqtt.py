@@ -105,8 +105,8 @@ class Mqtt:
         """Publish what Home Assistant has to know, and the state of everything."""
         if self._settings.discovery:
             for machine, every in self._machines.values():
-                found = entities(self._settings, self._site, machine, every)
-                for topic, config in found.items():
+                configurations = entities(self._settings, self._site, machine, every)
+                for topic, config in configurations.items():
                     self._client.publish(topic, json.dumps(config), qos=1, retain=True)
         self._client.publish(self._status, ONLINE, qos=1, retain=True)
         for name in self._machines:

@@ -66,13 +66,13 @@ class FolderSource:
         try:
             if not folder.is_dir():
                 raise FileNotFoundError(f"{folder}: no such folder")
-            found = dict(self._files(folder))
+            files = dict(self._files(folder))
         except OSError as error:
             self._set(State.LOST, str(error))
             return
         self._growing = {
             name: (*now_is, since if now_is == (size, modified) else now)
-            for name, now_is in found.items()
+            for name, now_is in files.items()
             for size, modified, since in [self._growing.get(name, (-1, 0.0, now))]
         }
         complete = [

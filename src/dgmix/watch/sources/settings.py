@@ -42,7 +42,9 @@ class StreamSettings(_Source):
 
     type: Literal["stream"]
     url: SecretStr = Field(description="rtsp, rtsps, http or https")
-    timeout: Positive = Field(10.0, description="seconds without a sample until it counts as lost")
+    timeout: Positive = Field(
+        10.0, description="seconds that ffmpeg waits; after twice as many the stream is lost"
+    )
     sample_rate: Annotated[int, Field(gt=0)] = Field(16_000, description="Hz, by ffmpeg")
     channel: Annotated[int, Field(ge=1)] | None = Field(
         None, description="only this one; all are averaged if null"

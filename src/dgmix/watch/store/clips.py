@@ -165,5 +165,5 @@ def _clip_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _most_ordinary(connection: sqlite3.Connection) -> sqlite3.Row | None:
-    found: sqlite3.Row | None = connection.execute(PURGE_ORDER).fetchone()
-    return found
+    row: sqlite3.Row | None = connection.execute(PURGE_ORDER).fetchone()
+    return row

@@ -63,8 +63,8 @@ def insert_window(connection: sqlite3.Connection, row: WindowRow, every: float) 
     columns = ", ".join(WindowRow.__slots__)
     marks = ", ".join("?" * len(WindowRow.__slots__))
     cursor = connection.execute(f"INSERT INTO windows ({columns}) VALUES ({marks})", astuple(row))
-    heard = min(every, row.seconds) if row.verdict != "unreadable" else 0.0
-    count_heard(connection, row.machine, row.start, heard)
+    covered = min(every, row.seconds) if row.verdict != "unreadable" else 0.0
+    add_coverage(connection, row.machine, row.start, covered)
     for width in (MINUTE, HOUR):
         connection.execute(
             "UPDATE spans SET windows = windows + 1, anomalies = anomalies + ?,"
@@ -79,7 +79,9 @@ def insert_window(connection: sqlite3.Connection, row: WindowRow, every: float) 
     return int(cursor.lastrowid or 0)
 
 
-def count_heard(connection: sqlite3.Connection, machine: str, start: float, seconds: float) -> None:
+def add_coverage(
+    connection: sqlite3.Connection, machine: str, start: float, seconds: float
+) -> None:
     """Add seconds that were heard and judged to the sums by minute and hour that they lie in."""
     for width in (MINUTE, HOUR):
         at, left = start, seconds
@@ -98,7 +100,7 @@ def count_heard(connection: sqlite3.Connection, machine: str, start: float, seco
 
 def count_skipped(connection: sqlite3.Connection, machine: str, at: float, windows: int) -> None:
     """Count windows that could not be judged in time."""
-    count_heard(connection, machine, at, 0.0)
+    add_coverage(connection, machine, at, 0.0)
     for width in (MINUTE, HOUR):
         connection.execute(
             "UPDATE spans SET skipped = skipped + ? WHERE machine = ? AND width = ? AND start = ?",
@@ -203,14 +205,14 @@ def insert_label(
     at: float,
 ) -> int | None:
     """Add what a person says of an event; None where there is no such event."""
-    found = connection.execute("SELECT machine FROM events WHERE id = ?", (event,)).fetchone()
-    if found is None:
+    event_row = connection.execute("SELECT machine FROM events WHERE id = ?", (event,)).fetchone()
+    if event_row is None:
         return None
     undo_label(connection, event, who, at)
     cursor = connection.execute(
         "INSERT INTO labels (machine, event, verdict, condition, who, at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        (found["machine"], event, verdict, condition, who, at),
+        (event_row["machine"], event, verdict, condition, who, at),
     )
     return int(cursor.lastrowid or 0)
 

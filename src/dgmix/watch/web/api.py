@@ -124,24 +124,24 @@ class Api:
 
     async def event(self, request: Request) -> Response:
         """Return one event."""
-        found = await run_in_threadpool(
+        result = await run_in_threadpool(
             self._watch.store.read, queries.event, request.path_params["event"]
         )
-        if found is None:
+        if result is None:
             raise NotFoundError(f"event {request.path_params['event']}: there is none of that id")
-        return reply(found)
+        return reply(result)
 
     async def label(self, request: Request) -> Response:
         """Say of an event {"verdict": "healthy" or "fault", "condition": ..., "who": ...}."""
         body = await _body(request)
-        found = await run_in_threadpool(
+        result = await run_in_threadpool(
             self._watch.label,
             request.path_params["event"],
             str(body.get("verdict", "")),
             body.get("condition") and str(body["condition"]),
             str(body.get("who", "")),
         )
-        return reply(found)
+        return reply(result)
 
     async def undo(self, request: Request) -> Response:
         """Take back what was said of an event; `who` says who does."""
@@ -150,10 +150,10 @@ class Api:
 
     async def clip(self, request: Request) -> Response:
         """Return the sound of a clip as FLAC."""
-        found = await run_in_threadpool(
+        result = await run_in_threadpool(
             self._watch.store.read, queries.clip, request.path_params["clip"]
         )
-        path = self._watch.clips.path(found["file"]) if found else None
+        path = self._watch.clips.path(result["file"]) if result else None
         if path is None or not path.is_file():
             raise NotFoundError("this clip is not kept any more")
         return FileResponse(path, media_type="audio/flac")

@@ -112,15 +112,15 @@ class Pages:
 
     async def event(self, request: Request) -> Response:
         """Show one event, to hear and to label."""
-        found = await run_in_threadpool(
+        result = await run_in_threadpool(
             self._watch.store.read, queries.event, request.path_params["event"]
         )
-        if found is None:
+        if result is None:
             return self.message(404, "There is no such event.")
-        machine = self._watch.machines.get(found["machine"])
-        title = machine.settings.shown if machine else found["machine"]
-        compared = await run_in_threadpool(self._comparison, found)
-        return await self._page("event", event=found, title=title, compared=compared)
+        machine = self._watch.machines.get(result["machine"])
+        title = machine.settings.shown if machine else result["machine"]
+        compared = await run_in_threadpool(self._comparison, result)
+        return await self._page("event", event=result, title=title, compared=compared)
 
     async def label(self, request: Request) -> Response:
         """Take what a person says of an event, from the form of its page."""
@@ -226,11 +226,11 @@ class Pages:
             healthy = [clips.path(row["file"]) for row in rows if row["event"] != event["id"]]
             present = [path for path in healthy if path.is_file()]
             try:
-                found = comparison(machine.judge, clips.path(clip["file"]), present)
+                result = comparison(machine.judge, clips.path(clip["file"]), present)
             except (DgmixError, OSError) as error:
                 log.warning("event %s: nothing to compare: %s", event["id"], error)
                 return None
-            self._compared = {**self._compared, event["id"]: found}
+            self._compared = {**self._compared, event["id"]: result}
         shown: dict[str, Any] | None = self._compared[event["id"]]
         return shown
 
@@ -243,10 +243,10 @@ class Pages:
 
 async def static(request: Request) -> Response:
     """Return one of the files that pages refer to."""
-    found = FILES.get(request.path_params["file"])
-    if found is None:
+    result = FILES.get(request.path_params["file"])
+    if result is None:
         return Response("no such file", 404, media_type="text/plain")
-    package, path, kind = found
+    package, path, kind = result
     return Response(resources.files(package).joinpath(path).read_bytes(), media_type=kind)
 
 

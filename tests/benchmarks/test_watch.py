@@ -1,0 +1,32 @@
+"""Delay and false alarms of the simulated month."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "watch.py"
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> dict[str, Any]:
+    return run_path(str(SCRIPT))
+
+
+def test_faults_are_raised_at_the_third_window_and_healthy_hours_are_quiet(
+    benchmark: dict[str, Any],
+) -> None:
+    pools = {benchmark["HEALTHY"]: [0.5, 0.9], benchmark["FAULTY"]: [0.01]}
+    false, faults, delays = benchmark["run_month"](pools, 0.05, 41.0)
+    assert (false, faults) == (0, 2)
+    assert delays == pytest.approx([3, 3], abs=1e-3)
+
+
+def test_a_machine_that_always_errs_is_one_long_event_that_is_no_fault_found(
+    benchmark: dict[str, Any],
+) -> None:
+    pools = {benchmark["HEALTHY"]: [0.01], benchmark["FAULTY"]: [0.01]}
+    assert benchmark["run_month"](pools, 0.05, 21.0) == (1, 1, [])
