@@ -10,7 +10,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test check format bench-simulated bench-quality bench-speed clean help
+.PHONY: demo install test check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -38,6 +38,9 @@ bench-simulated: .venv/installed ## How hard the simulated set is for raw views
 
 bench-quality: .venv/installed $(if $(FULL),runs/simulated) $(if $(SMALL),runs/simulated-small) ## Tables of every system; SIMULATED="small full", SETS="name=table.csv", QUALITY="--readme benchmarks/results/README.md"
 	$(BIN)/python benchmarks/quality.py -o runs/quality $(QUALITY_SETS) $(SETS) $(QUALITY)
+
+choose-default: .venv/installed runs/simulated-small ## Choose the default's views by the rule of docs/decisions/0025; CHOOSE="--pyod"
+	$(BIN)/python benchmarks/choose_default.py $(PROTOCOLS) runs/simulated-small -o runs/choice $(CHOOSE)
 
 runs/simulated: .venv/installed
 	test -e $@ || $(BIN)/dgmix simulate -d $@ --clips 200 --test-clips 25

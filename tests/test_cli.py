@@ -267,7 +267,7 @@ def test_an_unknown_setting_is_one_sentence(
         done,
         2,
         "best: not a readable recipe",
-        "published, default, learned, whole-clips, attributes, demo",
+        "published, published-small, default, learned, whole-clips, attributes, demo",
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dgmix.evaluate.report import write_report
     from dgmix.evaluate.report.listening import write_listening_report
     from dgmix.pipeline import run
+    from dgmix.several import run_several
 
 _HOME = {
     "Detector": "detect.detector",
@@ -36,6 +37,7 @@ _HOME = {
     "load_manifest": "data",
     "load_recipe": "config",
     "run": "pipeline",
+    "run_several": "several",
     "simulate": "data.simulate",
     "write_listening_report": "evaluate.report.listening",
     "write_report": "evaluate.report",
@@ -52,6 +54,7 @@ __all__ = [
     "load_manifest",
     "load_recipe",
     "run",
+    "run_several",
     "simulate",
     "write_listening_report",
     "write_report",

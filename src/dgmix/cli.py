@@ -130,7 +130,8 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, "
             "or a file."
         ),
     ],

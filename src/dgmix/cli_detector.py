@@ -79,7 +79,8 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="published, default, learned, whole-clips, attributes, demo, aisfx, beats, eat, "
+            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, "
             "or a file."
         ),
     ] = "default",
@@ -94,8 +95,8 @@ def fit(
     from dgmix.config import load_recipe
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
+    from dgmix.detect.reporting import fit_report
     from dgmix.detect.sources import healthy_sounds
-    from dgmix.detect.summary import fit_report
     from dgmix.pipeline import chosen_device
 
     settings = load_recipe(recipe, changes or ())
@@ -190,8 +191,8 @@ def update(
     """Remember more healthy recordings, of a new condition say, without training again."""
     from dgmix.detect import learn
     from dgmix.detect.bundle import load_detector, save_detector
+    from dgmix.detect.reporting import undo_report, update_report
     from dgmix.detect.sources import healthy_sounds
-    from dgmix.detect.summary import undo_report, update_report
 
     if (healthy is None) != undo:
         raise InputError("update: give a folder of healthy recordings, or --undo")

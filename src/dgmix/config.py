@@ -25,7 +25,17 @@ from pydantic import (
 from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
-RECIPES = ("published", "default", "learned", "whole-clips", "attributes", "demo", *PRETRAINED)
+RECIPES = (
+    "published",
+    "published-small",
+    "default",
+    "learned",
+    "whole-clips",
+    "attributes",
+    "demo",
+    *PRETRAINED,
+)
+HE_INITIALISED = ("mobilenetv2", "light", "resnet")  # encoders that `encoder.init` is for
 RawViewName = Literal[
     "logmel-mean",
     "logmel-q90",
@@ -107,6 +117,11 @@ class EncoderSettings(Settings):
         description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
     )
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
+    init: Literal["torch", "he-fan-out"] = Field(
+        "torch",
+        description="first weights of convolutions: uniform over the fan-in, as torch draws them, "
+        "or He's normal ones over the fan-out, as the published network has them",
+    )
     ensemble: Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
         1, description="so many networks, each from a seed of its own, embed side by side"
     )
@@ -171,8 +186,15 @@ class StageSettings(Settings):
     max_steps: Annotated[int, Field(ge=0)] = Field(
         0, description="fewer epochs, where so many clips make more steps than this; 0: no limit"
     )
-    crops_per_clip: PositiveInt = Field(1, description="crops that an epoch takes of a clip")
+    crops_per_clip: Annotated[int, Field(ge=0)] = Field(
+        1, description="crops that an epoch takes of a clip; 0: as many as fill one batch"
+    )
     batch_size: Annotated[int, Field(ge=4)] = Field(64, description="crops in a step")
+    recompute: bool = Field(
+        False,
+        description="compute what gradients need once more instead of keeping it: the same "
+        "gradients in less memory and more time (docs/decisions/0020-batch-size.md)",
+    )
     optimizer: OptimizerSettings = Field(AdamWSettings(), description="which, and how fast")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="part of the steps over which the learning rate rises from 0"
@@ -208,6 +230,9 @@ class FinetuneSettings(StageSettings):
         "sections",
         description="a key of `dgmix.model.objectives.OBJECTIVES`; "
         "see docs/encoders-and-objectives.md",
+    )
+    head: list[PositiveInt] = Field(
+        [], description="`sections`: sizes of linear layers between embedding and classes"
     )
     sub_clusters: PositiveInt = Field(16, description="`adacos`: centres of a section")
     classification: NonNegativeFloat = Field(1.0, description="weight of the section term")
@@ -322,6 +347,15 @@ class Recipe(Settings):
             raise ValueError("evaluate.baselines: 'learned' needs the view dgmix in detect.views")
         if "raw" in baselines and set(views) == {"dgmix"}:
             raise ValueError("evaluate.baselines: 'raw' needs a raw view in detect.views")
+        return self
+
+    @model_validator(mode="after")
+    def _the_encoder_has_these_first_weights(self) -> Recipe:
+        if self.encoder.init != "torch" and self.encoder.name not in HE_INITIALISED:
+            raise ValueError(
+                f"encoder.init: '{self.encoder.init}' is for the encoders "
+                f"{', '.join(HE_INITIALISED)}, not '{self.encoder.name}'"
+            )
         return self
 
     @model_validator(mode="after")

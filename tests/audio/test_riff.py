@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgmix.audio.io import read_audio, read_header
-from dgmix.audio.riff import Rewritten, Wave, find_wave
+from dgmix.audio.rewritten import Rewritten
+from dgmix.audio.riff import Wave, find_wave
 from dgmix.errors import InputError
 
 RATE = 16_000
@@ -83,6 +84,12 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "W64": lambda: w64(SIZE),
     "W64 never finished": lambda: w64(0),
     "RIFX never finished": rifx,
+    "a tag before": lambda: b"ID3\x03\0\0\0\0\0\x40" + bytes(64) + wav(),
+    "a tag before, size never written": lambda: b"ID3\x03\0\0\0\0\0\x40" + bytes(64) + wav(size=0),
+    "two files joined": lambda: wav(PCM[: SIZE // 2]) + wav(PCM[SIZE // 2 :]),
+    "AU never finished": lambda: (
+        struct.pack(">4s5I", b".snd", 24, 0, 3, RATE, 1) + STEPS.astype(">i2").tobytes()
+    ),
 }
 NOTED = {
     "stale": (lambda: wav(size=SIZE // 2, riff=SIZE // 2 + 36), "its header says 2.00 s"),

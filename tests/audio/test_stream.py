@@ -33,6 +33,7 @@ MORE_THAN_LIBSNDFILE = {
     "variable.mp3": (without_first_frame(VARIABLE), 8),
     "joined.mp3": (VARIABLE + CONSTANT, 16),
     "joined_alike.mp3": (CONSTANT + CONSTANT, 16),
+    "joined.flac": (FLAC + FLAC, 16),
     "chained.ogg": (VORBIS + c.encoded(SHORT, "OGG", "VORBIS"), 13),
     "chained.opus": (OPUS + c.encoded(SHORT, "OGG", "OPUS"), 13),
 }

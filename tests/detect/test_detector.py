@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soxr
 import torch
-from dgmix.detect.threshold import conformal_p_values
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
@@ -25,7 +24,8 @@ from dgmix.audio.io import read_audio
 from dgmix.config import Recipe, parse_recipe
 from dgmix.data import load_manifest
 from dgmix.detect import recordings
-from dgmix.detect.localize import BandStatistics
+from dgmix.detect.localize import localize
+from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
 
 RATE = 16_000
@@ -132,8 +132,11 @@ def test_a_clone_of_a_fitted_detector_has_learned_nothing(fitted: Detector, fold
         lambda d: d.update([np.ones(9)]),
         lambda d: d.save("x.dgmix"),
         lambda d: d.summary(),
-        lambda d: d.rate(),
+        lambda d: d.undo_update(),
+        lambda d: d.export_onnx("folder"),
         lambda d: d.threshold_,
+        lambda d: d.labels_,
+        lambda d: d.decision_scores_,
     ],
 )
 def test_nothing_works_before_fit(use: Callable[[Detector], object]) -> None:
@@ -197,7 +200,7 @@ def test_fine_tuning_can_tell_attributes_apart(tiny: Recipe, simulated: Path) ->
     clips = load_manifest(simulated).select(machine="fan", section="00")
     finetune = tiny.finetune.model_copy(update={"classes": "attributes"})
     recipes = [tiny, tiny.model_copy(update={"finetune": finetune})]
-    one, two = (Detector(recipe).fit(clips).network_.state_dict() for recipe in recipes)
+    one, two = (Detector(recipe).fit(clips).fitted_.network.state_dict() for recipe in recipes)
     assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
@@ -218,141 +221,109 @@ def test_a_recording_is_as_anomalous_alone_as_among_others(fitted: Detector, fol
 # Verdicts
 
 
-def test_a_judgement_names_the_view_in_which_a_recording_stands_out(
-    quick: Recipe, folder: Path, tmp_path: Path
-) -> None:
-    views = ["logmel-mean", "logmel-max", "logmel-rhythm"]
-    detect = quick.detect.model_copy(update={"views": views, "whiten": True})
-    detector = Detector(quick.model_copy(update={"detect": detect}), cache=tmp_path).fit(folder)
-    asked = [read_audio(path).samples.copy() for path in sorted(folder.iterdir())[:3]]
-    asked[1][4000] = 1.0
-    said = list(detector.judgements(asked))
-    assert said[1].view == "logmel-max"
-    alone = [detector.seeing([view]).score_samples(asked[1:2])[0] for view in views]
-    own = [detector.seeing([view]).view_scores_[0] for view in views]
-    deviations = [
-        (np.log(score) - np.log(healthy).mean()) / np.log(healthy).std()
-        for score, healthy in zip(alone, own, strict=True)
-    ]
-    assert views[int(np.argmax(deviations))] == said[1].view
-    assert said[1].score == pytest.approx(max(deviations), rel=1e-6)
-
-
-def test_p_values_verdicts_and_threshold_agree(fitted: Detector) -> None:
-    rng = np.random.default_rng(8)
-    asked = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
-    scores, p_values = fitted.decision_function(asked), fitted.p_values(asked)
-    assert np.array_equal(p_values, conformal_p_values(scores, fitted.decision_scores_))
-    found = set()
-    for rate in (1 / 7, 0.3, 0.5, 0.8):
-        verdicts = fitted.predict(asked, false_alarm_rate=rate).tolist()
-        found |= set(verdicts)
-        threshold = fitted.calibration().threshold(rate)
-        assert verdicts == (p_values <= rate).tolist() == (scores > threshold).tolist()
-    assert found == {0, 1}
-    assert fitted.predict(asked).tolist() == (scores > fitted.threshold_).tolist()
-    assert fitted.labels_.tolist() == [0] * 6
-
-
-def test_the_default_rate_is_the_smallest_that_is_supported(copied: Detector) -> None:
-    assert copied.rate() == copied.smallest_rate() == 1 / 7
-    assert copied.set_params(false_alarm_rate=0.2).rate() == 0.2
-
-
 @pytest.mark.parametrize("rate", [0.05, 0.142])
-def test_a_rate_that_is_asked_for_must_be_supported(
+def test_a_rate_that_is_given_for_must_be_supported(
     rate: float, fitted: Detector, folder: Path
 ) -> None:
     sentence = rf"rate of {rate:g} needs \d+ healthy recordings, and there are 6; record \d+ more"
-    for ask in (fitted.rate, lambda r: fitted.predict(folder, false_alarm_rate=r)):
-        with pytest.raises(InputError, match=sentence):
-            ask(rate)
+    with pytest.raises(InputError, match=sentence):
+        fitted.predict(folder, false_alarm_rate=rate)
 
 
 @pytest.mark.parametrize("rate", [0, -1, 1, 2, float("nan")])
-def test_a_rate_is_between_nought_and_one(rate: float, copied: Detector, folder: Path) -> None:
+def test_a_rate_is_between_nought_and_one(rate: float, fitted: Detector, folder: Path) -> None:
     with pytest.raises(InputError, match="choose one between 0 and 1"):
-        copied.predict(folder, false_alarm_rate=rate)
-    if not 0 <= rate < 1:
-        copied.set_params(false_alarm_rate=rate)
-        with pytest.raises(InputError, match="choose one between 0 and 1"):
-            copied.predict(folder)
+        fitted.predict(folder, false_alarm_rate=rate)
 
 
 def test_one_recording_alone_promises_nothing(
     quick: Recipe, make_clips: Clips, folder: Path, tmp_path: Path
 ) -> None:
     detector = Detector(quick, cache=tmp_path).fit(make_clips([4.0], seed=5))
-    assert detector.smallest_rate() == 1 / 2
     assert np.isfinite(detector.score_samples(folder)).all()
     assert detector.p_values(folder).tolist() == [1.0] * 6
     assert detector.predict(folder).tolist() == [0] * 6
-    assert detector.summary()["threshold"] == {"00": None}
+    assert detector.threshold_ == np.inf
     detector.update(make_clips([2.0], seed=6))
     assert (detector.p_values(folder) < 1).any()
 
 
-def test_copies_count_as_one_recording(
-    quick: Recipe, make_clips: Clips, folder: Path, tmp_path: Path
+def test_p_values_verdicts_and_threshold_agree(fitted: Detector) -> None:
+    rng = np.random.default_rng(8)
+    signals = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
+    scores, p_values = fitted.decision_function(signals), fitted.p_values(signals)
+    assert np.array_equal(scores, fitted.score_samples(signals))
+    verdicts_found = set()
+    for rate in (1 / 7, 0.3, 0.5, 0.8):
+        verdicts = fitted.predict(signals, false_alarm_rate=rate, promise="known").tolist()
+        verdicts_found |= set(verdicts)
+        threshold = fitted.fitted_.calibration().threshold(rate)
+        assert verdicts == (p_values <= rate + 1e-9).tolist() == (scores > threshold).tolist()
+    assert verdicts_found == {0, 1}
+    assert fitted.predict(signals).tolist() == (scores > fitted.threshold_).tolist()
+    assert fitted.labels_.tolist() == (fitted.decision_scores_ > fitted.threshold_).tolist()
+    assert fitted.decision_scores_.shape == (6,)
+
+
+def test_the_rate_of_the_detector_is_that_of_its_verdicts(quick: Recipe, folder: Path) -> None:
+    detector = Detector(quick, false_alarm_rate=0.4).fit(folder)
+    rng = np.random.default_rng(8)
+    signals = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
+    for rate, other in ((None, 0.4), (0.2, 0.2)):
+        found = detector.predict(signals, false_alarm_rate=rate)
+        expected = detector.predict(signals, false_alarm_rate=other, promise="known")
+        assert np.array_equal(found, expected)
+
+
+# Recordings, conditions and promises
+
+
+def halves(detector: Detector) -> list[np.ndarray]:
+    """Return recordings of two conditions in turn: soft and loud."""
+    rng = np.random.default_rng(3)
+    return [rng.standard_normal(RATE // 2) * 10 ** (-3 + number % 2) for number in range(8)]
+
+
+def test_conditions_are_named_one_by_one_or_by_a_pattern(
+    quick: Recipe, folder: Path, make_clips: Clips
 ) -> None:
-    first, *others = make_clips([1.0, 0.7, 0.8], seed=2)
-    copy = first.with_name("copy.wav")
-    copy.write_bytes(first.read_bytes())
-    detector = Detector(quick, cache=tmp_path).fit([first, copy, *others])
-    assert detector.decision_scores_[0] == detector.decision_scores_[1] > 0.01
-    assert detector.smallest_rate() == 1 / 4
-    assert detector.p_values(folder).min() >= 1 / 4
+    views = quick.detect.model_copy(update={"views": ["logmel-mean"]})
+    raw = quick.model_copy(update={"detect": views})
+    paths = sorted(folder.iterdir())
+    named = Detector(raw).fit(paths, conditions=list("aabbcc"), recordings=list("xxyyzz"))
+    assert named.fitted_.memory.clips.conditions == tuple("aabbcc")
+    assert named.fitted_.count("known") == 3
+    found = Detector(raw).fit(paths, conditions_from=r"clip_00(\d)", recordings_from=r"(clip)_")
+    assert found.fitted_.memory.clips.conditions == tuple("012345")
+    assert found.fitted_.count("known") == 1
+    with pytest.raises(InputError, match="the pattern 'speed' for conditions does not match"):
+        Detector(raw).fit(paths, conditions_from="speed")
 
 
-# Sections and domains
+def test_a_condition_is_judged_alone_where_it_is_named(quick: Recipe) -> None:
+    views = quick.detect.model_copy(update={"views": ["logmel-mean", "logmel-max"]})
+    raw = quick.model_copy(update={"detect": views})
+    conditions = ["soft", "loud"] * 4
+    detector = Detector(raw).fit(halves(Detector()), conditions=conditions)
+    signals = [0.01 * np.random.default_rng(n).standard_normal(RATE // 2) for n in range(3)]
+    for names in (["soft"] * 3, np.array(["loud"] * 3)):
+        p_values = detector.p_values(signals, conditions=names)
+        assert np.isin(np.round(p_values * 5, 6), range(1, 6)).all()
+        verdicts = detector.predict(signals, conditions=names, false_alarm_rate=0.2)
+        assert verdicts.tolist() == (p_values <= 0.2 + 1e-9).tolist()
+    new = detector.p_values(signals, promise="new")
+    assert np.isin(np.round(new * 3, 6), np.arange(1, 3.1, 0.25)).all()
+    assert (detector.p_values(signals, promise="both") >= new).all()
+    (judged, *_) = detector.judgements(signals, condition="soft")
+    assert judged.p_known == detector.p_values(signals, conditions=["soft"] * 3)[0]
 
 
-def test_an_unknown_section_is_judged_by_all_as_it_is_compared_with_all(
-    make_detector: Make, healthy: MelBank
-) -> None:
-    apart, together = make_detector(), make_detector(per_section=False)
-    assert not np.allclose(apart.decision_scores_, together.decision_scores_)
-    for section in ("", "elsewhere"):
-        np.testing.assert_allclose(apart.calibration(section).scores, together.decision_scores_)
-    assert apart.calibration("01").scores.tolist() == apart.decision_scores_[1::2].tolist()
-
-
-def test_the_rate_is_that_of_the_sections_and_domains_asked_about(make_detector: Make) -> None:
-    detector = make_detector()  # section 00: 3 source, 1 target; 01: the same; 8 in all
-    assert detector.sections == ["00", "01"]
-    assert detector.smallest_rate() == 1 / 2
-    assert detector.smallest_rate(["00"], ["source"]) == 1 / 4
-    assert detector.smallest_rate(["new"], ["source"]) == 1 / 7
-    assert detector.smallest_rate(["new", "01"], ["source"]) == 1 / 4
-    assert detector.rate(1 / 7, ["new"], ["source"]) == 1 / 7
-    with pytest.raises(InputError, match="domain source"):
-        detector.rate(1 / 7, ["00"], ["source"])
-    with pytest.raises(InputError, match="domain winter: no healthy recordings"):
-        detector.rate(0.5, ["00"], ["winter"])
-
-
-def test_domains_may_be_an_array(fitted: Detector, folder: Path) -> None:
-    domains = ["source"] * 6
-    told = fitted.p_values(folder, domains=domains)
-    assert np.array_equal(fitted.p_values(folder, domains=np.array(domains)), told)
-    assert len(fitted.predict(folder, domains=np.array(domains))) == 6
-
-
-def test_domains_are_one_for_each_recording(fitted: Detector, folder: Path) -> None:
-    for ask in (fitted.p_values, fitted.predict):
-        with pytest.raises(InputError, match="domains: 1 for 6 recordings; give one each"):
-            ask(folder, domains=["source"])
-        with pytest.raises(InputError, match="domains: the text 'source'; give a list"):
-            ask(folder, domains="source")
-
-
-def test_a_domain_is_judged_alone_where_it_is_told(make_detector: Make) -> None:
-    detector = make_detector()
-    scores = np.linspace(0, 2 * detector.decision_scores_.max(), 20)
-    told = detector.judge(scores[None], ["00"] * 20, ["source"] * 20)
-    source = detector.decision_scores_[[0, 2, 4]]
-    assert np.array_equal(told, conformal_p_values(scores, source))
-    assert (detector.judge(scores[None], ["00"] * 20) >= told).all()
+def test_conditions_are_one_for_each_recording(fitted: Detector, folder: Path) -> None:
+    for use in (fitted.p_values, fitted.predict):
+        with pytest.raises(InputError, match="conditions: 1 for 6 recordings; give one each"):
+            use(folder, conditions=["source"])
+        with pytest.raises(InputError, match="conditions: the text 'source'; give a list"):
+            use(folder, conditions="source")
 
 
 # Many recordings, some broken
@@ -360,24 +331,24 @@ def test_a_domain_is_judged_alone_where_it_is_told(make_detector: Make) -> None:
 
 def test_broken_recordings_do_not_stop_the_others(fitted: Detector, folder: Path) -> None:
     good = sorted(folder.iterdir())
-    asked = [good[0], Path("none.wav"), good[1], good[2], Path(__file__)]
-    said = list(fitted.judgements(asked))
-    assert [each.name for each in said] == [str(path) for path in asked]
-    assert [each.error is None for each in said] == [True, False, True, True, False]
-    assert all(np.isnan(each.score) and np.isnan(each.p_value) for each in said if each.error)
-    assert str(said[1].error).startswith("none.wav: no such file")
-    scores = [each.score for each in said if not each.error]
+    given = [good[0], Path("none.wav"), good[1], good[2], Path(__file__)]
+    judged = list(fitted.judgements(given))
+    assert [each.name for each in judged] == [str(path) for path in given]
+    assert [each.error is None for each in judged] == [True, False, True, True, False]
+    assert all(np.isnan(each.score) and np.isnan(each.p_known) for each in judged if each.error)
+    assert str(judged[1].error).startswith("none.wav: no such file")
+    scores = [each.score for each in judged if not each.error]
     np.testing.assert_allclose(scores, fitted.score_samples(good[:3]), atol=1e-6)
     with pytest.raises(InputError, match=r"none\.wav"):
-        fitted.score_samples(asked)
+        fitted.score_samples(given)
 
 
 def test_recordings_learned_from_are_known_again(fitted: Detector, folder: Path) -> None:
     first = sorted(folder.iterdir())[0]
     samples = read_audio(first).samples
-    said = list(fitted.judgements([samples, samples * 0.5]))
-    assert [each.known for each in said] == [True, False]
-    assert said[0].score == pytest.approx(0, abs=1e-5)
+    judged = list(fitted.judgements([samples, samples * 0.5]))
+    assert [each.learned for each in judged] == [True, False]
+    assert judged[0].score == pytest.approx(0, abs=1e-5)
 
 
 def test_few_recordings_are_in_memory(
@@ -392,50 +363,26 @@ def test_few_recordings_are_in_memory(
 
     monkeypatch.setattr(recordings, "features_of", counting)
     monkeypatch.setattr(recordings, "TOGETHER_FRAMES", 100)
-    asked = sorted(folder.iterdir()) * 20
+    given = sorted(folder.iterdir()) * 20
     most = 0
-    for number, _ in enumerate(fitted.judgements(asked), 1):
+    for number, _ in enumerate(fitted.judgements(given), 1):
         most = max(most, len(decoded) - number)
-    assert len(decoded) == len(asked)
+    assert len(decoded) == len(given)
     assert most <= 10
 
 
 # More recordings
 
 
-def test_an_update_is_as_if_it_had_been_remembered_from_the_start(
-    copied: Detector, folder: Path, make_clips: Clips
-) -> None:
-    first, more = sorted(folder.iterdir()), make_clips([0.9, 1.2], seed=11)
-    before = copied.decision_scores_.copy()
-    copied.update(more, domains=["target", "target"])
-    network, recipe = copied.network_, copied.recipe_
-    whole = recordings.healthy_sounds([*first, *more], recipe)
-    bank = next(whole.banks(recipe))[1]
-    domains = ["source"] * 6 + ["target"] * 2
-    fresh = Detector(recipe).learn(recipe, network, bank, whole.sections, domains)
-    np.testing.assert_allclose(copied.decision_scores_, fresh.decision_scores_, rtol=1e-3)
-    assert copied.memory_.domains == fresh.memory_.domains
-    assert np.array_equal(copied.healthy_.digests, fresh.healthy_.digests)
-    np.testing.assert_allclose(copied.healthy_.seconds, fresh.healthy_.seconds)
-    for name in ("mean", "std", "rise", "fall"):
-        values, expected = (getattr(d.bands_, name) for d in (copied, fresh))
-        np.testing.assert_allclose(values, expected, atol=1e-3)
-    assert (copied.decision_scores_[:6] <= before + 1e-6).all()
-    assert copied.smallest_rate() == 1 / 3
-    assert copied.smallest_rate(domains=["source"]) == 1 / 7
-    assert (copied.healthy_.trained, copied.bands_.count) == (6, 8)
-
-
 def test_an_update_leaves_out_what_is_known(
     copied: Detector, folder: Path, make_clips: Clips
 ) -> None:
     new = make_clips([0.9], seed=12)[0]
-    copied.update([*sorted(folder.iterdir()), new])
-    assert len(copied.memory_.sections) == 7
+    copied.update([*sorted(folder.iterdir()), new], accept=True)
+    assert len(copied.fitted_.memory.clips) == 7
     copied.update([new])
-    assert len(copied.memory_.sections) == 7
-    assert copied.p_values([new]).tolist() == [1.0]
+    assert len(copied.fitted_.memory.clips) == 7
+    assert next(copied.judgements([new])).learned
 
 
 def test_an_update_that_fails_changes_nothing(
@@ -443,7 +390,7 @@ def test_an_update_that_fails_changes_nothing(
 ) -> None:
     with pytest.raises(InputError, match=r"none\.wav"):
         copied.update([*make_clips([0.9], seed=13), Path("none.wav")])
-    assert len(copied.memory_.sections) == 6
+    assert len(copied.fitted_.memory.clips) == 6
     assert np.array_equal(copied.decision_scores_, fitted.decision_scores_)
 
 
@@ -452,32 +399,42 @@ def test_an_update_that_fails_changes_nothing(
 
 def test_localize_gives_one_for_each_recording(fitted: Detector, folder: Path) -> None:
     found = fitted.localize(folder)
-    bank = next(recordings.sounds(folder, fitted.recipe_).banks(fitted.recipe_))[1]
+    bank = next(sounds(folder, fitted.fitted_.recipe).banks(fitted.fitted_.recipe))[1]
     assert [len(each.seconds) for each in found] == bank.frames.tolist()
     assert all(each.surprise.shape == (len(each.seconds), 32) for each in found)
     np.testing.assert_array_equal(
-        found[2].surprise, fitted.localize_bank(bank, 2).surprise, strict=True
+        found[2].surprise, localize(bank[2], fitted.fitted_.band_statistics, fitted.fitted_.recipe).surprise, strict=True
     )
 
 
 def test_the_summary_adds_up(fitted: Detector, folder: Path) -> None:
-    told = fitted.summary()
+    values = fitted.summary()
     seconds = sum(len(read_audio(path).samples) / RATE for path in folder.iterdir())
-    assert told["recordings"] == told["trained on"] == 6
-    assert told["minutes"] == pytest.approx(seconds / 60, abs=0.01)
-    assert told["threshold"] == {"00": fitted.threshold_}
-    assert told["healthy scores"]["greatest"] == fitted.decision_scores_.max()
-    assert told["views"]["dgmix"] == [6, fitted.network_.embedding_size]
+    assert values["files"] == values["recordings"] == values["trained on"] == 6
+    assert values["minutes"] == pytest.approx(seconds / 60, abs=0.01)
+    assert values["threshold"] == {"00": fitted.threshold_}
+    assert values["healthy scores"]["greatest"] == fitted.decision_scores_.max()
+    assert values["views"]["dgmix"] == [6, fitted.fitted_.network.embedding_size]
 
 
 def test_saving_and_loading_keeps_scores_and_choices(
-    copied: Detector, folder: Path, tmp_path: Path
+    quick: Recipe, folder: Path, tmp_path: Path
 ) -> None:
-    copied.set_params(false_alarm_rate=0.2, seed=4).save(tmp_path / "pump.dgmix")
+    detector = Detector(quick, seed=4, false_alarm_rate=0.2, cache=tmp_path).fit(folder)
+    detector.save(tmp_path / "pump.dgmix")
     loaded = Detector.load(tmp_path / "pump.dgmix")
-    assert np.array_equal(loaded.score_samples(folder), copied.score_samples(folder))
-    assert (loaded.rate(), loaded.seed) == (0.2, 4)
-    assert loaded.summary() == copied.summary()
-    assert isinstance(loaded.bands_, BandStatistics)
+    assert np.array_equal(loaded.score_samples(folder), detector.score_samples(folder))
+    assert (loaded.fitted_.rate(), loaded.seed, loaded.false_alarm_rate) == (0.2, 4, 0.2)
+    assert loaded.summary() == detector.summary()
     loaded.update(folder)
-    assert len(loaded.memory_.sections) == 6
+    assert len(loaded.fitted_.memory.clips) == 6
+
+
+def test_an_update_can_be_taken_back(copied: Detector, folder: Path, make_clips: Clips) -> None:
+    before = copied.score_samples(folder)
+    assert copied.update(make_clips([0.9], seed=14), accept=True, conditions=["winter"]) is copied
+    assert copied.fitted_.memory.clips.conditions[-1] == "winter"
+    assert copied.undo_update() is copied
+    assert np.array_equal(copied.score_samples(folder), before)
+    with pytest.raises(InputError, match="nothing to undo"):
+        copied.undo_update()

@@ -8,10 +8,10 @@ POOLS = ("mean-embedding", "mean-distance", "max-distance")
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_nearest_is_the_nearest(make_detector, make_bank, healthy, tiny, pool):
-    detector = make_detector(pool=pool)
+def test_nearest_is_the_nearest(make_fitted, make_bank, healthy, tiny, pool):
+    fitted = make_fitted(pool=pool)
     clips = make_bank(tiny, [0.4, 1.7, 2.4], seed=3)
-    recipe, network = detector.recipe_, detector.network_
+    recipe, network = fitted.recipe, fitted.network
     found = nearest_healthy(recipe, network, clips, healthy)
 
     asked, known = (represent(recipe, network, bank)["dgmix"] for bank in (clips, healthy))
@@ -30,20 +30,20 @@ def test_nearest_is_the_nearest(make_detector, make_bank, healthy, tiny, pool):
 
 
 def test_the_nearest_of_a_healthy_clip_is_itself_unless_that_is_forbidden(
-    make_detector, healthy, tiny
+    make_fitted, healthy, tiny
 ):
-    detector = make_detector()
-    found = nearest_healthy(tiny, detector.network_, healthy, healthy)
+    fitted = make_fitted()
+    found = nearest_healthy(tiny, fitted.network, healthy, healthy)
     assert found.tolist() == list(range(len(healthy)))
     others = ~np.eye(len(healthy), dtype=bool)
-    found = nearest_healthy(tiny, detector.network_, healthy, healthy, others)
+    found = nearest_healthy(tiny, fitted.network, healthy, healthy, others)
     assert all(nearest not in (-1, clip) for clip, nearest in enumerate(found))
 
 
-def test_where_nothing_is_allowed_there_is_none(make_detector, healthy, tiny):
+def test_where_nothing_is_allowed_there_is_none(make_fitted, healthy, tiny):
     nothing = np.zeros((len(healthy), len(healthy)), bool)
     nothing[0, 3] = True
-    found = nearest_healthy(tiny, make_detector().network_, healthy, healthy, nothing)
+    found = nearest_healthy(tiny, make_fitted().network, healthy, healthy, nothing)
     assert found.tolist() == [3] + [-1] * (len(healthy) - 1)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dgmix.audio.features import MelSpectrogram
 
 BLOCK_FRAMES = 1024
-LONG_FRAMES = 1 << 16  # half an hour at 512 samples of 16 kHz; 16 MB of 128 bands
+LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; 4 MB of 128 bands
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 FLOAT16_MAX = 65504.0
 Half = NDArray[np.float16]

@@ -70,8 +70,12 @@ class FFmpegSound:
             self.close()
             raise InputError(f"{name}: there is no sound in it")
         self._stream: AudioStream = self._container.streams.audio[0]
-        if self._stream.codec_context.name == "flac":  # else what is damaged sounds like noise
-            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        context: Any = self._stream.codec_context  # none of an unknown encoding
+        if context is None:
+            self.close()
+            raise InputError(f"{name}: its sound is in an unknown encoding; convert it to WAV")
+        if context.name == "flac":  # else what is damaged sounds like noise
+            context.options = {"err_detect": "crccheck+explode"}
         self.sample_rate: int = self._stream.rate or 0
         self.channels: int = self._stream.channels or 0
         if not (self.sample_rate and self.channels):

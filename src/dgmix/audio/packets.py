@@ -1,8 +1,8 @@
-"""How much sound there is in an MP3 or Ogg file, from its frames and pages, without decoding it.
+"""How much sound there is in an MP3, Ogg or FLAC file, without decoding it.
 
-libsndfile believes the first header of an MP3 file, or estimates from its size, and the first of
-the streams that an Ogg file chains; here the whole file is counted (ISO 11172-3 and 13818-3;
-RFC 3533, RFC 7845).
+libsndfile believes the first header of an MP3 or FLAC file, or estimates from its size, and the
+first of the streams that an Ogg file chains; here the whole file is counted (ISO 11172-3 and
+13818-3; RFC 3533, RFC 7845; RFC 9639).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ KILOBITS = {  # by the first layer or not, of version 1 and of versions 2 and 2.
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 SYNC = b"\xff"
+FLAC_START = b"fLaC\x00\x00\x00\x22"
 OPUS_RATE = 48_000
 
 
@@ -34,13 +35,15 @@ class Contents:
 
 
 def count(file: BinaryIO) -> Contents | None:
-    """Return what an open MP3 or Ogg file holds, or None when it is neither."""
+    """Return what an open MP3 or Ogg file holds, or FLAC files joined; None of any other file."""
     if file.seek(0, os.SEEK_END) < 32:
         return None
     file.seek(0)
     start = file.read(4)
     if start == b"OggS":
         return _ogg(_bytes(file))
+    if start == b"fLaC":
+        return _flac(_bytes(file))
     if start[:3] == b"ID3" or (start[0] == 0xFF and _frame(start)):
         return _mp3(_bytes(file))
     return None
@@ -74,6 +77,20 @@ def _frame(head: bytes) -> _Frame | None:
     kilobits = KILOBITS[3 if version == 3 else 2, 2 if layer == 2 else 1][bits - 1]
     samples = 576 if layer == 3 and version != 3 else 1152
     return _Frame(samples // 8 * 1000 * kilobits // hertz + padding, samples, hertz)
+
+
+def _flac(data: bytes | mmap.mmap) -> Contents | None:
+    """Add up the lengths in the headers of FLAC files that follow one another (RFC 9639, 8.2)."""
+    seconds, streams = 0.0, 0
+    place = 0
+    while place >= 0:
+        packed = int.from_bytes(data[place + 18 : place + 26], "big")
+        rate, samples = packed >> 44, packed & 0xF_FFFF_FFFF
+        if not rate or not samples:
+            return None
+        seconds, streams = seconds + samples / rate, streams + 1
+        place = data.find(FLAC_START, place + 42)
+    return Contents(seconds, True) if streams > 1 else None
 
 
 def _mp3(data: bytes | mmap.mmap) -> Contents | None:

@@ -8,8 +8,8 @@ are RIFF, RIFX, RF64 or BW64 (EBU Tech 3306) and Sony's W64; libsndfile decodes 
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,11 @@ UNKNOWN_SIZE = 0x7FFF_F000  # from here on 32 bits say that the size is not know
 W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of the names of all its chunks but the first
 TEXT = bytes([0, 9, 10, 13, *range(32, 127)])
+AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # a sample, by its encoding
 LOOKED_AT = 4096
+LONGEST_TAG = 1 << 16
+MAGIC = re.compile(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE", re.DOTALL)
+OTHERS = (b"OggS", b"fLaC", b"FORM", b".snd", b"caff")  # may hold anything
 ZEROS_AT_ONCE = 1 << 16
 LEAST_SECONDS = 0.05  # shorter leftovers behind the sound are not sound
 
@@ -72,12 +76,13 @@ class Wave:
 def find_wave(file: BinaryIO) -> Wave | None:
     """Return where the sound of an open file lies, or None when it is no WAV file with sound.
 
-    `reliable` says that a decoder can trust the file's own header.
+    An AU file whose size was never written is one too. `reliable` says that a decoder can trust
+    the file's own header.
     """
     total = file.seek(0, os.SEEK_END)
     form = _Form.of(file)
     if form is None:
-        return None
+        return _unfinished_au(file, total)
     chunks, data = _chunks(file, form, total)
     fmt = next((chunk for chunk in chunks if chunk.name == b"fmt "), None)
     if fmt is None or not data or not 16 <= fmt.size <= 1024:
@@ -90,7 +95,12 @@ def find_wave(file: BinaryIO) -> Wave | None:
         return None
     claimed = [form.claimed(chunk) for chunk in data]
     known = [size for size in claimed if size is not None]
-    reliable = len(data) == 1 and fmt.first < data[0].first and parts[0][1] == data[0].size
+    reliable = (
+        form.at_start
+        and len(data) == 1
+        and fmt.first < data[0].first
+        and parts[0][1] == data[0].size
+    )
     return Wave(
         _header(form, content, sum(size for _, size in parts)),
         parts,
@@ -101,31 +111,51 @@ def find_wave(file: BinaryIO) -> Wave | None:
     )
 
 
+def _unfinished_au(file: BinaryIO, total: int) -> Wave | None:
+    """Return the sound of an AU file that claims none: from its header to the end of the file."""
+    file.seek(0)
+    start = file.read(24)
+    if start[:4] != b".snd" or len(start) < 24:
+        return None
+    _, first, size, encoding, rate, channels = struct.unpack(">4s5I", start)
+    if size or not 24 <= first < min(total, LONGEST_TAG) or encoding not in AU_BYTES:
+        return None
+    header = start[:8] + b"\xff\xff\xff\xff" + start[12:] + bytes(first - 24)
+    byte_rate = max(rate * channels * AU_BYTES[encoding], 1)
+    return Wave(header, [(first, total - first)], None, rate, byte_rate, False)
+
+
 @dataclass(frozen=True)
 class _Form:
-    """How one of the kinds of WAV file writes its chunks; `data_size` is that of RF64."""
+    """How one of the kinds of WAV file writes its chunks, and where the first of them begins.
+
+    `data_size` is that of RF64. What lies before, a tag of 64 kB at most, is skipped.
+    """
 
     magic: bytes
+    first: int
     order: str = "<"
     data_size: int | None = None
 
     @staticmethod
     def of(file: BinaryIO) -> _Form | None:
         file.seek(0)
-        start = file.read(40)
+        start = file.read(LONGEST_TAG)
         if start[:16] == W64_RIFF:
-            return _Form(b"W64")
-        if start[8:12] != b"WAVE" or start[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
+            return _Form(b"W64", 40)
+        found = MAGIC.search(start)
+        if found is None or (found.start() and start.startswith(OTHERS)):
             return None
+        start = start[found.start() :]
         size = None
         if start[12:16] == b"ds64" and len(start) >= 36:
             (size,) = struct.unpack("<Q", start[28:36])
-        return _Form(start[:4], ">" if start[:4] == b"RIFX" else "<", size)
+        return _Form(start[:4], found.end(), ">" if start[:4] == b"RIFX" else "<", size)
 
     @property
-    def first(self) -> int:
-        """Where the first chunk begins."""
-        return 40 if self.magic == b"W64" else 12
+    def at_start(self) -> bool:
+        """Say whether the file begins with it, and not with a tag."""
+        return self.first in (12, 40)
 
     def chunk_at(self, file: BinaryIO, place: int, total: int) -> Chunk | None:
         """Return the chunk at a place, if it can be one; its end may lie behind the file's."""
@@ -186,6 +216,8 @@ def _following(file: BinaryIO, form: _Form, chunk: Chunk, total: int) -> int | N
     After sound it must be the first of chunks that reach to the end of the file: anything may look
     like a single one.
     """
+    if chunk.name == b"RIFF":  # another file behind the first
+        return chunk.first + 4
     for place in form.next(chunk):
         if chunk.name != b"data" and form.chunk_at(file, place, total):
             return place
@@ -256,56 +288,3 @@ def _header(form: _Form, fmt: bytes, size: int) -> bytes:
     ds64 = struct.pack("<4sIQQQI", b"ds64", 28, 48 + len(format) + size, size, 0, 0)
     riff = struct.pack("<4sI4s", b"RF64", 0xFFFF_FFFF, b"WAVE")
     return riff + ds64 + format + struct.pack("<4sI", b"data", 0xFFFF_FFFF)
-
-
-class Rewritten(io.RawIOBase):
-    """An open file read as if it were the header of a `Wave` and its parts, one after the other."""
-
-    def __init__(self, file: BinaryIO, wave: Wave) -> None:
-        self._file = file
-        self._header = wave.header
-        self._parts = wave.parts
-        self._size = len(wave.header) + wave.size
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that it can be read from any place on."""
-        return True
-
-    def tell(self) -> int:
-        """Return the place that is read next."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, and return it."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(start + offset, 0)
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer and return how many bytes that were."""
-        data = self._read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _read(self, count: int) -> bytes:
-        pieces = []
-        place = self._at
-        header = self._header[place : place + count]
-        pieces.append(header)
-        place -= len(self._header)
-        left = count - len(header)
-        place = max(place, 0)
-        for first, size in self._parts:
-            if left and place < size:
-                self._file.seek(first + place)
-                pieces.append(self._file.read(min(left, size - place)))
-                left -= len(pieces[-1])
-            place = max(place - size, 0)
-        data = b"".join(pieces)
-        self._at += len(data)
-        return data

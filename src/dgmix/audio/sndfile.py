@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from dgmix.audio import ffmpeg
 from dgmix.audio.packets import Contents
-from dgmix.audio.riff import UNKNOWN_SIZE, Rewritten, Wave
+from dgmix.audio.rewritten import Rewritten
+from dgmix.audio.riff import UNKNOWN_SIZE, Wave
 from dgmix.errors import InputError
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from dgmix.errors import InputError
 from dgmix.files import printable
 from dgmix.progress import progress
 
-SHOWN_UNREADABLE = 10
 COLUMNS = (
     ("train source", {"split": "train", "domain": "source"}),
     ("train target", {"split": "train", "domain": "target"}),
@@ -149,13 +148,11 @@ def _complaints(found: Inspection) -> Iterator[str]:
 
 
 def _paired(what: str, files: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield how many files there are, and the first of them with the reason."""
+    """Yield how many files there are, and each of them with the reason."""
     if files:
         yield f"{what + ':':<12} {len(files)}"
-    for shown, reason in files[:SHOWN_UNREADABLE]:
+    for shown, reason in files:
         yield f"  {shown}: {reason}"
-    if len(files) > SHOWN_UNREADABLE:
-        yield f"  and {len(files) - SHOWN_UNREADABLE} more"
 
 
 def _listed(counts: Mapping[str, int] | Mapping[int, int], unit: str = "") -> str:

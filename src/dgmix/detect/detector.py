@@ -113,11 +113,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         judged = self._judged(X, sample_rate, sections)
         return np.array([each.score for each in judged])
 
-    def decision_function(
-        self, X: Source, *, sample_rate: int | None = None, sections: Names = None
-    ) -> NDArray[np.float64]:
-        """Return what `score_samples` returns: PyOD's name for it."""
-        return self.score_samples(X, sample_rate=sample_rate, sections=sections)
+    decision_function = score_samples  # PyOD's name for it
 
     def p_values(
         self,
@@ -238,29 +234,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         self.fitted_ = learn.undo_update(self._fitted())
         return self
 
-    def export_onnx(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        name: str = "detector",
-        section: str = "",
-        false_alarm_rate: float | None = None,
-        embedding: bool = False,
-    ) -> Path:
+    def export_onnx(self, folder: str | os.PathLike[str], **options: Any) -> Path:
         """Write the detector as an ONNX file, from waveform to verdict, and return its path.
 
-        See `dgmix.detect.export.export_onnx`.
+        `options` are those of `dgmix.detect.export.export_onnx`.
         """
         from dgmix.detect.export import export_onnx
 
-        return export_onnx(
-            self._fitted(),
-            Path(folder),
-            name=name,
-            section=section,
-            false_alarm_rate=false_alarm_rate,
-            embedding=embedding,
-        )
+        return export_onnx(self._fitted(), Path(folder), **options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the detector to a `.dgmix` file, whole or not at all."""

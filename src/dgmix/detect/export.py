@@ -75,18 +75,14 @@ def export_onnx(
         description |= _calibration(fitted, section, rate)
         module = _verdict(fitted, section, rate)
     description["recipe"] = recipe_of(fitted)
-    stem = f"{name}-embedding" if embedding else name
-    model = _to_onnx(module, outputs, description)
-    with (
-        atomic_path(Path(folder) / f"{stem}.json") as about,
-        atomic_path(Path(folder) / f"{stem}.onnx") as file,
-    ):
-        content = model.SerializeToString(deterministic=True)
+    path = Path(folder) / (f"{name}-embedding.onnx" if embedding else f"{name}.onnx")
+    content = _to_onnx(module, outputs, description).SerializeToString(deterministic=True)
+    with atomic_path(path.with_suffix(".json")) as about, atomic_path(path) as file:
         file.write_bytes(content)
         _check(file, fitted, section)
         description = {"sha256": hashlib.sha256(content).hexdigest(), **description}
         about.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-    return Path(folder) / f"{stem}.onnx"
+    return path
 
 
 def _check_installed() -> None:

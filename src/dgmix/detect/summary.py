@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from dgmix.detect.views import LEARNED
 from dgmix.errors import first_few
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
-ODD_SCORE, ENOUGH = 6.0, 8
 Summary = dict[str, Any]
 
 
@@ -24,33 +22,9 @@ def summary(fitted: FittedDetector) -> Summary:
     A threshold or score that is infinite is None, and so is the smallest rate of a promise that
     supports none.
     """
-    clips = fitted.memory.clips
-    pairs = set(zip(clips.sections, clips.recordings, strict=True))
-    scores = np.sort(fitted.decision_scores)
-    count = fitted.count("known")
-    rate = fitted.rate() if count else 1.0
-    limits = {name or "all": fitted.calibration(name).threshold(rate) for name in fitted.sections}
     return {
-        "files": len(clips),
-        "recordings": len(pairs),
-        "minutes": round(float(clips.seconds.sum()) / 60, 2),
-        "trained on": fitted.trained,
-        "sections": dict(sorted(Counter(clips.sections).items())),
-        "domains": dict(sorted(Counter(clips.domains).items())),
-        "conditions": dict(sorted(Counter(clips.conditions).items())),
-        "promises": {
-            "known conditions": _promise(count, "recordings"),
-            "new conditions": _promise(fitted.count("new"), "conditions"),
-        },
-        "exact": not fitted.recipe.detect.estimates,
-        "false-alarm rate": rate,
-        "false-alarm rate interval": list(rate_interval(count, rate)) if count else [0.0, 0.0],
-        "threshold": {name: plain(limit) for name, limit in limits.items()},
-        "healthy scores": {
-            "least": plain(scores[0]),
-            "median": plain(np.median(scores)),
-            "greatest": plain(scores[-1]),
-        },
+        **_training(fitted),
+        **_promises_of(fitted),
         "views": {name: list(view.values.shape) for name, view in fitted.memory.views.items()},
         "weights": sum(p.numel() for p in fitted.network.parameters()) if fitted.network else 0,
         "updates": [
@@ -65,64 +39,45 @@ def summary(fitted: FittedDetector) -> Summary:
     }
 
 
+def _training(fitted: FittedDetector) -> Summary:
+    clips = fitted.memory.clips
+    pairs = set(zip(clips.sections, clips.recordings, strict=True))
+    return {
+        "files": len(clips),
+        "recordings": len(pairs),
+        "minutes": round(float(clips.seconds.sum()) / 60, 2),
+        "trained on": fitted.trained,
+        "sections": dict(sorted(Counter(clips.sections).items())),
+        "domains": dict(sorted(Counter(clips.domains).items())),
+        "conditions": dict(sorted(Counter(clips.conditions).items())),
+    }
+
+
+def _promises_of(fitted: FittedDetector) -> Summary:
+    scores = np.sort(fitted.decision_scores)
+    count = fitted.count("known")
+    rate = fitted.rate() if count else 1.0
+    limits = {name or "all": fitted.calibration(name).threshold(rate) for name in fitted.sections}
+    return {
+        "promises": {
+            "known conditions": _promise(count, "recordings"),
+            "new conditions": _promise(fitted.count("new"), "conditions"),
+        },
+        "exact": not fitted.recipe.detect.estimates,
+        "false-alarm rate": rate,
+        "false-alarm rate interval": list(rate_interval(count, rate)) if count else [0.0, 0.0],
+        "threshold": {name: plain(limit) for name, limit in limits.items()},
+        "healthy scores": {
+            "least": plain(scores[0]),
+            "median": plain(np.median(scores)),
+            "greatest": plain(scores[-1]),
+        },
+    }
+
+
 def _promise(count: int, groups: str) -> Summary:
     smallest = smallest_rate(count) if count > 1 else None
     return {groups: count, "smallest false-alarm rate": smallest}
-
-
-def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
-    """Return what `dgmix fit` prints: what was learned from, and what is promised.
-
-    `names` (recording,) are those of the healthy recordings.
-    """
-    values = summary(fitted)
-    lines = [f"{path}: {training(values)}"]
-    if len(values["sections"]) > 1:
-        lines.append(f"sections: {sections(values)}")
-    if odd := odd_recordings(fitted, names):
-        lines.append(f"unlike the others: {odd}")
-    lines += _promises(values)
-    lines.append(f"anomaly: a score {thresholds(values)}")
-    lines.append(f"next: dgmix score {path} FILE_OR_FOLDER")
-    return "\n".join(lines)
-
-
-def update_report(before: FittedDetector, after: FittedDetector, path: str, given: int) -> str:
-    """Return what `dgmix update` prints of `given` recordings."""
-    values = summary(after)
-    last = after.updates[-1] if len(after.updates) > len(before.updates) else None
-    added, left_out = (last.added, last.left_out) if last else (0, 0)
-    notes = [f"{counted(added, 'recording')} added"]
-    if known := given - added - left_out:
-        notes.append(f"{known} left out because it knows them")
-    if left_out:
-        notes.append(
-            f"{left_out} left out because they look like faults (`dgmix score` shows which; "
-            "--accept adds them if they are healthy)"
-        )
-    lines = [f"{path}: {', '.join(notes)}; now {training(values)}", *_promises(values)]
-    if len(values["conditions"]) > 1:
-        lines.append(f"conditions: {conditions(values)}")
-    if last:
-        lines.append(f"to take this back: dgmix update {path} --undo")
-    return "\n".join(lines)
-
-
-def undo_report(before: FittedDetector, after: FittedDetector, path: str) -> str:
-    """Return what `dgmix update --undo` prints."""
-    last = before.updates[-1]
-    return (
-        f"{path}: the update of {last.time}, {counted(last.added, 'recording')}, is taken back; "
-        f"now {training(summary(after))}"
-    )
-
-
-def _promises(values: Summary) -> list[str]:
-    return [
-        f"false alarms: {known_conditions(values)}",
-        f"new conditions: {new_conditions(values)}",
-        f"uncertainty: {uncertainty(values)}",
-    ]
 
 
 def training(values: Summary) -> str:
@@ -142,26 +97,6 @@ def training(values: Summary) -> str:
 def sections(values: Summary) -> str:
     """Return the sections, each compared with itself, of a `summary`."""
     return f"{_listed(values['sections'])}; a recording is compared with those of its own section"
-
-
-def odd_recordings(fitted: FittedDetector, names: Sequence[str]) -> str:
-    """Return which healthy recordings, by name, lie far from all others, or nothing.
-
-    Their scores exceed `ODD_SCORE` deviations of the others. A single view has no such unit, and
-    few recordings show no deviation.
-    """
-    clips = fitted.memory.clips
-    if len(fitted.views) == 1 or min(Counter(clips.sections).values()) < ENOUGH:
-        return ""
-    scores = fitted.decision_scores
-    far = [int(index) for index in np.argsort(-scores) if ODD_SCORE < scores[index] < np.inf]
-    if not far:
-        return ""
-    named = first_few([f"{names[index]} (score {shown(scores[index])})" for index in far])
-    return (
-        f"{named}; a fault must be as unusual as that to be found, so leave out what is not a "
-        "healthy machine"
-    )
 
 
 def known_conditions(values: Summary) -> str:

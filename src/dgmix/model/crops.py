@@ -53,7 +53,7 @@ class TrainingCrops:
 
     def steps_per_epoch(self, settings: StageSettings) -> int:
         """Return the number of batches that an epoch is divided into."""
-        crops = max(SMALLEST_BATCH, len(self.bank) * settings.crops_per_clip)
+        crops = max(SMALLEST_BATCH, len(self.bank) * crops_per_clip(len(self.bank), settings))
         return max(1, round(crops / settings.batch_size))
 
     def epoch(
@@ -142,11 +142,16 @@ def _sent(values: NDArray[Any], device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
+def crops_per_clip(clips: int, settings: StageSettings) -> int:
+    """Return how many crops an epoch takes of each of so many clips."""
+    return settings.crops_per_clip or -(-settings.batch_size // clips)
+
+
 def deal(
     clips: int, settings: StageSettings, batches: int, rng: np.random.Generator
 ) -> list[Indices]:
     """Return an epoch's clip indices, shuffled, in `batches` parts of even size ≥ 4."""
-    order = np.concatenate([rng.permutation(clips) for _ in range(settings.crops_per_clip)])
+    order = np.concatenate([rng.permutation(clips) for _ in range(crops_per_clip(clips, settings))])
     wanted = max(2 * round(np.ceil(len(order) / 2)), SMALLEST_BATCH * batches)
     extra = rng.integers(0, clips, wanted - len(order))
     pairs = np.concatenate([order, extra]).reshape(-1, 2)

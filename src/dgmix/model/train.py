@@ -33,6 +33,7 @@ from dgmix.model.network import (
 from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
 from dgmix.model.precision import DTYPES, computing_in, training_dtype
+from dgmix.model.recompute import recomputing
 from dgmix.progress import Advance, progress, say
 
 Stage = Literal["pretrain", "finetune"]
@@ -240,10 +241,12 @@ class StageTraining:
     def _step(self, rate: float, objective: Callable[..., Outcome], batch: Any) -> Outcome:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with computing_in(self.dtype, [self.network.encoder, *self.objective.children()]):
-            outcome = objective(self.encode, batch)
         self.optimizer.zero_grad()
-        torch.autograd.backward(outcome.loss)
+        encoder = self.network.encoder
+        with recomputing(encoder, self.settings.recompute):
+            with computing_in(self.dtype, [encoder, *self.objective.children()]):
+                outcome = objective(self.encode, batch)
+            torch.autograd.backward(outcome.loss)
         parameters = (p for group in self.optimizer.param_groups for p in group["params"])
         self.run.ranks.average_gradients(parameters)
         self.optimizer.step()

@@ -18,7 +18,7 @@ from dgmix.watch.conditions import Condition
 from dgmix.watch.hub import Hub
 from dgmix.watch.judge import Judge, WindowJudgement, unreadable
 from dgmix.watch.keeping import Keeper
-from dgmix.watch.messages import message
+from dgmix.watch.messages import message, sentence
 from dgmix.watch.rule import Change, Rule, RuleState
 from dgmix.watch.settings import MachineSettings, StorageSettings
 from dgmix.watch.spectrum import columns
@@ -111,6 +111,7 @@ class Machine:
             self._judged_at = self.around.clock.monotonic()
         if len(block.samples):
             self._keeper.remember(block)
+        self._log(told)
         self._keeper.event(told)
         p_value = found.p_value or 0.0
         if found.verdict == "normal" and p_value > self.rule.calm_above and not memory.events:
@@ -204,6 +205,11 @@ class Machine:
         memory, told = self._events(self._memory, changes, now)
         self.around.store.write(lambda to: self._write(to, memory, told, now))
         self._memory = memory
+        self._log(told)
+
+    def _log(self, told: Told) -> None:
+        for change, row in told:
+            log.info("%s", sentence(self.settings, change, row))
 
     def _keep(self, window: Window, row: WindowRow, memory: Memory, told: Told) -> None:
         now, file, error = self.around.clock.now(), window.file, window.error or None

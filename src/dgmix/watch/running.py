@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from dgmix.errors import DgmixError
+from dgmix.watch.judge import load_judge
 from dgmix.watch.service import Watch
 from dgmix.watch.settings import WatchSettings, load_settings
 from dgmix.watch.systemd import notify
@@ -51,7 +52,14 @@ def run(path: Path) -> None:
     used are logged, and the watch goes on as before. Raises `DgmixError` where it has to be started
     again.
     """
-    run_settings(load_settings(path), lambda: load_settings(path))
+    run_settings(load_settings(path), lambda: _usable(load_settings(path)))
+
+
+def _usable(settings: WatchSettings) -> WatchSettings:
+    """Return settings whose detectors can be read; raises `InputError` for others."""
+    for machine in settings.machines:
+        load_judge(machine.detector, machine.rule.rate)
+    return settings
 
 
 def run_settings(settings: WatchSettings, again: Callable[[], WatchSettings] | None = None) -> None:

@@ -10,8 +10,8 @@ from page_parts import CALM, ODD, Served, serving
 from watch_parts import TurnedClock
 
 from dgmix.errors import InputError
-from dgmix.watch.settings import WatchSettings
-from dgmix.watch.web.guard import token_of
+from dgmix.watch.settings import PageSettings, WatchSettings
+from dgmix.watch.web.guard import Keys, token_of
 from dgmix.watch.web.server import PageServer
 
 Make = Callable[..., WatchSettings]
@@ -100,6 +100,16 @@ def test_too_many_wrong_tries_have_to_wait_and_then_may_come_in(
     assert login(served.token) == 429
     clock.turn(61)
     assert login(served.token) == 303
+
+
+def test_wrong_tries_of_one_do_not_lock_out_or_free_another(clock: TurnedClock) -> None:
+    keys = Keys("token", PageSettings(), clock)
+    for _ in range(10):
+        keys.failed("a")
+    keys.failed("b")
+    assert keys.blocked("a")
+    assert not keys.blocked("b")
+    assert keys.blocked("a")
 
 
 def test_a_password_lets_in_too_where_one_is_set(make_settings: Make, clock: TurnedClock) -> None:

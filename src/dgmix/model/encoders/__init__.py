@@ -16,6 +16,7 @@ from dgmix.model.encoders.aisfx import AiSFX
 from dgmix.model.encoders.beats import BEATs
 from dgmix.model.encoders.eat import EAT
 from dgmix.model.encoders.ensemble import Ensemble
+from dgmix.model.encoders.he import draw_he_fan_out
 from dgmix.model.encoders.mobilenetv2 import MobileNetV2, light
 from dgmix.model.encoders.resnet import ResNet
 from dgmix.model.encoders.statistics import Statistics
@@ -49,7 +50,8 @@ def build_encoder(settings: EncoderSettings, n_mels: int, frames: int) -> nn.Mod
 
     That of `settings.ensemble` encoders if these are several.
     """
-    build = ENCODERS[settings.name]
-    if settings.ensemble == 1:
-        return build(settings, n_mels, frames)
-    return Ensemble([build(settings, n_mels, frames) for _ in range(settings.ensemble)])
+    members = [ENCODERS[settings.name](settings, n_mels, frames) for _ in range(settings.ensemble)]
+    if settings.init == "he-fan-out":
+        for member in members:
+            draw_he_fan_out(member)
+    return members[0] if settings.ensemble == 1 else Ensemble(members)

@@ -31,6 +31,10 @@ class AiSFX(nn.Module):
         for number, (inputs, outputs) in enumerate(zip([1, *sizes], sizes, strict=False), 1):
             self.add_module(f"conv_block{number}", Block(inputs, outputs))
 
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return list(self.children())
+
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, 512)` of crops `(crop, 1, mel, frame)`."""
         x = (SCALE * mels.square() + 1).log10().transpose(2, 3) / LARGEST

@@ -58,6 +58,10 @@ class BEATs(nn.Module):
         self.post_extract_proj = nn.Linear(patch_size, self.embedding_size)
         self.encoder = Transformer(heads)
 
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return list(self.encoder.layers)
+
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, 768)` of crops `(crop, 1, mel, frame)`."""
         return self.patches(mels).mean(1)

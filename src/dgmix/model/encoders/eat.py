@@ -49,6 +49,10 @@ class EAT(nn.Module):
                 nn.init.normal_(module.weight, std=SPREAD)
                 nn.init.zeros_(module.bias)
 
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return list(self.blocks)
+
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, 768)` of crops `(crop, 1, mel, frame)`."""
         return self.tokens(mels)[:, 1:].mean(1)

@@ -46,6 +46,7 @@ class MobileNetV2(nn.Module):
     """
 
     trains_in_bfloat16 = True
+    stem_channels = 3  # of the published network
 
     def __init__(
         self,
@@ -75,6 +76,10 @@ class MobileNetV2(nn.Module):
         self.features = nn.Sequential(*layers, _conv_norm(channels, self.embedding_size, 1))
         size = [_reduced(length, downsampling) for length in (n_mels, frames)]
         self.pool = GlobalDepthwise(self.embedding_size, *size)
+
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return list(self.features)
 
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""

@@ -49,6 +49,10 @@ class ResNet(nn.Module):
         bands = math.ceil(n_mels / DOWNSAMPLING)
         self.embed = nn.Linear(2 * last * bands, self.embedding_size, bias=False)
 
+    def segments(self) -> list[nn.Module]:
+        """Return the parts that are computed one after another."""
+        return [self.stem, *self.blocks]
+
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings `(crop, embedding_size)` of crops `(crop, 1, mel, frame)`."""
         embedding: Tensor = self.embed(statistics_over_time(self.blocks(self.stem(mels))))

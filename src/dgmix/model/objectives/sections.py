@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from dgmix.config import FinetuneSettings
@@ -9,11 +11,18 @@ from dgmix.model.objectives.classes import MixedClasses
 
 
 class MixedSections(MixedClasses):
-    """By a softmax of a linear layer: KL(mixed one-hot ‖ prediction), in nats."""
+    """By a softmax of linear layers: KL(mixed one-hot ‖ prediction), in nats.
+
+    Between several layers there is no activation, as in the public reproduction: together they are
+    one linear map, which is trained otherwise than one layer.
+    """
 
     def __init__(self, settings: FinetuneSettings, embedding_size: int, classes: int) -> None:
         super().__init__(settings, classes)
-        self.head = nn.Linear(embedding_size, classes)
+        layers = [
+            nn.Linear(*sizes) for sizes in pairwise([embedding_size, *settings.head, classes])
+        ]
+        self.head = nn.Sequential(*layers) if settings.head else layers[0]
 
     def log_probabilities(self, embedding: Tensor, shares: Tensor) -> Tensor:  # noqa: ARG002
         """Return the predicted log-probabilities (pair, class) of embeddings (pair, dim)."""

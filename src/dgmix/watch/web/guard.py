@@ -76,9 +76,12 @@ class Keys:
     def blocked(self, client: str) -> bool:
         """Say whether a client has failed too often in the last minute."""
         now = self._clock.monotonic()
-        recent = [at for at in self._failures.get(client, []) if now - at < FAILURE_SECONDS]
-        self._failures = {client: recent} if recent else {}
-        return len(recent) >= MOST_FAILURES
+        recent = {
+            each: [at for at in times if now - at < FAILURE_SECONDS]
+            for each, times in self._failures.items()
+        }
+        self._failures = {each: times for each, times in recent.items() if times}
+        return len(self._failures.get(client, [])) >= MOST_FAILURES
 
     def failed(self, client: str) -> None:
         """Count a failure of a client."""

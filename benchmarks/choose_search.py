@@ -1,0 +1,76 @@
+"""The search of `choose_default.py`: which views, which kernel for each, which norm over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from candidate_views import FAMILIES, MORE, Floats
+from choose_sets import TestSet
+from exact_scores import Kernel, fused
+
+RIDGE, BETWEEN, NEAREST = "ridge", "between", "nearest"
+KERNELS = {RIDGE: Kernel(2, 0.5), BETWEEN: Kernel(1.5), NEAREST: Kernel(0)}
+CHOSEN_KERNELS = (RIDGE, BETWEEN)
+ORDERS = (math.inf, 4.0, 2.0)
+WORTH = 0.5  # Ω, about its standard error: what anything else has to gain to be taken instead
+Member = tuple[str, str]  # view, kernel
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A detector: a view and its kernel of each family, and the order of the norm over views."""
+
+    members: frozenset[Member]
+    order: float
+
+    def __str__(self) -> str:
+        views = ", ".join(f"{view} {kernel}" for view, kernel in sorted(self.members))
+        return f"{views}; {'largest' if math.isinf(self.order) else f'norm {self.order:g}'}"
+
+
+@dataclass
+class Bench:
+    """The sets, and Ω of every choice that was tried on them, a list of repeats."""
+
+    sets: list[TestSet]
+    known: dict[tuple[Choice, str], list[float]] = field(default_factory=dict)
+
+    def omegas(self, choice: Choice, on: TestSet) -> list[float]:
+        key = choice, on.name
+        if key not in self.known:
+            views = [on.scores(view, KERNELS[kernel]) for view, kernel in sorted(choice.members)]
+
+            def fuse(repeat: int, trial: int) -> Floats:
+                return fused(np.array([view[repeat][trial] for view in views]), choice.order)
+
+            self.known[key] = on.omegas(fuse)
+        return self.known[key]
+
+    def mean(self, choice: Choice, sets: Sequence[TestSet]) -> float:
+        return float(np.mean([np.mean(self.omegas(choice, each)) for each in sets]))
+
+    def choose(self, sets: Sequence[TestSet]) -> Choice:
+        """Return the best choice on sets, by coordinate descent from each family's first view."""
+        taken: dict[str, Member] = {family: (views[0], RIDGE) for family, views in FAMILIES.items()}
+        best, before = self.mean(_choice(taken, math.inf), sets), -math.inf
+        order = math.inf
+        while best > before:
+            before = best
+            for family, views in {**FAMILIES, **MORE}.items():
+                for option in [(view, kernel) for view in views for kernel in CHOSEN_KERNELS]:
+                    trial = {**taken, family: option}
+                    value = self.mean(_choice(trial, order), sets)
+                    if value > best + WORTH:
+                        taken, best = trial, value
+            for norm in ORDERS:
+                value = self.mean(_choice(taken, norm), sets)
+                if value > best + WORTH:
+                    order, best = norm, value
+        return _choice(taken, order)
+
+
+def _choice(taken: dict[str, Member], order: float) -> Choice:
+    return Choice(frozenset(taken.values()), order)

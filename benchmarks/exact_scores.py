@@ -1,0 +1,141 @@
+"""Scores that treat a new clip and the n healthy ones alike, in closed form.
+
+All of them are functions of distances by a fixed metric, symmetric over the n + 1 clips; so the
+rank of a clip's score among them is a full conformal p-value (Vovk, Gammerman & Shafer 2005).
+Arrays are (clip, query): a row for each healthy clip and, last, one for the query itself; each
+column has the scores that the clips have when that query is among them.
+
+`kriging` is the variance of prediction that each clip has from all others, for the generalised
+covariance −distance^β: ordinary kriging with a power variogram (Cressie, Statistics for Spatial
+Data, 1993, §2.3 and §3.2; left out one at a time: Dubrule, Mathematical Geology 15, 1983). The
+smaller β, the more the nearest clip alone counts. For β = 2 it is `mahalanobis`, the distance from
+the others by their scatter with a fixed ridge, which needs no matrix of clips.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PRIOR_CLIPS, PRIOR_SPREAD, PRIOR_SPREAD_OF_PARTS = 5, 0.1, 0.5
+LEAST_NUGGET = 1e-6  # copies of a recording give no singular matrix
+TINY = 1e-12
+Floats = NDArray[np.float64]
+
+
+class Kernel(NamedTuple):
+    """−distance^`power`, and `nugget` on the diagonal; the nearest other clip for power 0."""
+
+    power: float
+    nugget: float = 0.0
+
+
+def distances(first: Floats, second: Floats) -> Floats:
+    """Return the Euclidean distance of each of `first` (a, dim) to each of `second` (b, dim)."""
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
+
+
+def logarithms(healthy: Floats, queries: Floats, kernel: Kernel) -> Floats:
+    """Return the logarithm of each clip's distance from the others (n + 1, query).
+
+    `healthy` (n, dim) and `queries` (query, dim) are points; n is at least 2.
+    """
+    if kernel.power == 2:
+        return np.log(mahalanobis(healthy, queries, kernel.nugget)) / 2
+    among, to_queries = distances(healthy, healthy), distances(healthy, queries)
+    if kernel.power == 0:
+        return np.log(np.maximum(nearest(among, to_queries), TINY))
+    return np.log(kriging(among, to_queries, kernel)) / kernel.power
+
+
+def nearest(among: Floats, to_queries: Floats) -> Floats:
+    """Return each clip's distance to the nearest other one (n + 1, query)."""
+    others = among + np.diag(np.full(len(among), np.inf))
+    healthy = np.minimum(others.min(1)[:, None], to_queries)
+    return np.vstack([healthy, to_queries.min(0)])
+
+
+def mahalanobis(healthy: Floats, queries: Floats, nugget: float) -> Floats:
+    """Return what `kriging` does for power 2, by the scatter S of the healthy clips alone.
+
+    With their mean m and A = (S + λ / 2)⁻¹, a query's variance is s = λ (1 + 1 / n + (q - m)ᵀ A
+    (q - m)), and a healthy clip's one over (1 - 1 / n - (x - m)ᵀ A (x - m)) / λ + w² / s, where
+    w = 1 / n + (x - m)ᵀ A (q - m) is its weight in the prediction of the query. One healthy clip
+    has the score of the query.
+    """
+    clips, nugget = len(healthy), max(nugget, LEAST_NUGGET)
+    mean = healthy.mean(0)
+    centred, away = healthy - mean, queries - mean
+    ridge = nugget / 2 * np.eye(healthy.shape[1])
+    precise = np.linalg.solve(centred.T @ centred + ridge, away.T)
+    own = nugget * (1 + 1 / clips + (away.T * precise).sum(0))
+    leverage = (centred.T * np.linalg.solve(centred.T @ centred + ridge, centred.T)).sum(0)
+    weights = 1 / clips + centred @ precise
+    healthy_ones = np.maximum(1 - 1 / clips - leverage, 0)[:, None] / nugget + weights**2 / own
+    return np.vstack([1 / np.maximum(healthy_ones, TINY), own])
+
+
+def kriging(among: Floats, to_queries: Floats, kernel: Kernel) -> Floats:
+    """Return each clip's variance of prediction from the others (n + 1, query).
+
+    With the matrix B of the healthy clips' kernel, bordered by ones, its inverse G, the query's
+    column b and w = G b, the query's variance is s = λ − b · w. A healthy clip's is one over its
+    diagonal element of the inverse that has the query in it too: G + w wᵀ / s.
+    """
+    clips = len(among)
+    power = among**kernel.power
+    nugget = max(kernel.nugget, LEAST_NUGGET)
+    bordered = np.ones((clips + 1, clips + 1))
+    bordered[-1, -1] = 0
+    bordered[:clips, :clips] = nugget * np.eye(clips) - power
+    inverse = np.linalg.inv(bordered)
+    column = np.vstack([-(to_queries**kernel.power), np.ones(to_queries.shape[1])])
+    weights = inverse @ column
+    own = np.maximum(nugget - (column * weights).sum(0), TINY)
+    healthy = np.diag(inverse)[:clips, None] + weights[:clips] ** 2 / own
+    return np.vstack([1 / np.maximum(healthy, TINY), own])
+
+
+def units(scores: Floats, prior_spread: float = PRIOR_SPREAD) -> Floats:
+    """Return scores (..., n + 1, query) by mean and standard deviation of the n others' each.
+
+    The others' variance is joined by that of `PRIOR_CLIPS` clips with `prior_spread`. Were a
+    clip's own score among those that its unit is made of, no score could exceed n / √(n + 1), and
+    views that differ in how unusual they find a clip would agree (externally studentised
+    residuals: Cook & Weisberg 1982, §2.2).
+    """
+    count = scores.shape[-2] - 1
+    centred = scores - scores.mean(-2, keepdims=True)
+    mean = (centred.sum(-2, keepdims=True) - centred) / count
+    squares = (centred**2).sum(-2, keepdims=True) - centred**2 - count * mean**2
+    prior = PRIOR_CLIPS * prior_spread**2
+    variance = (np.maximum(squares, 0) + prior) / (count + PRIOR_CLIPS)
+    return np.asarray((centred - mean) / np.sqrt(variance))
+
+
+def view_scores(parts: Floats) -> Floats:
+    """Return the score (n + 1, query) of a view, in units, from those of its parts.
+
+    `parts` (part, n + 1, query) are logarithms. Several parts are drawn together by the root mean
+    square of what lies above the others' mean.
+    """
+    found = units(parts)
+    if len(found) == 1:
+        return np.asarray(found[0])
+    together = np.sqrt((np.maximum(found, 0) ** 2).mean(0))
+    return units(together, PRIOR_SPREAD_OF_PARTS)
+
+
+def fused(scores: Floats, order: float) -> Floats:
+    """Return one score of those of several views (view, ...): the norm of an order, or largest.
+
+    Only what lies above the others' mean counts, except where all views lie below it.
+    """
+    highest = scores.max(0)
+    if np.isinf(order):
+        return np.asarray(highest)
+    norm = (np.maximum(scores, 0) ** order).sum(0) ** (1 / order)
+    return np.asarray(np.where(highest > 0, norm, highest))

@@ -1,0 +1,176 @@
+"""Scores and p-value of a clip as torch modules, so that they can be exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dgmix.detect.calibration import Promise
+from dgmix.detect.conformal import EQUAL, ROUNDING
+from dgmix.detect.fusion import PART_DEVIATION, PRIOR_COUNT, PRIOR_DEVIATION, TINY
+from dgmix.detect.scorers.kriging import LEAST, NUGGET, Kriging
+from dgmix.detect.scorers.nearest import Nearest
+
+
+class Verdict(nn.Module):
+    """Distances of one clip → its score and p-value, as `Promise` has them, of known conditions."""
+
+    votes: Tensor
+    members: Tensor
+    lower: Tensor
+    upper: Tensor
+    levels: Tensor
+
+    def __init__(self, promise: Promise) -> None:
+        super().__init__()
+        scale, groups = promise.scale(), promise.points.groups
+        lower, upper = scale.bounds
+        members = np.eye(int(groups.max()) + 2)[np.append(groups, groups.max() + 1)]
+        arrays = {
+            "votes": np.append(promise.points.votes, 1.0),
+            "members": members,
+            "lower": lower,
+            "upper": upper,
+            "levels": scale.levels,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
+        self.parts = list(promise.parts)
+
+    def forward(self, own: Tensor, healthy: Tensor) -> tuple[Tensor, Tensor]:
+        """Return score and p-value, float64 (), of distances (row,).
+
+        `healthy` (row, clip) are those of the healthy clips beside the clip.
+        """
+        logs = torch.cat([healthy, own[:, None]], 1).clamp(min=TINY).log()
+        ranked = logs[0] if len(own) == 1 else self._combined(logs)
+        score = own[0] if len(own) == 1 else ranked[-1]
+        reached = (ranked[:-1] >= ranked[-1] - EQUAL).double()
+        exact = (1 + self.votes[:-1] @ reached) / self.votes.sum()
+        level = (self.levels >= exact - ROUNDING).sum() - 1
+        least = score if len(own) == 1 else self.lower[level]
+        score = torch.minimum(torch.maximum(score, least), self.upper[level])
+        return score, self.levels[(self.upper < score).sum()]
+
+    def _combined(self, logs: Tensor) -> Tensor:
+        """Return the largest of what `view_deviations` gives of logarithms (row, point)."""
+        rows = self._deviations(logs, PRIOR_DEVIATION)
+        views = []
+        for part in torch.split(rows, self.parts):
+            if len(part) > 1:
+                size = part.clamp(min=0).square().mean(0, keepdim=True).sqrt()
+                part = self._deviations(size, PART_DEVIATION)
+            views.append(part)
+        return torch.cat(views).amax(0)
+
+    def _deviations(self, values: Tensor, prior: float) -> Tensor:
+        """Return what `Points.deviations` does of values (row, point)."""
+        total = self.votes.sum()
+        centred = values - (values @ self.votes / total)[:, None]
+        weighted = centred * self.votes
+        count = total - self._of_group(self.votes[None])
+        mean = (weighted.sum(1, keepdim=True) - self._of_group(weighted)) / count
+        squares = weighted * centred
+        others = squares.sum(1, keepdim=True) - self._of_group(squares) - count * mean.square()
+        variance = (others.clamp(min=0) + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
+        return (centred - mean) / variance.sqrt()
+
+    def _of_group(self, values: Tensor) -> Tensor:
+        return values @ self.members @ self.members.T
+
+
+class NearestModule(nn.Module):
+    """Vectors (query, dim) of a clip → its score, and those of the healthy clips beside it.
+
+    What `dgmix.detect.scorers.nearest.Nearest` does of recordings.
+    """
+
+    centre: Tensor
+    references: Tensor
+    neighbours: Tensor
+    clips: Tensor
+
+    def __init__(self, scorer: Nearest) -> None:
+        super().__init__()
+        view, neighbours = scorer.view, scorer.neighbours[0]
+        self.neighbors, self.count = neighbours.shape[1], scorer.count
+        self.farthest = scorer.settings.pool == "max-distance"
+        centre = view.values.mean(0, dtype=np.float64)
+        self.register_buffer("centre", torch.from_numpy(centre))
+        self.register_buffer("references", torch.from_numpy(view.values - centre))
+        self.register_buffer("neighbours", torch.from_numpy(neighbours))
+        self.register_buffer("clips", torch.from_numpy(view.clips))
+
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        between = distances(queries.double() - self.centre, self.references)
+        few = min(self.neighbors, len(self.references))
+        own = between.topk(few, largest=False).values.mean(1)
+        joined = torch.cat([self.neighbours, between.T], 1)
+        joined = joined.topk(self.neighbors, largest=False).values
+        finite = joined.isfinite()
+        values = torch.where(finite, joined, 0).sum(1) / finite.sum(1)
+        return own.max() if self.farthest else own.mean(), self._pooled(values)
+
+    def _pooled(self, values: Tensor) -> Tensor:
+        if self.count == len(self.clips):
+            return values
+        zeros = torch.zeros(self.count, dtype=torch.float64)
+        how = "amax" if self.farthest else "mean"
+        return zeros.scatter_reduce(0, self.clips, values, how, include_self=False)
+
+
+class KrigingModule(nn.Module):
+    """Vectors (1, dim) of a clip → its score, and those of the healthy clips beside it.
+
+    What `dgmix.detect.scorers.kriging.Kriging` does of recordings.
+    """
+
+    centre: Tensor
+    references: Tensor
+    inverse: Tensor
+    alone: Tensor
+    blocks: Tensor
+    together: Tensor
+
+    def __init__(self, scorer: Kriging) -> None:
+        super().__init__()
+        blocks = scorer.blocks[0]
+        centre = scorer.values.mean(0, dtype=np.float64)
+        arrays = {
+            "centre": centre,
+            "references": scorer.values - centre,
+            "inverse": scorer.inverse,
+            "alone": blocks.alone,
+            "blocks": blocks.inverses,
+            "together": blocks.together,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(array)))
+
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+        dim = self.references.shape[1]
+        squares = distances(queries.double() - self.centre, self.references)[0].square() / dim
+        column = torch.cat([-squares, torch.ones(1, dtype=torch.float64)])
+        solved = self.inverse @ column
+        variance = (NUGGET - column @ solved).clamp(min=LEAST)
+        moved = self.blocks @ solved[:-1]
+        sums = self.together @ (solved[:-1] * moved)
+        beside = self.alone - moved.square() / (variance + sums)
+        return self._as_distance(variance), self._as_distance(beside)
+
+    def _as_distance(self, variances: Tensor) -> Tensor:
+        return variances.clamp(min=LEAST).sqrt()
+
+
+MODULES: dict[type, Callable[[Any], nn.Module]] = {Nearest: NearestModule, Kriging: KrigingModule}
+
+
+def distances(queries: Tensor, references: Tensor) -> Tensor:
+    """Return the Euclidean distance (query, reference), of the differences themselves."""
+    return (queries[:, None] - references).square().sum(-1).sqrt()
