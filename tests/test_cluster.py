@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dgmix.detect.verdicts import Judgement, judging
 
 from dgmix import cluster, pipeline
 from dgmix.cli import main
 from dgmix.cluster import Cluster, Files, Here, connected
 from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
-from dgmix.detect.recordings import SHARD, Sounds, named_sounds
+from dgmix.detect.judgement import Judgement
+from dgmix.detect.recordings import COLUMNS, SHARD, Sounds
+from dgmix.detect.scoring import judging
+from dgmix.detect.sources import named_sounds
 from dgmix.detect.views import LEARNED
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.distributed import TORCHRUN
@@ -206,7 +208,7 @@ def test_scores_are_the_same_to_the_bit(
     Path("damaged.wav").write_bytes(b"no sound")
     names = [path.name for path in paths]
     found = named_sounds([*names[:5], "damaged.wav", "missing.wav", *names[5:]])
-    signal_in_memory = Sounds(["signal"], [np.full(9000, 0.1, np.float32)], [""], [""])
+    signal_in_memory = Sounds(["signal"], [np.full(9000, 0.1, np.float32)], *[[""]] * 4)
     found = joined(found, signal_in_memory)
     here = judged(detector, found, None)
     there = judged(detector, found, address)
@@ -222,16 +224,19 @@ def test_scores_are_the_same_to_the_bit(
 
 
 def joined(first: Sounds, second: Sounds) -> Sounds:
-    return Sounds(*(getattr(first, name) + getattr(second, name) for name in vars(first)))
+    return Sounds(*(getattr(first, name) + getattr(second, name) for name in COLUMNS))
 
 
 def judged(detector: Detector, found: Sounds, ray: str | None) -> list[Judgement]:
-    with judging(detector, found, ray=ray) as judgements:
+    with judging(detector.fitted_, found, ray=ray) as judgements:
         return list(judgements)
 
 
 def facts(told: Judgement) -> tuple[object, ...]:
-    return told.name, repr(told.score), repr(told.p_value), told.known, str(told.error)
+    return (
+        *(told.name, repr(told.score), repr(told.p_known), repr(told.p_new)),
+        *(told.learned, str(told.error)),
+    )
 
 
 def test_a_recording_that_a_node_sees_otherwise_is_refused(

@@ -89,7 +89,11 @@ def test_every_format_is_read_and_keeps_what_it_can_promise(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text())
     values = judged(detector)
     np.testing.assert_allclose(values["surprise"], expected["surprise"], rtol=1e-3)
-    assert (detector.fitted_.trained, len(detector.fitted_.memory.clips), detector.seed) == (10, 12, 1)
+    assert (detector.fitted_.trained, len(detector.fitted_.memory.clips), detector.seed) == (
+        10,
+        12,
+        1,
+    )
     assert detector.fitted_.false_alarm_rate == 0.2
     for name, numbers in values.items():
         if name == "healthy":

@@ -146,7 +146,9 @@ def test_healthy_scores_are_in_units_of_the_others() -> None:
     for clip in range(8):
         kept = np.arange(8) != clip
         own = deviations(comparison.known[:, clip], comparison.known[:, kept])
-        expected = (np.maximum(own, 0) ** POWER).sum() ** (1 / POWER) if own.max() > 0 else own.max()
+        expected = (
+            (np.maximum(own, 0) ** POWER).sum() ** (1 / POWER) if own.max() > 0 else own.max()
+        )
         assert calibration.known.scores[clip] == pytest.approx(expected)
 
 
@@ -182,5 +184,7 @@ def test_a_distance_that_is_no_number_is_refused() -> None:
 
 def test_no_clips_have_no_scores() -> None:
     cloud = single(np.random.default_rng(0).normal(size=(5, 3)))
-    scores = judged(cloud, np.arange(5), np.array([], np.int64), DetectSettings(views=["logmel-mean"]))
+    scores = judged(
+        cloud, np.arange(5), np.array([], np.int64), DetectSettings(views=["logmel-mean"])
+    )
     assert scores.score.shape == scores.p_known.shape == scores.p_new.shape == (0,)

@@ -85,9 +85,7 @@ def assert_as_from_scratch(cloud: Cloud, options: DetectSettings, tolerance: flo
         np.testing.assert_allclose(found.own[:, number], joined.known[:, -1], rtol=1e-9, atol=size)
         np.testing.assert_allclose(found.own[:, number], joined.new[:, -1], rtol=1e-9, atol=size)
         for beside, left_out in ((found.known, joined.known), (found.new, joined.new)):
-            np.testing.assert_allclose(
-                beside[:, number], left_out[:, :-1], rtol=1e-9, atol=size
-            )
+            np.testing.assert_allclose(beside[:, number], left_out[:, :-1], rtol=1e-9, atol=size)
 
 
 @few
@@ -167,7 +165,9 @@ def test_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_clip_is_at_an_infinite_distance_from_the_others() -> None:
-    comparison, _ = fitted(single(np.zeros((1, 3))), np.array([0]), DetectSettings(views=[NAMES[0]]))
+    comparison, _ = fitted(
+        single(np.zeros((1, 3))), np.array([0]), DetectSettings(views=[NAMES[0]])
+    )
     assert comparison.known.tolist() == comparison.new.tolist() == [[np.inf]]
 
 

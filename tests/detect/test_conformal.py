@@ -247,9 +247,7 @@ def test_interval_of_independent_scores_is_that_of_the_beta_distribution(
     low, high = rate_interval(n, rate, 0.9, design_effect=1)
     np.testing.assert_allclose((low, high), expected)
     rng = np.random.default_rng(0)
-    realised = np.array(
-        [1 - plain_scale(rng.uniform(size=n)).threshold(rate) for _ in range(2000)]
-    )
+    realised = np.array([1 - plain_scale(rng.uniform(size=n)).threshold(rate) for _ in range(2000)])
     inside = np.mean((realised >= expected[0]) & (realised <= expected[1]))
     assert inside == pytest.approx(0.9, abs=0.015)
 

@@ -133,9 +133,7 @@ def test_a_named_condition_keeps_its_own_promise(cloud: Cloud, seed: int) -> Non
     for query in range(len(cloud)):
         others = np.flatnonzero(np.arange(len(cloud)) != query)
         of = [f"c{conditions[query]:03}"]
-        p_values[query] = judged(
-            named, others, np.array([query]), cloud.settings(), of
-        ).p_known[0]
+        p_values[query] = judged(named, others, np.array([query]), cloud.settings(), of).p_known[0]
     for condition in (0, 1):
         own = p_values[conditions == condition]
         assert_promised(own, np.ones(len(own)))
@@ -231,4 +229,3 @@ def test_one_clip_alone_flags_nothing() -> None:
     assert np.isfinite(scores.score).all()
     _, calibration = fitted(cloud, np.array([0]), cloud.settings())
     assert calibration.threshold(0.5) == np.inf
-

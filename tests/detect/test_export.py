@@ -17,18 +17,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import dgmix
-from dgmix.audio.bank import bank_of_signals
+from dgmix.audio.bank import MelBank, bank_of_signals
 from dgmix.audio.io import to_signal
 from dgmix.cli import main
 from dgmix.config import EncoderSettings, Recipe, parse_recipe
 from dgmix.detect import export
+from dgmix.detect.bundle import save_detector
 from dgmix.detect.detector import Detector
 from dgmix.detect.export import export_onnx
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.learn import healthy_clips, remember
+from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.encoders import ENCODERS
-from dgmix.model.network import build_network
+from dgmix.model.network import Network, build_network
 from dgmix.model.train import recalibrate
 
 WHY = "part of the extra 'onnx', which is not installed"
@@ -59,7 +63,7 @@ class Small(nn.Module):
 class Exported:
     """A detector, the file it was exported to, and onnxruntime with that file."""
 
-    detector: Detector
+    fitted: FittedDetector
     path: Path
     session: Any
 
@@ -75,11 +79,22 @@ def signal_of(seconds: float, seed: int) -> NDArray[np.float32]:
     return (hum + rng.uniform(0.02, 0.2) * rng.standard_normal(len(time)) + 0.02).astype("f4")
 
 
-def learned(recipe: Recipe, encoder: Callable[..., nn.Module] | None = None) -> Detector:
+def learned(recipe: Recipe, encoder: Callable[..., nn.Module] | None = None) -> FittedDetector:
     """A detector of a random network and twelve healthy recordings in two sections."""
     signals = [to_signal(healthy(number), RATE, recipe.audio) for number in range(12)]
     bank = bank_of_signals(signals, recipe.audio, recipe.features)
-    sections = ("00", "01") * 6
+    sections, empty = ["00", "01"] * 6, [""] * 12
+    sounds = Sounds(empty, [], sections, ["source"] * 8 + ["target"] * 4, empty, empty)
+    network = random_network(recipe, bank, sections, encoder) if recipe.detect.learns else None
+    return remember(recipe, network, bank, healthy_clips(sounds, bank, recipe))
+
+
+def random_network(
+    recipe: Recipe,
+    bank: MelBank,
+    sections: list[str],
+    encoder: Callable[..., nn.Module] | None,
+) -> Network:
     with pytest.MonkeyPatch.context() as patch:
         if encoder:
             patch.setitem(ENCODERS, "mobilenetv2", encoder)
@@ -87,17 +102,17 @@ def learned(recipe: Recipe, encoder: Callable[..., nn.Module] | None = None) -> 
     crops = TrainingCrops.of(bank, sections)
     network.transform.set_statistics(*crops.level_statistics(network))
     recalibrate(network, crops, recipe.pretrain, 0)
-    return Detector(recipe).learn(recipe, network.eval(), bank, sections, ("source",) * 12)
+    return network.eval()
 
 
 def healthy(number: int) -> NDArray[np.float32]:
     return signal_of(1 + 0.3 * number, seed=number)
 
 
-def exported(detector: Detector, folder: Path, **options: Any) -> Exported:
-    path = export_onnx(detector, folder, **options)
+def exported(fitted: FittedDetector, folder: Path, **options: Any) -> Exported:
+    path = export_onnx(fitted, folder, **options)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return Exported(detector, path, session)
+    return Exported(fitted, path, session)
 
 
 def changed(tiny: Recipe, **groups: dict[str, Any]) -> Recipe:
@@ -123,34 +138,42 @@ def unwritten(tmp_path: Path) -> Iterator[Path]:
 
 def assert_same(model: Exported, section: str = "") -> None:
     """Compare with the detector at every length, loud and quiet."""
-    for number, seconds in enumerate(SECONDS):
+    detector = Detector.of(model.fitted)
+    limit = model.fitted.calibration(section).threshold(ALARMS)
+    for number, seconds in enumerate((*SECONDS, *SECONDS[3:])):
         signal = signal_of(seconds, seed=100 + number)
+        signal *= np.float32(20.0 if number >= len(SECONDS) else 1.0)
         found = model.run(signal)
-        expected = model.detector.score_samples([signal], sample_rate=RATE, sections=[section])
-        p_values = model.detector.p_values([signal], sample_rate=RATE, sections=[section])
+        expected = detector.score_samples([signal], sample_rate=RATE, sections=[section])
+        p_values = detector.p_values([signal], sample_rate=RATE, sections=[section])
         assert found["score"] == pytest.approx(expected[0], rel=RELATIVE, abs=RELATIVE)
         assert found["p_value"] == pytest.approx(p_values[0])
-        assert found["anomaly"] == (p_values[0] <= ALARMS)
-        assert (found["score"].shape, found["score"].dtype) == ((), np.float32)
-        assert found["embedding"].shape == (model.detector.network_.embedding_size,)
+        assert found["anomaly"] == (p_values[0] <= ALARMS) == (found["score"] > limit)
+        assert (found["score"].shape, found["score"].dtype) == ((), np.float64)
+        if model.fitted.network:
+            assert found["embedding"].shape == (model.fitted.network.embedding_size,)
 
 
-def test_says_what_the_detector_says(plain: Exported) -> None:
+def test_finds_what_the_detector_finds(plain: Exported) -> None:
     assert_same(plain)
+    loud = signal_of(2, seed=0) * np.float32(20)
+    assert [bool(plain.run(each)["anomaly"]) for each in (loud, healthy(3))] == [True, False]
 
 
-def test_says_what_the_detector_says_under_other_settings(tiny: Recipe, tmp_path: Path) -> None:
-    recipe = changed(
-        tiny,
-        detect={
-            "pool": "mean-distance",
-            "neighbors": 3,
-            "views": ["dgmix", *RAW_VIEWS],
-            "whiten": True,
-        },
-        input={"standardize": False},
-        features={"n_fft": 800, "hop_length": 200},
-    )
+@pytest.mark.parametrize(
+    "detect",
+    [
+        {"pool": "mean-distance", "neighbors": 3, "views": ["dgmix", *RAW_VIEWS]},
+        {"scorer": "kriging", "views": [*RAW_VIEWS]},
+        {"scorer": "kriging", "views": ["logmel-q90"]},
+    ],
+    ids=str,
+)
+def test_finds_what_the_detector_finds_under_other_settings(
+    detect: dict[str, Any], tiny: Recipe, tmp_path: Path
+) -> None:
+    other = {"input": {"standardize": False}, "features": {"n_fft": 800, "hop_length": 200}}
+    recipe = changed(tiny, detect=detect, **other)
     assert_same(exported(learned(recipe, Small), tmp_path, false_alarm_rate=ALARMS))
 
 
@@ -161,7 +184,7 @@ def test_exports_a_learned_view_beside_a_raw_one(
     recipe = changed(
         tiny,
         encoder={"name": encoder},
-        detect={"views": ["logmel-mean", "dgmix"], "whiten": True},
+        detect={"views": ["logmel-mean", "dgmix"]},
     )
     assert_same(exported(learned(recipe), tmp_path, false_alarm_rate=ALARMS))
 
@@ -179,7 +202,7 @@ def test_embeds_without_a_verdict(tiny: Recipe, tmp_path: Path) -> None:
     for clip in range(3):
         found = model.run(healthy(clip))
         assert list(found) == ["embedding"]
-        expected = model.detector.memory_.views["dgmix"].values[clip]
+        expected = model.fitted.memory.views["dgmix"].values[clip]
         np.testing.assert_allclose(found["embedding"], expected, atol=RELATIVE)
     about = json.loads(model.path.with_suffix(".json").read_text())
     assert about["outputs"] == ["embedding"]
@@ -225,12 +248,12 @@ def test_describes_itself(plain: Exported) -> None:
     about = json.loads(plain.path.with_suffix(".json").read_text())
     assert about["sha256"] == hashlib.sha256(plain.path.read_bytes()).hexdigest()
     assert about["sample_rate"] == RATE
-    calibration = plain.detector.calibration("")
+    calibration = plain.fitted.calibration("")
     assert about["threshold"] == calibration.threshold(ALARMS)
-    assert about["healthy_scores"]["greatest"] == calibration.scores.max()
-    assert (about["recordings"], about["domains"]) == (12, {"source": 12})
+    assert about["healthy_scores"]["greatest"] == calibration.known.scores.max()
+    assert (about["recordings"], about["conditions"]) == (12, {"source": 8, "target": 4})
     assert about["smallest_false_alarm_rate"] == pytest.approx(1 / 13)
-    assert parse_recipe(about["recipe"], "json") == plain.detector.recipe_
+    assert parse_recipe(about["recipe"], "json") == plain.fitted.recipe
     inside = plain.session.get_modelmeta().custom_metadata_map["dgmix"]
     assert json.loads(inside) == {key: about[key] for key in about if key != "sha256"}
 
@@ -249,7 +272,7 @@ def test_refuses_a_memory_beyond_the_format(
     tiny: Recipe, unwritten: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "LARGEST_BYTES", 100)
-    with pytest.raises(InputError, match="12 vectors is too large"):
+    with pytest.raises(InputError, match="12 recordings is too large"):
         export_onnx(learned(tiny, Small), unwritten, false_alarm_rate=ALARMS)
 
 
@@ -268,7 +291,7 @@ def test_keeps_no_file_that_disagrees(
     before = plain.path.read_bytes()
     kept = tmp_path / "detector.onnx"
     kept.write_bytes(before)
-    other = learned(changed(plain.detector.recipe_, input={"standardize": False}), Small)
+    other = learned(changed(plain.fitted.recipe, input={"standardize": False}), Small)
     monkeypatch.setattr(export, "_to_onnx", lambda *_: onnx.load_from_string(before))
     with pytest.raises(DgmixError, match="score of the ONNX model differs"):
         export_onnx(other, tmp_path, false_alarm_rate=ALARMS)
@@ -281,12 +304,12 @@ def test_command_prints_where_the_model_is(
 ) -> None:
     calls = {}
 
-    def record(detector: Detector, folder: Path, **options: Any) -> Path:
-        calls.update(options, recordings=len(detector.memory_.sections))
+    def record(fitted: FittedDetector, folder: Path, **options: Any) -> Path:
+        calls.update(options, recordings=len(fitted.memory.clips))
         return folder / "fan.onnx"
 
     monkeypatch.setattr(export, "export_onnx", record)
-    learned(tiny).save(tmp_path / "fan.dgmix")
+    save_detector(learned(tiny), tmp_path / "fan.dgmix")
     options = ["--section", "01", "--false-alarm-rate", "0.2", "--embedding"]
     command = ["dgmix", "export", str(tmp_path / "fan.dgmix"), "--onnx", str(tmp_path), *options]
     monkeypatch.setattr(sys, "argv", command)

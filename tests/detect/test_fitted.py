@@ -16,7 +16,7 @@ from dgmix.detect.embed import embed, hop_frames, windows_of
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.learn import healthy_clips, remember
-from dgmix.detect.recordings import Sounds
+from dgmix.detect.recordings import COLUMNS, Sounds
 from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
 
@@ -127,9 +127,7 @@ def test_the_last_second_of_ten_changes_the_score(
     changed = np.array(known._clips[0])
     changed[-31:] *= 3
     one = Sounds(["clip"], [], ["00"], ["source"], [""], [""])
-    alone = remember(
-        fitted.recipe, fitted.network, known, healthy_clips(one, known, fitted.recipe)
-    )
+    alone = remember(fitted.recipe, fitted.network, known, healthy_clips(one, known, fitted.recipe))
     assert scores(alone, known, ["00"]) == pytest.approx(0, abs=1e-3)
     assert scores(alone, MelBank([changed], known.n_mels), ["00"]) > 0.02
 
@@ -188,9 +186,7 @@ def test_views_may_be_left_out(make_fitted: Make, others: MelBank) -> None:
     for some in (["dgmix"], ["logmel-max", "logmel-min"], views):
         part, alone = fitted.with_views(some), make_fitted(views=some)
         assert part.views == some
-        found, expected = (
-            each.judge(others, [""] * 3, sections) for each in (part, alone)
-        )
+        found, expected = (each.judge(others, [""] * 3, sections) for each in (part, alone))
         assert found == expected
 
 
@@ -259,9 +255,9 @@ def test_recordings_are_judged_in_order_and_broken_ones_are_told(
     fitted = make_fitted()
     given = sounds(signals, tiny, RATE)
     broken = sounds(["none.wav"], tiny)
-    mixed = Sounds(
-        *(getattr(given, name) + getattr(broken, name) for name in vars(given))
-    ).select([0, 3, 1, 2])
+    mixed = Sounds(*(getattr(given, name) + getattr(broken, name) for name in COLUMNS)).select(
+        [0, 3, 1, 2]
+    )
     judged = list(fitted.judge_recordings(mixed, ["source", None, "target", None]))
     assert [each.error is None for each in judged] == [True, False, True, True]
     assert [each.name for each in judged] == mixed.names

@@ -14,9 +14,7 @@ from dgmix.detect.judgement import Judgement
 from dgmix.errors import InputError
 
 JUDGEMENTS = [
-    Judgement(
-        "in/a.wav", 0.25, 0.5, -0.5, 0.75, "00", "idle", "logmel-mean", {"logmel-mean": 3.5}
-    ),
+    Judgement("in/a.wav", 0.25, 0.5, -0.5, 0.75, "00", "idle", "logmel-mean", {"logmel-mean": 3.5}),
     Judgement("in/deep/b.wav", 12.5, 0.05, 2.5, 0.2, "01", "running", "logmel-max"),
     Judgement("in/c.wav", error=InputError("in/c.wav: truncated; copy it again")),
     Judgement("in/d.wav", 31.25, 0.05, 7.5, 0.04, "", "running", "logmel-max"),

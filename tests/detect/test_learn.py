@@ -135,9 +135,7 @@ def test_what_looks_like_a_fault_is_left_out_and_verdicts_stay(
     assert after.rate() == fitted.rate()
 
 
-def test_what_is_accepted_is_healthy_from_then_on(
-    fitted: FittedDetector, recipe: Recipe
-) -> None:
+def test_what_is_accepted_is_healthy_from_then_on(fitted: FittedDetector, recipe: Recipe) -> None:
     after = learn.update(fitted, given(whistles(3, seed=3), recipe), accept=True)
     assert all(each.verdict(0.1) != ANOMALY for each in judged(after, whistles(3, seed=6)))
     (entry,) = after.updates
@@ -201,9 +199,7 @@ def test_undoing_restores_the_file_to_the_byte(
         learn.undo_update(current)
 
 
-def test_an_update_that_added_nothing_can_be_undone(
-    fitted: FittedDetector, recipe: Recipe
-) -> None:
+def test_an_update_that_added_nothing_can_be_undone(fitted: FittedDetector, recipe: Recipe) -> None:
     after = learn.update(fitted, given(whistles(2, seed=3), recipe))
     undone = learn.undo_update(after)
     assert (undone.updates, len(undone.bands)) == ((), 1)

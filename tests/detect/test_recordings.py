@@ -63,7 +63,11 @@ def test_clips_of_a_data_set_bring_their_columns() -> None:
 
 def test_other_labels_take_the_place_of_those_of_the_folder() -> None:
     found = listed("a", "b", "c").relabelled(sections=[1, 2, 3], domains=["x"] * 3)  # type: ignore[list-item]
-    assert (found.sections, found.domains, found.conditions) == (["1", "2", "3"], ["x"] * 3, [""] * 3)
+    assert (found.sections, found.domains, found.conditions) == (
+        ["1", "2", "3"],
+        ["x"] * 3,
+        [""] * 3,
+    )
     assert found.relabelled(conditions=np.array(["i", "r", "i"])).conditions == ["i", "r", "i"]  # type: ignore[arg-type]
     for name in ("sections", "domains", "recordings", "conditions"):
         with pytest.raises(InputError, match=rf"{name}: 1 for 3 recordings; give one each"):

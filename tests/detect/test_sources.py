@@ -178,13 +178,13 @@ def test_a_file_is_of_the_same_section_however_its_path_is_typed(
 @pytest.mark.parametrize(
     ("path", "sections", "expected"),
     [
-        ("pump/monday/a.wav", ["monday", "tuesday"], "monday"),
-        ("monday/tuesday/a.wav", ["monday", "tuesday"], "tuesday"),
-        ("monday/loud/a.wav", ["monday", "monday_loud"], "monday_loud"),
-        ("monday/test/normal/loud/a.wav", ["monday", "monday_loud"], "monday_loud"),
-        ("monday/normal/a.wav", ["monday"], "monday"),
-        ("elsewhere/a.wav", ["monday", "tuesday"], ""),
-        ("elsewhere/a.wav", ["00", "monday"], "00"),
+        ("pump/east/a.wav", ["east", "west"], "east"),
+        ("east/west/a.wav", ["east", "west"], "west"),
+        ("east/loud/a.wav", ["east", "east_loud"], "east_loud"),
+        ("east/test/normal/loud/a.wav", ["east", "east_loud"], "east_loud"),
+        ("east/normal/a.wav", ["east"], "east"),
+        ("elsewhere/a.wav", ["east", "west"], ""),
+        ("elsewhere/a.wav", ["00", "east"], "00"),
         ("elsewhere/a.wav", [], ""),
     ],
 )

@@ -1,112 +1,125 @@
-"""What a detector can promise, in words."""
+"""What a detector learned from and can promise, in words."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from dgmix.detect.threshold import rate_interval
 
-from dgmix.detect.detector import Detector
+from dgmix.detect.conformal import rate_interval
+from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.summary import (
-    conditions,
     counted,
     described,
-    learned,
+    fit_report,
+    known_conditions,
+    new_conditions,
+    odd_recordings,
     percent,
-    promise,
+    shown,
     summary,
     thresholds,
+    training,
     uncertainty,
+    undo_report,
+    update_report,
 )
 
-Make = Callable[..., Detector]
+Make = Callable[..., FittedDetector]
 
 
-def told(**changes: Any) -> dict[str, Any]:
-    return {
-        "recordings": 8,
-        "minutes": 7.13,
-        "copies": 0,
-        "sections": {"00": 8},
-        "trained on": 8,
-        "domains": {"source": 8},
-        "smallest false-alarm rate": 1 / 9,
-        "false-alarm rate": 1 / 9,
-        "false-alarm rate in truth": [0.0001, 0.4862],
-        "threshold": {"00": 0.62468},
-        "views": {"dgmix": [8, 320]},
-        **changes,
-    }
-
-
-def test_a_summary_is_plain_json(make_detector: Make) -> None:
-    values = summary(make_detector())
+def test_a_summary_is_plain_json(make_fitted: Make) -> None:
+    values = summary(make_fitted())
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert values["sections"] == {"00": 4, "01": 4}
     assert set(values["threshold"]) == {"00", "01"}
+    assert values["conditions"] == values["domains"] == {"source": 6, "target": 2}
+    assert values["promises"] == {
+        "known conditions": {"recordings": 4, "smallest false-alarm rate": 1 / 5},
+        "new conditions": {"conditions": 2, "smallest false-alarm rate": 1 / 3},
+    }
+    assert values["false-alarm rate interval"] == list(rate_interval(4, 1 / 5))
+    assert values["exact"]
 
 
-def test_the_interval_is_that_of_the_condition_with_the_fewest(make_detector: Make) -> None:
-    values = summary(make_detector())
-    assert values["domains"] == {"source": 6, "target": 2}  # in two sections, so 1 is the fewest
-    assert values["false-alarm rate in truth"] == list(rate_interval(1, 1 / 2))
-    low, high = values["false-alarm rate in truth"]
-    assert 0 <= low < values["false-alarm rate"] < high <= 1
-
-
-def test_how_much_was_learned_from() -> None:
-    assert learned(told()) == "8 recordings, 7.1 minutes"
-    more = told(recordings=10)
-    assert learned(more) == "10 recordings, 7.1 minutes (2 of them added without training)"
-    assert learned(told(copies=3)).endswith("(3 of them copies of others, which count once)")
-
-
-def test_what_can_be_promised() -> None:
-    assert promise(told()) == (
-        "11.2 % is the smallest rate that 8 recordings support; 10 % needs 9, 5 % needs 19"
+def test_what_can_be_promised(make_fitted: Make) -> None:
+    values = summary(make_fitted(per_section=False))
+    assert known_conditions(values) == (
+        "11.2 % or more, of recordings made like these (10 % needs 9, 5 % needs 19)"
     )
-    enough = told(**{"smallest false-alarm rate": 1 / 100})
-    assert promise(enough).startswith("1 % is the smallest rate that 99 recordings support")
-    assert "every p-value is 1" in promise(told(threshold={"00": None}))
-    apart = told(threshold={"a": None, "b": None}, sections={"a": 1, "b": 1})
-    assert "nothing else healthy in its section to compare" in promise(apart)
-
-
-def test_few_recordings_do_not_hide_how_little_is_certain() -> None:
-    assert uncertainty(told()) == (
-        "11.2 % is an average over detectors; with 8 recordings this one's rate may in truth be "
-        "up to 48.7 %, and more recordings narrow that"
+    assert new_conditions(values) == (
+        "33.4 % or more, of recordings of a condition drawn like these 2 (10 % needs 9, 5 % "
+        "needs 19)"
     )
-    assert uncertainty(told(threshold={"00": None})).startswith("none: ")
+    estimated = summary(make_fitted(per_section=False, scorer="mahalanobis"))
+    assert not estimated["exact"]
+    assert new_conditions(estimated).startswith("none: the scorer estimates something")
+    assert estimated["promises"]["known conditions"]["recordings"] == 4
+
+
+def test_few_recordings_do_not_hide_how_little_is_certain(make_fitted: Make) -> None:
+    values = summary(make_fitted(per_section=False))
+    _, most = rate_interval(8, 1 / 9)
+    assert uncertainty(values) == (
+        "11.2 % is an average over detectors; with 8 recordings the rate of this one may be up to "
+        f"{percent(most)}, and more recordings narrow that"
+    )
 
 
 def test_thresholds_of_one_section_of_several_and_of_none() -> None:
-    assert thresholds(told()) == "above 0.6247, at a false-alarm rate of 11.2 %"
-    several = thresholds(told(views={"dgmix": [8, 320], "logmel-max": [8, 128]}))
-    assert several.endswith("11.2 %; or less, where several views agree")
-    both = told(threshold={"a": 0.5, "b": None})
+    one = {"threshold": {"00": 0.62468}, "false-alarm rate": 1 / 9}
+    assert thresholds(one) == "above 0.6247, at a false-alarm rate of 11.2 %"
+    both = {"threshold": {"a": 0.5, "b": None}, "false-alarm rate": 1 / 9}
     assert thresholds(both).startswith("above 0.5 (section a), infinity (section b), at")
 
 
-def test_several_conditions_are_explained() -> None:
-    assert conditions(told()) == "source: 8"
-    assert "excuses it most" in conditions(told(domains={"source": 8, "winter": 2}))
+def test_reports_tell_what_was_learned_and_what_comes_next(make_fitted: Make) -> None:
+    fitted = make_fitted()
+    lines = fit_report(fitted, "pump.dgmix", [f"{n}.wav" for n in range(8)]).splitlines()
+    assert lines[0].startswith("pump.dgmix: 8 recordings, 0.2 minutes")
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "sections",
+        "false alarms",
+        "new conditions",
+        "uncertainty",
+        "anomaly",
+        "next",
+    ]
 
 
-def test_a_page_has_everything(make_detector: Make) -> None:
+def test_updates_are_reported_and_counted(make_fitted: Make) -> None:
+    before = make_fitted()
+    entry = Update("2026-01-02T03:04:05+00:00", 2, 1, ("winter",))
+    after = replace(before, updates=(entry,))
+    text = update_report(before, after, "pump.dgmix", 5)
+    assert "2 recordings added, 2 left out because it knows them, 1 left out because they" in text
+    assert "--accept" in text
+    assert text.endswith("to take this back: dgmix update pump.dgmix --undo")
+    assert "(2 of them added by `dgmix update`)" in training(summary(after))
+    undone = undo_report(after, before, "pump.dgmix")
+    assert "the update of 2026-01-02T03:04:05+00:00, 2 recordings, is taken back; now 8" in undone
+
+
+def test_few_recordings_and_single_views_accuse_nobody(make_fitted: Make) -> None:
+    names = [f"{n}.wav" for n in range(8)]
+    assert odd_recordings(make_fitted(), names) == ""
+    assert odd_recordings(make_fitted(views=["logmel-mean", "logmel-max"]), names) == ""
+
+
+def test_a_page_has_everything(make_fitted: Make) -> None:
     values = {
-        **summary(make_detector()),
-        "format": 1,
+        **summary(make_fitted()),
+        "format": 4,
         "dgmix": "0.1.0",
         "seed": 3,
         "recipe": {"audio": {"sample_rate": 16000}},
     }
     page = described("pump.dgmix", values)
     assert page.startswith("pump.dgmix\n\nlearned from")
-    for text in ("dgmix 0.1.0, file format 1", "seed 3", "    sample_rate: 16000", "8 vectors of"):
+    for text in ("dgmix 0.1.0, file format 4", "seed 3", "    sample_rate: 16000", "8 vectors of"):
         assert text in page
     raw = described("pump.dgmix", {**values, "views": {"logmel-max": [8, 32]}})
     assert "none: no view is learned" in raw
@@ -122,5 +135,6 @@ def test_rates_are_never_rounded_down(rate: float, text: str) -> None:
     assert float(text.split()[0]) / 100 >= rate - 1e-12
 
 
-def test_one_is_not_many() -> None:
+def test_numbers_as_people_write_them() -> None:
     assert (counted(1, "recording"), counted(0, "recording")) == ("1 recording", "0 recordings")
+    assert (shown(None), shown(float("inf")), shown(1.23456)) == ("infinity", "infinity", "1.235")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dgmix.detect.threshold import Calibration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -17,16 +16,20 @@ from dgmix.audio.bank import MelBank, bank_of_signals
 from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.io import to_signal
 from dgmix.config import DetectSettings, FeatureSettings, Recipe, parse_recipe
+from dgmix.detect.calibration import Promise
+from dgmix.detect.compare import Direct
 from dgmix.detect.detector import Detector
 from dgmix.detect.embed import hop_frames, window_starts
-from dgmix.detect.memory import Comparison
-from dgmix.detect.scorers.knn import KNearest
-from dgmix.detect.views import RAW_VIEWS
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.learn import healthy_clips, remember
+from dgmix.detect.recordings import Sounds
+from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer
+from dgmix.detect.views import RAW_VIEWS, Kernel, Vectors
 from dgmix.detect.waveform import (
+    MODULES,
     Verdict,
     WaveformEmbedding,
     WaveformVerdict,
-    nearest,
     reflected,
     windows,
 )
@@ -46,32 +49,34 @@ def signal_of(samples: int, seed: int = 0) -> NDArray[np.float32]:
     return (0.1 * hum + 0.05 * rng.standard_normal(samples) + 0.02).astype(np.float32)
 
 
-def learned(recipe: Recipe) -> Detector:
+def learned(recipe: Recipe) -> FittedDetector:
     """A detector of a random network and healthy recordings in two sections and domains."""
     signals = [to_signal(healthy(number), RATE, recipe.audio) for number in range(12)]
     bank = bank_of_signals(signals, recipe.audio, recipe.features)
-    sections = ("00", "01") * 6
-    crops = TrainingCrops.of(bank, sections)
-    network = build_network(recipe, 0)
-    network.transform.set_statistics(*crops.level_statistics(network))
-    recalibrate(network, crops, recipe.pretrain, 0)
-    domains = ("source",) * 8 + ("target",) * 4
-    return Detector(recipe).learn(recipe, network.eval(), bank, sections, domains)
+    sections, domains, empty = ["00", "01"] * 6, ["source"] * 8 + ["target"] * 4, [""] * 12
+    network = None
+    if recipe.detect.learns:
+        crops = TrainingCrops.of(bank, sections)
+        network = build_network(recipe, 0)
+        network.transform.set_statistics(*crops.level_statistics(network))
+        recalibrate(network, crops, recipe.pretrain, 0)
+        network.eval()
+    sounds = Sounds(empty, [], sections, domains, empty, empty)
+    return remember(recipe, network, bank, healthy_clips(sounds, bank, recipe))
 
 
 def healthy(number: int) -> NDArray[np.float32]:
     return signal_of(8000 + 5000 * number, seed=number)
 
 
-def module_of(detector: Detector, section: str = "") -> WaveformVerdict:
-    recipe, memory = detector.recipe_, detector.memory_
-    of = Comparison(recipe.detect, memory).compared_with(section)
-    calibration = detector.calibration(section)
+def module_of(fitted: FittedDetector, section: str = "") -> WaveformVerdict:
+    recipe, comparison = fitted.recipe, fitted.comparison(section)
+    assert isinstance(comparison, Direct)
     return WaveformVerdict(
-        WaveformEmbedding(recipe, detector.network_, hop_frames(recipe)),
+        WaveformEmbedding(recipe, fitted.network, hop_frames(recipe)),
         recipe.detect,
-        {name: view.values[of[view.clips]] for name, view in memory.views.items()},
-        calibration,
+        comparison.scorers,
+        fitted.calibration(section).known,
         ALARMS,
     ).eval()
 
@@ -112,42 +117,45 @@ VARIANTS: list[dict[str, dict[str, Any]]] = [
     {"input": {"standardize": False}},
     {"input": {"log": False, "standardize": False}},
     {"audio": {"remove_mean": False}},
-    {"detect": {"whiten": True}},
-    {"detect": {"views": FUSED, "whiten": True, "pool": "mean-distance"}},
+    {"detect": {"scorer": "kriging"}},
+    {"detect": {"views": FUSED, "scorer": "kriging"}},
+    {"detect": {"views": FUSED, "pool": "mean-distance"}},
     {"detect": {"views": FUSED[1:], "neighbors": 2}},
     {"detect": {"views": ["logmel-change"]}},
     {"features": {"n_fft": 800, "hop_length": 200, "mel_scale": "slaney"}},
     {"features": KALDI},
     {"encoder": {"name": "temporal", "width": 1.0}},
-    {"encoder": {"name": "temporal"}, "detect": {"views": FUSED, "whiten": True}},
+    {"encoder": {"name": "temporal"}, "detect": {"views": FUSED, "scorer": "kriging"}},
 ]
 
 
 @pytest.mark.parametrize("groups", VARIANTS, ids=str)
 @torch.inference_mode()
-def test_says_what_the_detector_says(
+def test_finds_what_the_detector_finds(
     groups: dict[str, dict[str, Any]], changed: Callable[..., Recipe]
 ) -> None:
-    detector = learned(changed(**groups))
-    modules = {section: module_of(detector, section) for section in ("", "00", "01")}
+    fitted = learned(changed(**groups))
+    detector = Detector.of(fitted)
+    modules = {section: module_of(fitted, section) for section in ("", "00", "01")}
     for number, samples in enumerate(LENGTHS):
         signal = signal_of(samples, seed=100 + number)
         for section, module in modules.items():
-            score, p_value, anomaly, _ = module(torch.from_numpy(signal))
+            score, p_value, anomaly = module(torch.from_numpy(signal))[:3]
             expected = detector.score_samples([signal], sample_rate=RATE, sections=[section])
             p_values = detector.p_values([signal], sample_rate=RATE, sections=[section])
             assert score.item() == pytest.approx(expected[0], rel=RELATIVE, abs=RELATIVE)
             assert p_value.item() == pytest.approx(p_values[0])
             assert anomaly.item() == (p_values[0] <= ALARMS)
+            assert anomaly.item() == (score.item() > fitted.calibration(section).threshold(ALARMS))
 
 
 @torch.inference_mode()
 def test_embeds_as_the_memory_was_embedded(tiny: Recipe) -> None:
-    detector = learned(tiny)
-    module = WaveformEmbedding(tiny, detector.network_, hop_frames(tiny))
+    fitted = learned(tiny)
+    module = WaveformEmbedding(tiny, fitted.network, hop_frames(tiny))
     signals = [torch.from_numpy(healthy(number)) for number in range(12)]
     embeddings = np.stack([module(signal).numpy() for signal in signals])
-    np.testing.assert_allclose(embeddings, detector.memory_.views["dgmix"].values, atol=RELATIVE)
+    np.testing.assert_allclose(embeddings, fitted.memory.views["dgmix"].values, atol=RELATIVE)
 
 
 @torch.inference_mode()
@@ -187,43 +195,59 @@ def test_takes_the_windows_that_the_memory_was_made_of(frames: int, length: int,
 
 @settings(max_examples=40, deadline=None)
 @given(
-    references=st.integers(1, 60),
+    name=st.sampled_from(list(JOINT_SCORERS)),
+    references=st.integers(1, 30),
     neighbors=st.integers(1, 5),
-    spread=st.sampled_from([1e-3, 1.0, 1e3]),
+    spread=st.sampled_from([1e-2, 1.0, 1e2]),
     seed=st.integers(0, 99),
 )
-def test_finds_the_distances_of_the_scorer(
-    references: int, neighbors: int, spread: float, seed: int
+def test_measures_what_the_scorer_measures(
+    name: str, references: int, neighbors: int, spread: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     memory, queries = (
         (1 + spread * rng.standard_normal((count, 8))).astype(np.float32)
-        for count in (references, 7)
+        for count in (references, 1)
     )
-    expected = KNearest(DetectSettings(neighbors=neighbors)).fit(memory).score(queries)
-    found = nearest(torch.from_numpy(queries), torch.from_numpy(memory), min(neighbors, references))
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
+    options = DetectSettings(neighbors=neighbors, scorer=name)  # type: ignore[arg-type]
+    groups = rng.integers(max(1, references // 2), size=references)
+    groups = np.unique(groups, return_inverse=True)[1]
+    scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups], Kernel())
+    own, (beside,), _ = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
+    found = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
+    np.testing.assert_allclose(found[0].numpy(), own[0], rtol=1e-4)
+    np.testing.assert_allclose(found[1].numpy(), beside[0], rtol=1e-4)
 
 
-@settings(deadline=None)
-@given(st.integers(1, 3), st.integers(2, 12), st.integers(1, 5), st.integers(0, 999))
-def test_the_verdict_is_that_of_the_calibration(
-    views: int, pieces: int, recordings: int, seed: int
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    st.lists(st.integers(0, 4), min_size=2, max_size=12),
+    st.integers(0, 999),
+)
+def test_the_verdict_is_that_of_the_promise(
+    parts: list[int], recordings: list[int], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    of = rng.integers(recordings, size=pieces)
-    domains = tuple("ab"[number % 2] for number in of)
-    calibration = Calibration(rng.lognormal(0, 0.3, (views, pieces)), of, domains)
-    asked = rng.lognormal(0.3, 0.5, (views, 6))
-    verdict = Verdict(calibration)
-    found = np.array([[float(each) for each in verdict(torch.from_numpy(q))] for q in asked.T])
-    np.testing.assert_allclose(found[:, 0], calibration.fused(asked), rtol=1e-9)
-    np.testing.assert_allclose(found[:, 1], calibration.p_values(asked), rtol=1e-9)
+    groups = tuple(f"r{number}" for number in recordings)
+    rows, count = sum(parts), len(recordings)
+    healthy = rng.lognormal(0, 0.3, (rows, count))
+    promise = Promise(healthy, groups, tuple(parts))
+    own = rng.lognormal(0.3, 0.5, (rows, 6))
+    beside = healthy[:, None] * rng.uniform(0.7, 1, (rows, 6, count))
+    scores, p_values, _ = promise.judge(own, beside)
+    verdict = Verdict(promise)
+    for query in range(6):
+        found = verdict(torch.from_numpy(own[:, query]), torch.from_numpy(beside[:, query]))
+        assert float(found[0]) == pytest.approx(scores[query], rel=1e-9, abs=1e-9)
+        assert float(found[1]) == pytest.approx(p_values[query], rel=1e-9)
 
 
 @given(st.lists(st.sampled_from([0.5, 1.0, 1.5]), min_size=2, max_size=9))
 def test_ties_count_for_the_healthy_side(healthy: list[float]) -> None:
-    calibration = Calibration(np.array(healthy), np.arange(len(healthy)), ("",) * len(healthy))
+    distances = np.array([healthy])
+    promise = Promise(distances, tuple(f"r{i}" for i in range(len(healthy))), (1,))
     for score in (0.5, 1.0, 1.5, 2.0):
-        _, p_value = Verdict(calibration)(torch.tensor([score]))
-        assert float(p_value) == pytest.approx(calibration.p_values(np.array([score]))[0])
+        _, p_value = Verdict(promise)(torch.tensor([score]).double(), torch.from_numpy(distances))
+        expected = (1 + sum(each >= score for each in healthy)) / (1 + len(healthy))
+        assert float(p_value) == pytest.approx(expected)

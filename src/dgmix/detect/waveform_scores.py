@@ -140,13 +140,14 @@ class KrigingModule(nn.Module):
     def __init__(self, scorer: Kriging) -> None:
         super().__init__()
         blocks = scorer.blocks[0]
+        self.several = blocks.several
         centre = scorer.values.mean(0, dtype=np.float64)
         arrays = {
             "centre": centre,
             "references": scorer.values - centre,
             "inverse": scorer.inverse,
             "alone": blocks.alone,
-            "blocks": blocks.inverses,
+            "blocks": blocks.inverses if blocks.several else blocks.together,
             "together": blocks.together,
         }
         for name, array in arrays.items():
@@ -159,6 +160,8 @@ class KrigingModule(nn.Module):
         column = torch.cat([-squares, torch.ones(1, dtype=torch.float64)])
         solved = self.inverse @ column
         variance = (NUGGET - column @ solved).clamp(min=LEAST)
+        if not self.several:
+            return self._as_distance(variance), self._as_distance(2 * (squares + NUGGET))
         moved = self.blocks @ solved[:-1]
         sums = self.together @ (solved[:-1] * moved)
         beside = self.alone - moved.square() / (variance + sums)

@@ -97,12 +97,8 @@ def kriging_variance(values: Floats, query: Floats, kernel: Kernel) -> float:
 
 
 @settings(max_examples=40)
-@given(
-    st.integers(1, 12), st.integers(1, 8), st.sampled_from(KERNELS[:2]), st.integers(0, 999)
-)
-def test_the_score_is_the_kriging_variance(
-    count: int, dim: int, kernel: Kernel, seed: int
-) -> None:
+@given(st.integers(1, 12), st.integers(1, 8), st.sampled_from(KERNELS[:2]), st.integers(0, 999))
+def test_the_score_is_the_kriging_variance(count: int, dim: int, kernel: Kernel, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values, queries = rng.normal(size=(count, dim)), 2 * rng.normal(size=(3, dim))
     values, queries = (np.asarray(x, np.float32).astype(np.float64) for x in (values, queries))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from dgmix.detect.recordings import healthy_sounds, sounds
+from dgmix.detect.forms import Terms
+from dgmix.detect.sources import healthy_sounds, sounds
 from dgmix.evaluate.report.listening.cards import cards
 from dgmix.evaluate.report.listening.scored import score
 
@@ -17,17 +18,21 @@ def heard(address):
     return samples, rate
 
 
+TERMS = Terms(0.2)
+
+
 @pytest.fixture(scope="module")
 def setting(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.recipe_)
-    scored, _ = score(detector, found)
-    return detector, found, scored, healthy_sounds(workshop.healthy, detector.recipe_, None)
+    found = sounds(workshop.asked, detector.fitted_.recipe)
+    scored, _ = score(detector.fitted_, found)
+    return detector, found, scored, healthy_sounds(workshop.healthy, detector.fitted_.recipe, None)
 
 
 @pytest.fixture(scope="module")
 def made(setting):
-    return list(cards(*setting))
+    detector, found, scored, healthy = setting
+    return list(cards(detector.fitted_, found, scored, healthy, TERMS))
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +83,12 @@ def test_beside_it_is_the_nearest_healthy_one(setting, made):
     for card in made:
         (number,) = (i for i, n in enumerate(healthy.names) if n == card.sides[1].name)
         distances = np.linalg.norm(
-            detector.memory_.views["dgmix"].values.astype(np.float64)
-            - detector.memory_.views["dgmix"].values[number].astype(np.float64),
+            detector.fitted_.memory.views["dgmix"].values.astype(np.float64)
+            - detector.fitted_.memory.views["dgmix"].values[number].astype(np.float64),
             axis=1,
         )
         assert distances.min() == 0
-        assert card.recording.score >= 0
+        assert card.recording.judgement.score >= 0
 
 
 def test_both_sides_are_played_with_one_gain(setting, made):
@@ -109,29 +114,29 @@ def test_pictures_are_well_formed_and_described(made):
 
 def test_without_healthy_recordings_a_card_has_one_side(setting):
     detector, found, scored, _ = setting
-    (card,) = cards(detector, found, scored[:1], None)
+    (card,) = cards(detector.fitted_, found, scored[:1], None, TERMS)
     assert len(card.sides) == 1
 
 
 def test_a_healthy_recording_is_not_its_own_neighbour(setting, workshop):
     detector, _, _, healthy = setting
-    found = sounds(workshop.healthy, detector.recipe_)
-    scored, _ = score(detector, found)
-    assert max(each.score for each in scored) == pytest.approx(0, abs=1e-6)
-    for card in cards(detector, found, scored[:3], healthy):
+    found = sounds(workshop.healthy, detector.fitted_.recipe)
+    scored, _ = score(detector.fitted_, found)
+    assert max(each.judgement.score for each in scored) == pytest.approx(0, abs=1e-6)
+    for card in cards(detector.fitted_, found, scored[:3], healthy, TERMS):
         assert card.sides[1].name != card.recording.name
 
 
 def test_open_files_are_heard_from_their_beginning(setting, workshop):
     detector = setting[0]
     with (workshop.asked / "calm_0.wav").open("rb") as file:
-        found = sounds([file], detector.recipe_)
-        scored, _ = score(detector, found)
-        (card,) = cards(detector, found, scored, None)
+        found = sounds([file], detector.fitted_.recipe)
+        scored, _ = score(detector.fitted_, found)
+        (card,) = cards(detector.fitted_, found, scored, None, TERMS)
     samples, rate = heard(card.sides[0].sound)
     assert len(samples) / rate == pytest.approx(1.5, abs=0.01)
 
 
 def test_no_card_is_no_work(setting):
     detector, found, _, healthy = setting
-    assert list(cards(detector, found, [], healthy)) == []
+    assert list(cards(detector.fitted_, found, [], healthy, TERMS)) == []

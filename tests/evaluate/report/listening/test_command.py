@@ -43,27 +43,40 @@ def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
 
 def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, tmp_path):
     detector = copy.deepcopy(workshop.detector)
-    detector.update(workshop.asked / "calm_0.wav", domains=["winter"]).save(tmp_path / "two.dgmix")
+    detector.update(workshop.asked / "calm_0.wav", conditions=["winter"]).save(
+        tmp_path / "two.dgmix"
+    )
     p_values = {}
     for domain in ("source", "winter"):
         output = tmp_path / f"{domain}.html"
-        options = ("-o", output, "--domain", domain, "--top", 0)
+        options = ("-o", output, "--condition", domain, "--top", 0)
         assert dgmix("report", tmp_path / "two.dgmix", workshop.asked, *options)[0] == 0
         rows = Page(output.read_text("utf-8")).table("All recordings")[1:]
         p_values[domain] = {row[0]: float(row[3]) for row in rows}
     asked = workshop.asked / "beep.wav"
-    expected = {d: detector.p_values(asked, domains=[d])[0] for d in p_values}
+    expected = {d: detector.p_values(asked, conditions=[d])[0] for d in p_values}
     found = {d: values[str(asked)] for d, values in p_values.items()}
     assert found == pytest.approx(expected, abs=5e-4)
     assert set(p_values["winter"].values()) <= {0.5, 1.0}  # all that one recording supports
     assert p_values["source"] != p_values["winter"]
 
 
-def test_a_condition_that_is_not_known_is_refused(dgmix, workshop, pump, tmp_path):
+def test_the_former_name_of_an_option_still_works(dgmix, workshop, pump, tmp_path):
+    output = tmp_path / "old.html"
+    options = ("-o", output, "--domain", "source", "--top", 0)
+    status, _, said = dgmix("report", pump, workshop.asked, *options)
+    assert status == 0
+    assert "--domain is now called --condition" in said
+
+
+def test_a_new_condition_is_refused_where_nothing_is_promised_of_it(
+    dgmix, workshop, pump, tmp_path
+):
     output = tmp_path / "none.html"
-    status, _, complaint = dgmix("report", pump, workshop.asked, "-o", output, "--domain", "moon")
+    options = ("-o", output, "--condition", "moon")
+    status, _, complaint = dgmix("report", pump, workshop.asked, *options)
     assert status == 2
-    assert complaint.startswith("dgmix: domain moon: no healthy recordings of it")
+    assert complaint.startswith("dgmix: nothing is promised of new conditions: this needs")
     assert not output.exists()
 
 

@@ -1,7 +1,6 @@
 """The page as a whole, read back with the standard library's parser."""
 
 import base64
-import copy
 import io
 import re
 from dataclasses import replace
@@ -11,13 +10,16 @@ import pytest
 import soundfile
 from html_page import Page
 
-from dgmix.detect.recordings import sounds
+from dgmix.detect.detector import Detector
+from dgmix.detect.forms import Terms
+from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
 from dgmix.evaluate.report.listening import words, write_listening_report
 from dgmix.evaluate.report.listening.scored import score
 from dgmix.evaluate.report.page import render
 
 RATE = 0.2
+TERMS = Terms(RATE)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def page(written):
 @pytest.fixture(scope="module")
 def scored(workshop):
     detector = workshop.detector
-    return score(detector, sounds(workshop.asked, detector.recipe_))[0]
+    return score(detector.fitted_, sounds(workshop.asked, detector.fitted_.recipe))[0]
 
 
 def test_the_table_holds_what_the_detector_says(page, scored):
@@ -50,18 +52,18 @@ def test_the_table_holds_what_the_detector_says(page, scored):
     assert [row[0] for row in rows] == [each.name for each in scored]
     assert [int(row[1]) for row in rows] == [1, 2, 3, 4]
     assert [float(row[3]) for row in rows] == pytest.approx(
-        [each.p_value for each in scored], abs=5e-4
+        [each.judgement.p_known for each in scored], abs=5e-4
     )
     assert [float(row[4]) for row in rows] == pytest.approx(
-        [each.score for each in scored], rel=1e-3
+        [each.judgement.score for each in scored], rel=1e-3
     )
     verdicts = {True: "anomalous", False: "normal"}
-    assert [row[2] for row in rows] == [verdicts[each.p_value <= RATE] for each in scored]
+    assert [row[2] for row in rows] == [verdicts[each.judgement.p_known <= RATE] for each in scored]
 
 
 def test_the_verdict_is_in_words(page, scored):
     text = " ".join("".join(page.texts).split())
-    flagged = sum(each.p_value <= RATE for each in scored)
+    flagged = sum(each.judgement.p_known <= RATE for each in scored)
     assert flagged == 1
     assert "1 of 4 recordings is anomalous at a false-alarm rate of 20 %." in text
     assert "about 0.8 would still be called anomalous." in text
@@ -144,20 +146,26 @@ def test_top_nought_is_a_table_alone(workshop, tmp_path):
     assert len(page.table("All recordings")) == 5
 
 
+def renamed(recording, name, index):
+    judgement = replace(recording.judgement, name=name)
+    return replace(recording, judgement=judgement, index=index)
+
+
 def test_a_page_of_thousands_stays_small(workshop, scored):
-    many = [replace(scored[i % 4], name=f"line 4/pump_{i:05}.wav", index=i) for i in range(5000)]
-    table = words.table(many, 10, RATE)
+    many = [renamed(scored[i % 4], f"line 4/pump_{i:05}.wav", i) for i in range(5000)]
+    table = words.table(many, 10, TERMS)
     shown = {
         "title": "many",
         "facts": [],
-        "verdict": words.verdict(many, RATE, RATE),
-        "standings": words.standings(workshop.detector, many, RATE),
+        "verdict": words.verdict(workshop.detector.fitted_, many, TERMS),
+        "standings": words.standings(workshop.detector.fitted_, many, TERMS),
         "cards": [],
         "rate": RATE,
+        "promise": "known",
         "compared": False,
         "table": table,
         "unread": [],
-        "detector": words.detector_table(workshop.detector),
+        "detector": words.detector_table(workshop.detector.fitted_),
     }
     text = render(shown, "listening.html.j2")
     assert len(Page(text).table("All recordings")) == 5001
@@ -173,8 +181,8 @@ def test_a_rate_that_is_not_supported_is_refused(workshop, tmp_path):
 
 
 def test_with_too_few_recordings_the_smallest_rate_is_used_and_said(workshop, tmp_path):
-    detector = copy.copy(workshop.detector)
-    detector.false_alarm_rate = 0.01
+    fitted = replace(workshop.detector.fitted_, false_alarm_rate=0.01)
+    detector = Detector.of(fitted)
     path = write_listening_report(detector, workshop.asked, tmp_path / "a.html", top=0)
     text = " ".join("".join(Page(path.read_text("utf-8")).texts).split())
     assert "A false-alarm rate of 1 % needs more healthy recordings" in text
@@ -189,7 +197,7 @@ def test_recordings_that_it_learned_from_are_named_so(workshop, tmp_path):
     page = Page(path.read_text("utf-8"))
     verdicts = {row[0]: row[2] for row in page.table("All recordings")[1:]}
     assert verdicts == {str(paths[0]): "learned from", str(paths[1]): "normal"}
-    assert "It learned from 1 recording more, of which the scores say nothing." in "".join(
+    assert "It learned from 1 recording more; the scores say nothing of them." in "".join(
         page.texts
     )
 

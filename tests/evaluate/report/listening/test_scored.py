@@ -1,23 +1,23 @@
 import numpy as np
 import pytest
 
-from dgmix.detect.recordings import sounds
+from dgmix.detect.sources import sounds
 from dgmix.evaluate.report.listening.scored import score
 
 
 @pytest.fixture(scope="module")
 def result(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.recipe_)
-    return found, *score(detector, found)
+    found = sounds(workshop.asked, detector.fitted_.recipe)
+    return found, *score(detector.fitted_, found)
 
 
 def test_scores_are_those_of_the_detector(workshop, result):
     _, scored, _ = result
     paths = [workshop.asked / each.name for each in scored]
     detector = workshop.detector
-    assert [each.score for each in scored] == pytest.approx(detector.score_samples(paths))
-    assert [each.p_value for each in scored] == pytest.approx(detector.p_values(paths))
+    assert [each.judgement.score for each in scored] == pytest.approx(detector.score_samples(paths))
+    assert [each.judgement.p_known for each in scored] == pytest.approx(detector.p_values(paths))
     for each, place in zip(scored, detector.localize(paths), strict=True):
         assert each.region.peak == place.over_time.max()
         assert each.region.when in place.seconds[place.over_time >= 0.99 * each.region.peak]
@@ -25,9 +25,9 @@ def test_scores_are_those_of_the_detector(workshop, result):
 
 def test_the_most_anomalous_comes_first(result):
     _, scored, _ = result
-    order = [(each.p_value, -each.score) for each in scored]
+    order = [(each.judgement.p_known, -each.judgement.score) for each in scored]
     assert order == sorted(order)
-    assert len({each.p_value for each in scored}) > 1
+    assert len({each.judgement.p_known for each in scored}) > 1
 
 
 def test_each_has_its_length_and_its_place(result):
@@ -53,23 +53,26 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(result):
 def test_what_it_learned_from_is_known(workshop):
     detector = workshop.detector
     paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
-    scored, _ = score(detector, sounds(paths, detector.recipe_))
-    assert {each.name: each.known for each in scored} == {str(paths[0]): True, str(paths[1]): False}
+    scored, _ = score(detector.fitted_, sounds(paths, detector.fitted_.recipe))
+    assert {each.name: each.judgement.learned for each in scored} == {
+        str(paths[0]): True,
+        str(paths[1]): False,
+    }
 
 
 def test_a_known_condition_is_judged_by_its_own_recordings(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.recipe_)
-    scored, _ = score(detector, found, "source")
+    found = sounds(workshop.asked, detector.fitted_.recipe)
+    scored, _ = score(detector.fitted_, found, "source")
     paths = [workshop.asked / each.name for each in scored]
-    expected = detector.p_values(paths, domains=["source"] * len(paths))
-    assert [each.p_value for each in scored] == pytest.approx(expected)
+    expected = detector.p_values(paths, conditions=["source"] * len(paths))
+    assert [each.judgement.p_known for each in scored] == pytest.approx(expected)
 
 
 def test_arrays(workshop):
     detector = workshop.detector
     waves = [np.sin(np.arange(8000 * n, dtype=np.float32)) for n in (1, 2, 3)]
-    scored, _ = score(detector, sounds(waves, detector.recipe_, 16_000))
+    scored, _ = score(detector.fitted_, sounds(waves, detector.fitted_.recipe, 16_000))
     assert sorted(each.name for each in scored) == [f"recording {n}" for n in range(3)]
     lengths = sorted(each.seconds for each in scored)
     assert lengths == pytest.approx([0.5, 1.0, 1.5], abs=0.04)
