@@ -9,6 +9,7 @@ stands alone, where strokes of a machine that repeats itself have others beside 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -70,8 +71,17 @@ class _Changes:
     @cached_property
     def energy(self) -> NDArray[np.float64]:
         """The sum of squares of the first frames, (frame + 1,)."""
-        squares = np.square(self.values, dtype=np.float64).sum(1)
-        return np.concatenate([[0.0], np.cumsum(squares)])
+        return _energy(self.values)
+
+    @cached_property
+    def energy_between(self) -> NDArray[np.float64]:
+        """The same of the means of neighbouring frames."""
+        return _energy((self.values + np.roll(self.values, -1, 0)) / 2)
+
+
+def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    squares = np.square(values, dtype=np.float64).sum(1)
+    return np.concatenate([[0.0], np.cumsum(squares)])
 
 
 def _same_sound(
@@ -81,30 +91,49 @@ def _same_sound(
 
     `product` is that of their spectra of `size` points, summed over the bands.
     """
+    from scipy.fft import irfft
+
     overlap = min(LEAST_OVERLAP, min(len(first.values), len(second.values)) // 2)
     if overlap < FEWEST_FRAMES:
         return False
-    correlation = _correlation(first, second, product, size, overlap)
-    peak = int(correlation.argmax())
-    beside = np.abs(np.arange(len(correlation)) - peak) > LONE_FRAMES
-    next_peak = max(float(np.abs(correlation[beside]).max(initial=0)), NOISE_FLOOR)
-    highest = float(correlation[peak])
-    return highest > SURE_PEAK or (highest > LONE_PEAK and highest > LONE_RATIO * next_peak)
+    products = irfft(product, size)
+    whole = _Correlation.of(products, first, second.energy, overlap)
+    between = (products + np.roll(products, -1)) / 2  # frames that lie half a frame apart
+    half = _Correlation.of(between, first, second.energy_between, overlap)
+    return whole.peak > SURE_PEAK or whole.alone or half.alone
 
 
-def _correlation(
-    first: _Changes, second: _Changes, product: NDArray[np.complex64], size: int, overlap: int
-) -> NDArray[np.float64]:
-    """Return the normalised correlation (shift,) at shifts that leave an overlap."""
-    from scipy.fft import irfft
+@dataclass(frozen=True)
+class _Correlation:
+    """The highest correlation over all shifts, and the next one farther away."""
 
-    frames, others = len(first.values), len(second.values)
-    shifts = np.arange(overlap - frames, others - overlap + 1)
-    begin, end = np.maximum(0, -shifts), np.minimum(frames, others - shifts)
-    own = first.energy[end] - first.energy[begin]
-    other = second.energy[end + shifts] - second.energy[begin + shifts]
-    values = irfft(product, size)[shifts % size]
-    return np.asarray(values / np.sqrt(np.maximum(own * other, 1e-9)))
+    peak: float
+    next_peak: float
+
+    @property
+    def alone(self) -> bool:
+        """Whether the peak stands alone."""
+        return self.peak > LONE_PEAK and self.peak > LONE_RATIO * self.next_peak
+
+    @classmethod
+    def of(
+        cls,
+        products: NDArray[np.floating],
+        first: _Changes,
+        energy: NDArray[np.float64],
+        overlap: int,
+    ) -> _Correlation:
+        """Return that of products (shift,) of a clip and one of this energy, normalised."""
+        frames, others = len(first.values), len(energy) - 1
+        shifts = np.arange(overlap - frames, others - overlap + 1)
+        begin, end = np.maximum(0, -shifts), np.minimum(frames, others - shifts)
+        own = first.energy[end] - first.energy[begin]
+        other = energy[end + shifts] - energy[begin + shifts]
+        values = products[shifts % len(products)] / np.sqrt(np.maximum(own * other, 1e-9))
+        best = int(values.argmax())
+        beside = np.abs(np.arange(len(values)) - best) > LONE_FRAMES
+        next_peak = max(float(np.abs(values[beside]).max(initial=0)), NOISE_FLOOR)
+        return cls(float(values[best]), next_peak)
 
 
 def _candidates(changes: Sequence[_Changes]) -> Iterator[tuple[int, int]]:

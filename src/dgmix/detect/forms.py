@@ -129,10 +129,8 @@ def _numbers(judgement: Judgement, promise: Promise) -> str:
     both = promise == "both"
     if judgement.error:
         return f"{'-':>9}  {'-':>7}" + (f"  {'-':>7}" if both else "")
-    new = promise == "new"
-    score = judgement.score_new if new else judgement.score
-    p_value = judgement.p_new if new else judgement.p_known
-    text = f"{round(score, 6):>9.4g}  {p_value:>7.3g}"
+    p_value = judgement.p_new if promise == "new" else judgement.p_known
+    text = f"{round(judgement.score_under(promise), 6):>9.4g}  {p_value:>7.3g}"
     return text + (f"  {judgement.p_new:>7.3g}" if both else "")
 
 

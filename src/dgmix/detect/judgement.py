@@ -45,6 +45,10 @@ class Judgement:
             return max(self.p_known, self.p_new)
         return self.p_new if promise == "new" else self.p_known
 
+    def score_under(self, promise: Promise) -> float:
+        """Return the score that is shown under a promise."""
+        return self.score_new if promise == "new" else self.score
+
     def verdict(self, rate: float, promise: Promise = "known") -> str:
         """Return the verdict at a false-alarm rate under a promise.
 

@@ -114,6 +114,7 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
         if len(chosen):
             kept = MelBank([bank[i].astype(np.float16) for i in chosen.tolist()], bank.n_mels)
             clips = healthy_clips(part.select(chosen.tolist()), kept, fitted.recipe)
+            clips = replace(clips, recordings=tuple(merge_copies(kept, clips.recordings)))
             views = represent(fitted.recipe, fitted.network, kept)
             memory = _joined(memory, Memory(views, clips))
             own = BandStatistics.of(kept, fitted.recipe)

@@ -23,7 +23,7 @@ from dgmix.detect.summary import (
 )
 from dgmix.errors import first_few
 
-ODD_SCORE, ENOUGH = 6.0, 8
+ODD_SCORE, ENOUGH = 8.0, 8
 
 
 def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:

@@ -61,7 +61,8 @@ def score_recordings(
     )
     source = judging(fitted, recordings, condition=condition, ray=ray)
     with source as judgements, form(terms) as write, bar as advance:
-        for judgement in _ordered(_advancing(judgements, advance), by_score):
+        ranked = _ordered(_advancing(judgements, advance), by_score, terms.promise)
+        for judgement in ranked:
             write(judgement)
             result.add(judgement)
     print(result.summary(fitted, recordings.sections, condition), file=summary_on)
@@ -126,11 +127,17 @@ def _advancing(judgements: Iterable[Judgement], advance: Advance) -> Iterator[Ju
         advance()
 
 
-def _ordered(judgements: Iterable[Judgement], by_score: bool) -> Iterable[Judgement]:
+def _ordered(
+    judgements: Iterable[Judgement], by_score: bool, promise: Promise
+) -> Iterable[Judgement]:
     """Return judgements as they come, or by falling score, with the unreadable ones last."""
     if not by_score:
         return judgements
-    return sorted(judgements, key=lambda each: -np.inf if each.error else each.score, reverse=True)
+    return sorted(
+        judgements,
+        key=lambda each: -np.inf if each.error else each.score_under(promise),
+        reverse=True,
+    )
 
 
 @dataclass

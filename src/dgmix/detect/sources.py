@@ -73,7 +73,7 @@ def _healthy_clips(clips: Manifest, source: str) -> Sounds:
             f"{source}: {len(machines)} machine types ({', '.join(machines)}); "
             "fit a detector for each, on its own folder"
         )
-    return of_clips(healthy)
+    return replace(of_clips(healthy), notes=clips.notes, left_out=clips.left_out)
 
 
 def sounds(

@@ -1,8 +1,8 @@
 """Gradients in less memory: of each part of an encoder its inputs are kept, nothing in between.
 
-Activation checkpointing (Chen et al. 2016, arXiv 1604.06174). A part is computed again, of the whole
-batch, when its gradient is due: batch norms see the statistics that they saw, also those of several
-processes, and the gradients are the same to the bit.
+Activation checkpointing (Chen et al. 2016, arXiv 1604.06174). A part is computed again, of the
+whole batch, when its gradient is due: batch norms see the statistics that they saw, also those of
+several processes, and the gradients are the same to the bit.
 """
 
 from __future__ import annotations
