@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             more = MORE if n >= MANY else 1
             cells += cells_of(pool, name, n, options.fits // more, options.clips * more)
             advance()
-    finds = {n: found(pool, recipe, n, options.fits // 4) for n in options.n if n in FEW}
+    finds = {n: gross_finds(pool, recipe, n, options.fits // 4) for n in options.n if n in FEW}
     if options.json:
         print(json.dumps({"false_alarms": [asdict(cell) for cell in cells], "found": finds}))
         return
@@ -193,9 +193,9 @@ def healthy_p_values(pool: Pool, name: str, n: int, clips: int, fit: int) -> NDA
         known.append(every[order[:count]].ravel())
         rest.append(rng.choice(every[order[count:]], axis=1))
     of = rng.choice(len(shares), clips, p=weights)
-    judge = np.sort([rest[kind][i] for i, kind in enumerate(of)])
+    chosen = np.sort([rest[kind][i] for i, kind in enumerate(of)])
     fitted = detector_of(detector, np.sort(np.concatenate(known)))
-    return judged(fitted, detector.memory.select(judge).views).p_known
+    return judged(fitted, detector.memory.select(chosen).views).p_known
 
 
 def step(kind: str) -> int:
@@ -205,7 +205,7 @@ def step(kind: str) -> int:
 # Gross faults
 
 
-def found(pool: Pool, recipe: Recipe, n: int, fits: int) -> dict[str, float]:
+def gross_finds(pool: Pool, recipe: Recipe, n: int, fits: int) -> dict[str, float]:
     """Return which part of each gross fault is found at 1/(n + 1), by fits to one kind."""
     detector, numbers = pool
     hits: dict[str, list[bool]] = {}

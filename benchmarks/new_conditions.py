@@ -183,8 +183,8 @@ def left_out(
         groups = len(set(conditions[known]))
         for system, views in systems.items():
             detector = described.with_views(views)
-            asked = detector.memory.select(np.flatnonzero(own)).views
-            scores = judged(detector_of(detector, known), asked)
+            clips = detector.memory.select(np.flatnonzero(own)).views
+            scores = judged(detector_of(detector, known), clips)
             values = scores.p_known, scores.p_new, part.anomalous[own]
             smallest = unit_of(*values, smallest_rate(groups))
             wanted = unit_of(*values, RATE) if groups_needed(RATE) <= groups else None
