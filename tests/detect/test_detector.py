@@ -19,7 +19,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from dgmix import Detector
-from dgmix.audio.bank import MelBank
 from dgmix.audio.io import read_audio
 from dgmix.config import Recipe, parse_recipe
 from dgmix.data import load_manifest

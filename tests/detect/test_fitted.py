@@ -207,7 +207,7 @@ def test_the_rate_is_that_of_the_sections_and_conditions_asked_about(make_fitted
     assert fitted.rate(None, ["00"], "new") == 1 / 3
     with pytest.raises(InputError, match="9 healthy recordings, and there are 4"):
         fitted.rate(1 / 10)
-    with pytest.raises(InputError, match="3 healthy recordings of condition target, and .* are 1"):
+    with pytest.raises(InputError, match=r"3 healthy recordings of condition target, and .* are 1"):
         fitted.rate(1 / 4, ["00"], "known", "target")
     with pytest.raises(InputError, match="9 healthy conditions, and there are 2"):
         fitted.rate(1 / 10, ["elsewhere"], "new")
@@ -239,7 +239,7 @@ def test_a_section_must_be_known(make_fitted: Make) -> None:
     fitted = make_fitted()
     fitted.check_section("")
     fitted.check_section("01")
-    with pytest.raises(InputError, match="section 07: the detector does not know it; .* 00, 01"):
+    with pytest.raises(InputError, match=r"section 07: the detector does not know it; .* 00, 01"):
         fitted.check_section("07")
     assert fitted.key("07") == fitted.key("") == ""
 
