@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from dgmix.detect.threshold import rate_interval
 
 from dgmix.detect.conformal import rate_interval
 from dgmix.detect.fitted import FittedDetector, Update
