@@ -105,7 +105,7 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
     baselines = [*RAW_VIEWS, *(["learned", "untrained"] if learned else [])]
     if learned and len(base.detect.views) > 1:
         baselines.append("raw")
-    published = load_recipe("published").finetune.model_dump(mode="json")
+    published = load_recipe("published-small").finetune.model_dump(mode="json")
 
     def changed(**settings: Any) -> Recipe:
         texts = [f"{key.replace('__', '.')}={flow(value)}" for key, value in settings.items()]

@@ -37,7 +37,7 @@ def files(folder: str | Path) -> list[Path]:
 
 def recipe_with(encoder: str, epochs: int) -> Recipe:
     changes = [*ENCODERS[encoder], f"pretrain.epochs={epochs}", *JUST_TRAIN]
-    return load_recipe("published", changes)
+    return load_recipe("published-small", changes)
 
 
 def bank_of(paths: list[Path], recipe: Recipe, cache: str | Path) -> MelBank:

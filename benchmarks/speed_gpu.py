@@ -39,7 +39,7 @@ def on_gpu(folder: Path, full: bool) -> dict[str, Any]:
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
+        bank = bank_of(files(folder), load_recipe("published-small"), scratch)
         for name in ENCODERS:
             found[name] = rates(recipe_with(name, EPOCHS), bank, Path(scratch), "cuda")
         found["differences"] = {
@@ -84,7 +84,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def of_scores(bank: MelBank, device: str) -> float:
     """Return how far scores of clips by the same weights differ between a device and the CPU."""
-    recipe = load_recipe("published")
+    recipe = load_recipe("published-small")
     half, rest = (
         MelBank([bank[i].astype(np.float16) for i in range(first, len(bank), 2)], bank.n_mels)
         for first in (0, 1)
@@ -101,7 +101,7 @@ def of_scores(bank: MelBank, device: str) -> float:
 
 def of_precision(bank: MelBank, device: str) -> float:
     """Return how far the loss of one batch in bfloat16 is from that in float32."""
-    recipe = load_recipe("published")
+    recipe = load_recipe("published-small")
     crops = TrainingCrops.of(bank, ["00"] * len(bank))
     network = untrained(recipe, crops, 0, device).train()
     objective = build_objective("pretrain", recipe.pretrain, network.embedding_size, 1).to(device)
@@ -128,7 +128,7 @@ def whole_recipe(
     """
     data, cache, output = folder / "full", folder / "full cache", folder / "full run"
     simulate(data, machines=machines, sections=sections, clips=clips, jobs=len(machines))
-    recipe = load_recipe("published", changes)
+    recipe = load_recipe("published-small", changes)
     store = FeatureStore(cache, recipe.audio, recipe.features)
     decoding = seconds(lambda: store.add(files(data), len(machines)))
     rest = seconds(

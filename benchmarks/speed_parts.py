@@ -251,7 +251,7 @@ def curves(folder: Path, options: Options) -> list[dict[str, Any]]:
 def cost_curves(folder: str, full: bool) -> dict[str, Any]:
     longest = 8 if full else 4
     with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
+        bank = bank_of(files(folder), load_recipe("published-small"), scratch)
         training = stage("light", bank, scratch)
         training._train_epoch(silent)
 

@@ -41,7 +41,7 @@ def epochs(folder: str, rounds: int) -> dict[str, Any]:
     from yardstick import Yardstick
 
     with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
+        bank = bank_of(files(folder), load_recipe("published-small"), scratch)
         works: dict[str, Callable[[], Any]] = {"yardstick": Yardstick(files(folder), 100).epoch}
         for encoder in ENCODERS:
             training = stage(encoder, bank, scratch)
@@ -54,7 +54,7 @@ def steps(folder: str, rounds: int) -> dict[str, Any]:
     from yardstick import Yardstick
 
     with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder), load_recipe("published"), scratch)
+        bank = bank_of(files(folder), load_recipe("published-small"), scratch)
         yardstick = Yardstick(files(folder), 100)
         mels = torch.from_numpy(bank.crops(np.arange(64), np.zeros(64, np.int64), 63))
         mels = mels.transpose(1, 2).contiguous()
@@ -119,7 +119,7 @@ def step(folder: Path, options: Options) -> dict[str, Any]:
 
 def rates(folder: str, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
-        bank = bank_of(files(folder)[:64], load_recipe("published"), scratch)
+        bank = bank_of(files(folder)[:64], load_recipe("published-small"), scratch)
         trainings = {name: stage(name, bank, scratch) for name in ENCODERS}
         steppers = {name: stepper(training) for name, training in trainings.items()}
         dtypes = {training.dtype for training in trainings.values()}

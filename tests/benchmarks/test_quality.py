@@ -152,7 +152,7 @@ def test_dgmix_alone_is_run_where_the_detector_is_raw() -> None:
     assert found["detector"].evaluate.baselines == list(RAW_VIEWS)
     assert found["learned"].evaluate.baselines == ["untrained"]
     assert {recipe.pretrain.epochs for recipe in found.values()} == {3}
-    assert found["finetuned"].finetune == load_recipe("published").finetune
+    assert found["finetuned"].finetune == load_recipe("published-small").finetune
     assert found["finetuned"].detect.views == [LEARNED]
 
 

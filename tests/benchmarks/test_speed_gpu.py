@@ -27,7 +27,7 @@ SMALL = [
 def test_rates_are_positive_and_differences_small(
     make_bank: Callable[..., MelBank], tmp_path: Path
 ) -> None:
-    recipe = load_recipe("published", SMALL)
+    recipe = load_recipe("published-small", SMALL)
     bank = make_bank(recipe, [2.1] * 8)
     found = gpu.rates(recipe, bank, tmp_path, "cpu")
     assert len(found) == 2

@@ -28,7 +28,7 @@ def test_its_spectrogram_is_ours() -> None:
 
 def test_its_loss_is_ours() -> None:
     torch.manual_seed(0)
-    recipe = load_recipe("published")
+    recipe = load_recipe("published-small")
     network = build_network(recipe, 0).train()
     objective = build_objective("pretrain", recipe.pretrain, network.embedding_size, 1)
     model = torch.nn.Sequential(yardstick.encoder(), yardstick.projector())
@@ -52,7 +52,7 @@ def copy_weights(ours: list[torch.nn.Module], theirs: torch.nn.Module) -> None:
 
 
 def test_its_learning_rate_moves_like_ours() -> None:
-    settings = load_recipe("published").pretrain
+    settings = load_recipe("published-small").pretrain
     ours = [our_learning_rate(step, 50, settings) for step in range(50)]
     theirs = [yardstick.learning_rate(step, 50) for step in range(50)]
     np.testing.assert_allclose(theirs, ours, rtol=1e-9)
