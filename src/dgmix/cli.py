@@ -130,7 +130,7 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="published, published-small, default, learned, whole-clips, attributes, demo, "
+            help="default, published, published-small, learned, whole-clips, attributes, demo, "
             "aisfx, beats, eat, "
             "or a file."
         ),

@@ -79,9 +79,8 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="published, published-small, default, learned, whole-clips, attributes, demo, "
-            "aisfx, beats, eat, "
-            "or a file."
+            help="default, published, published-small, learned, whole-clips, attributes, demo, "
+            "aisfx, beats, eat, or a file."
         ),
     ] = "default",
     changes: Changes = None,
