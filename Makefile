@@ -10,7 +10,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install test test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -22,6 +22,12 @@ install: .venv/installed ## Set up .venv with dgmix and what it needs
 
 test: .venv/developing ## Run all tests with coverage
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term
+
+test-processors: .venv/developing ## What once failed on processors without AVX-512, as on these
+	ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/pytest -q -n $(JOBS) tests/e2e/test_whole_clips.py tests/model/encoders/test_strided.py \
+		tests/model/test_train.py::test_a_batch_can_be_learned_by_heart \
+		"tests/test_config.py::test_every_setting_is_read[encoder.name]" \
+		tests/evaluate/report/listening/test_command.py
 
 check: .venv/developing ## Formatting, lint, types, import layers
 	$(BIN)/ruff format --check .
