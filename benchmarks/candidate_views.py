@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.detect import views
-from dgmix.detect.views import LEAST_CHANGE, Levels
+from dgmix.detect.views.levels import LEAST_CHANGE, Levels
 
 CEPSTRA = 20
 Floats = NDArray[np.float64]

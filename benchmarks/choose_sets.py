@@ -25,7 +25,7 @@ from dgmix.audio.cache import FeatureStore
 from dgmix.config import load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
-from dgmix.detect.views import Levels, logmel
+from dgmix.detect.views.levels import Levels, logmel
 from dgmix.evaluate.metrics import auc, harmonic_mean, pauc
 from dgmix.progress import progress
 

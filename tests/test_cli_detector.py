@@ -431,12 +431,13 @@ def test_fit_goes_on_without_files_of_no_use_and_lists_all_of_them(
     (folder / "memo.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
     write_wav(folder / "silence.wav", np.zeros(RATE), RATE)
     (folder / "notes.csv").touch()
+    (folder / "memo.raw").touch()
     (folder / "short.wav").write_bytes((folder / "0.wav").read_bytes()[:8044])
     done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", "--cache", tmp_path / "cache")
     assert done.status == 0
     left_out = [line for line in done.err.splitlines() if line.startswith("left out: ")]
     assert [line.split(":")[1].strip() for line in left_out] == [
-        "1 file that is no recording by the end of the name (.csv 1)",
+        "1 file that is no recording by the end of the name (.raw 1)",
         *("empty.wav", "memo.m4a", "silence.wav", "text.wav", "text2.wav"),
     ]
     assert "short.wav: incomplete: 0.25 of" in done.err

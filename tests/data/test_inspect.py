@@ -47,7 +47,7 @@ def test_names_what_cannot_be_read(pump: Path) -> None:
     (pump / "z.wav").write_bytes(b"no sound")
     whole = (pump / "a.wav").read_bytes()
     (pump / "test/y.wav").write_bytes(whole[: 44 + 16_000])
-    (pump / "x.txt").touch()
+    (pump / "x.bin").touch()
     (pump / "link.wav").symlink_to("/nowhere.wav")
     found = inspect(pump)
     assert len(found.clips) == 5
@@ -59,7 +59,7 @@ def test_names_what_cannot_be_read(pump: Path) -> None:
     assert "incomplete, or with a wrong header: 1" in lines
     assert "  test/y.wav: incomplete: 0.50 of 1.00 s are there" in lines
     assert lines[-2] == f"left out: {pump / 'link.wav'}: a link to nothing"
-    assert lines[-1] == "left out: 1 file that is no recording by the end of the name (.txt 1)"
+    assert lines[-1] == "left out: 1 file that is no recording by the end of the name (.bin 1)"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names in other encodings")

@@ -137,14 +137,17 @@ def test_standard_input_is_a_recording(
     np.testing.assert_array_equal(first, load(data / "a.wav", tiny.audio))
 
 
-@pytest.mark.parametrize("content", [b"", b"not sound at all"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "the file is empty"), (b"not sound at all", "not a sound file")],
+)
 def test_standard_input_may_be_broken(
-    content: bytes, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
+    content: bytes, reason: str, tiny: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     ((part, error),) = named_sounds(["-"]).banks(tiny)
     assert isinstance(error, InputError)
-    assert str(error).startswith("standard input: not a sound file")
+    assert str(error).startswith(f"standard input: {reason}")
     assert part.names == ["standard input"]
 
 
@@ -258,7 +261,7 @@ def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe
     folder = _only_tests(data)
     with pytest.raises(InputError, match="clips: no healthy recordings to learn from"):
         healthy_sounds(folder, tiny)
-    with pytest.raises(InputError, match=r"a\.wav: an anomaly, by the name of the folder"):
+    with pytest.raises(InputError, match=r"broken: no healthy .* 1 are anomalies \(a\.wav\)"):
         healthy_sounds(folder / "broken", tiny)
     (folder / "broken" / "healthy").mkdir()
     (folder / "broken" / "a.wav").rename(folder / "broken" / "healthy" / "a.wav")
@@ -321,7 +324,7 @@ def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe)
 
 
 def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
-    items = [np.arange(5), [0.5, 0.25], np.array([1, 2, 4], object)]
+    items = [np.arange(5) / 8, [0.5, 0.25], np.array([1, 2, 4], object)]
     found = list(sounds(items, tiny).signals(tiny))
     for signal, item in zip(found, items, strict=True):
         samples = np.array(item, np.float32)

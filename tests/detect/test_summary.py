@@ -10,21 +10,18 @@ import pytest
 
 from dgmix.detect.conformal import rate_interval
 from dgmix.detect.fitted import FittedDetector, Update
+from dgmix.detect.reporting import fit_report, odd_recordings, undo_report, update_report
 from dgmix.detect.summary import (
     counted,
     described,
-    fit_report,
     known_conditions,
     new_conditions,
-    odd_recordings,
     percent,
     shown,
     summary,
     thresholds,
     training,
     uncertainty,
-    undo_report,
-    update_report,
 )
 
 Make = Callable[..., FittedDetector]

@@ -24,15 +24,10 @@ from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer
-from dgmix.detect.views import RAW_VIEWS, Kernel, Vectors
-from dgmix.detect.waveform import (
-    MODULES,
-    Verdict,
-    WaveformEmbedding,
-    WaveformVerdict,
-    reflected,
-    windows,
-)
+from dgmix.detect.views import RAW_VIEWS, Vectors
+from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict, reflected
+from dgmix.detect.waveform_scores import MODULES, Verdict
+from dgmix.detect.waveform_views import windows
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import build_network
 from dgmix.model.train import recalibrate
@@ -212,7 +207,7 @@ def test_measures_what_the_scorer_measures(
     options = DetectSettings(neighbors=neighbors, scorer=name)  # type: ignore[arg-type]
     groups = rng.integers(max(1, references // 2), size=references)
     groups = np.unique(groups, return_inverse=True)[1]
-    scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups], Kernel())
+    scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups])
     own, (beside,), _ = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
     found = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
     np.testing.assert_allclose(found[0].numpy(), own[0], rtol=1e-4)

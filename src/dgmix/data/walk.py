@@ -17,6 +17,10 @@ CLUTTER = re.compile(  # what systems and editors leave beside recordings
     r"\..*|Thumbs\.db|desktop\.ini|.*\.(asd|reapeaks|pkf|pk|sfk|sfl|ovw|gpk|peak|tmp|part|dgmix)",
     re.IGNORECASE,
 )
+DOCUMENTS = re.compile(  # what people write about recordings
+    r".*\.(csv|tsv|json|ya?ml|xml|txt|md|pdf|xlsx?|ods|docx?|html?|png|jpe?g|svg|zip|py|ipynb|notice)",
+    re.IGNORECASE,
+)
 CLUTTER_FOLDERS = re.compile(r"\..*|__MACOSX|@eaDir|System Volume Information|\$RECYCLE\.BIN")
 
 
@@ -49,8 +53,8 @@ class Contents:
 def walk(root: Path) -> Contents:
     """Return what is in a folder and its sub-folders, through links too, never round in a circle.
 
-    Hidden files and folders, and what systems leave beside recordings, are not mentioned. Raises
-    `InputError` when the folder itself is missing or cannot be read.
+    Hidden files and folders, documents, and what systems leave beside recordings, are not
+    mentioned. Raises `InputError` when the folder itself is missing or cannot be read.
     """
     contents = Contents()
     for path, reason in _walk(root, frozenset()):
@@ -58,7 +62,7 @@ def walk(root: Path) -> Contents:
             contents.unusable.append((path, reason))
         elif is_audio_name(path.name):
             contents.recordings.append(path)
-        else:
+        elif not DOCUMENTS.fullmatch(path.name):
             contents.other[printable(path.suffix.lower()) or "without an ending"] += 1
     contents.recordings.sort()
     return contents
