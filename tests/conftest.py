@@ -20,6 +20,10 @@ from dgmix.audio.cache import FeatureStore, MelBank
 from dgmix.audio.io import write_wav
 from dgmix.config import Recipe, parse_recipe
 from dgmix.data.simulate import simulate
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.learn import healthy_clips, remember
+from dgmix.detect.recordings import Sounds
+from dgmix.model.network import Network
 from dgmix.pipeline import run
 
 RATE = 16_000
@@ -89,6 +93,21 @@ def make_bank(
         store = FeatureStore(tmp_path_factory.mktemp("cache"), recipe.audio, recipe.features)
         store.add(paths)
         return store.open(paths)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def remembered() -> Callable[..., FittedDetector]:
+    """Return a detector with a network that remembers the clips of a bank."""
+
+    def make(
+        recipe: Recipe, network: Network, bank: MelBank, sections: Sequence[str]
+    ) -> FittedDetector:
+        count, empty = len(bank), [""] * len(bank)
+        items = [np.zeros(1, np.float32)] * count
+        clips = Sounds(empty, items, list(sections), ["source"] * count, empty, empty)
+        return remember(recipe, network, bank, healthy_clips(clips, bank, recipe))
 
     return make
 

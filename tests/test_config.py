@@ -64,8 +64,9 @@ CHANGED = {
 }
 NEEDS = {  # other settings of the same group without which one does nothing
     "finetune.sub_clusters": {"objective": "adacos"},
-    "detect.local_neighbors": {"scorer": "density"},
-    "detect.components": {"scorer": "gmm"},
+    "detect.local_neighbors": {"scorer": "density", "held_out": 0.0},
+    "detect.components": {"scorer": "gmm", "held_out": 0.0},
+    "detect.held_out": {"scorer": "mahalanobis"},
     "detect.balance": {"per_section": False, "scorer": "mahalanobis"},
     "detect.balance_size": {"balance": "kmeans", "per_section": False},
 }

@@ -172,7 +172,9 @@ def test_the_detector_of_a_unit_scores_like_its_table(
     bank = FeatureStore(shared_cache, tiny.audio, tiny.features).open([c.path for c in clips])
     detector = load_detector(finished / "valve/seed0/detector.dgmix")
     scores = pl.read_csv(finished / "valve/seed0/scores.csv")["score"].to_numpy()
-    assert np.array_equal(detector.score_bank(bank, [clip.section for clip in clips]), scores)
+    sections = [clip.section for clip in clips]
+    judged = detector.judge(bank, sections, sections)
+    assert np.array_equal([each.score for each in judged], scores)
 
 
 # What a second call repeats
@@ -267,11 +269,12 @@ def test_a_run_that_another_one_forestalled_is_refused(
     """While the clips are decoded, a run of another recipe claims the folder."""
     decode, outputs = FeatureStore.add, []
 
-    def meanwhile(store: FeatureStore, *arguments: Any) -> None:
-        decode(store, *arguments)
+    def meanwhile(store: FeatureStore, *arguments: Any) -> dict[str, str]:
+        notes = decode(store, *arguments)
         if not outputs:
             outputs.append("the other one")
             outputs.append(start(simulated, recipe=small, machines=["fan"]))
+        return notes
 
     monkeypatch.setattr(FeatureStore, "add", meanwhile)
     with pytest.raises(InputError, match=r"recipe\.yaml: .* another recipe"):
@@ -535,9 +538,9 @@ def test_together_one_network_learns_and_each_machine_has_its_memory(
     recipe = small.model_copy(update={"together": True, "encoder": encoder})
     output = run(recipe, simulated, tmp_path, cache=shared_cache, device="cpu")
     detectors = [load_detector(path) for path in sorted(output.glob("*/seed0/detector.dgmix"))]
-    one, two = (detector.network_.state_dict() for detector in detectors)
+    one, two = (detector.network.state_dict() for detector in detectors)
     assert all(torch.equal(one[name], two[name]) for name in one)
-    assert [len(detector.memory_.sections) for detector in detectors] == [
+    assert [len(detector.memory.clips) for detector in detectors] == [
         len(load_manifest(simulated).select(machine=machine, split="train"))
         for machine in ("fan", "valve")
     ]

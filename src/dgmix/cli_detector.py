@@ -100,6 +100,7 @@ def fit(
 
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
+    settings.encoder.weights_file()  # a missing file is reported before anything is decoded
     given = healthy_sounds(healthy, settings)
     given = given.named_by("recordings", recordings_from)
     given = given.named_by("conditions", conditions_from)

@@ -35,7 +35,7 @@ RECIPE = {
             "logmel-mean",
             "logmel-max",
             "logmel-min",
-            "logmel-steadiness",
+            "cepstrum",
             "logmel-rhythm",
         ],
         "scorer": "kriging",

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from scipy.fft import dct
 from scipy.signal import welch
 
 from dgmix.audio.bank import MelBank

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-import dgmix.audio.cache
+import dgmix.audio.shards
 import dgmix.evaluate.scores
 from dgmix.cli import main
 from dgmix.model import train
@@ -53,7 +53,7 @@ def nothing(*_: Any) -> None:
 
 
 MOMENTS: dict[str, tuple[Any, str, Callable[..., bool], Callable[..., None]]] = {
-    "caching": (dgmix.audio.cache, "_write_all", always, write_half),
+    "caching": (dgmix.audio.shards, "_write_all", always, write_half),
     "pretrain": (train.StageTraining, "_step", partial(in_stage, "pretrain"), nothing),
     "checkpoint": (torch, "save", always, save_half),
     "finetune": (train.StageTraining, "_step", partial(in_stage, "finetune"), nothing),

@@ -36,7 +36,7 @@ def test_one_training_of_all_types_a_detector_for_each(
     assert set(results["system"]) == {"dgmix", "learned", "raw", "untrained"}
     assert set(results["machine"]) >= {"fan", "valve"}
     detector = dgmix.Detector.load(output / "fan" / "seed0" / "detector.dgmix")
-    assert list(detector.memory_.views)[-1] == "dgmix"
-    assert detector.network_.embedding_size == networks * 32
+    assert detector.fitted_.views[-1] == "dgmix"
+    assert detector.fitted_.network.embedding_size == networks * 32
     clips = sorted((simulated / "fan" / "test").glob("section_00*.wav"))[:2]
     assert detector.p_values(clips, sections=["00", "00"]).shape == (2,)

@@ -12,7 +12,7 @@ import torch
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, load_recipe
 from dgmix.detect.bundle import load_detector, save_detector
-from dgmix.detect.detector import Detector
+from dgmix.detect.fitted import FittedDetector
 from dgmix.errors import InputError
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.encoders.ensemble import members_of
@@ -94,16 +94,20 @@ def test_an_interrupted_ensemble_goes_on_where_it_was(
 
 
 def test_a_detector_keeps_every_network(
-    bank: MelBank, crops: TrainingCrops, tiny: Recipe, tmp_path: Path
+    bank: MelBank,
+    crops: TrainingCrops,
+    tiny: Recipe,
+    tmp_path: Path,
+    remembered: Callable[..., FittedDetector],
 ) -> None:
     recipe = of(tiny, 2)
     network = train(recipe, crops, 0, Run(tmp_path))
     sections = ["00"] * len(bank)
-    detector = Detector(recipe).learn(recipe, network, bank, sections, ["source"] * len(bank))
-    save_detector(detector, tmp_path / "pair.dgmix")
+    fitted = remembered(recipe, network, bank, sections)
+    save_detector(fitted, tmp_path / "pair.dgmix")
     loaded = load_detector(tmp_path / "pair.dgmix")
-    expected = detector.score_bank(bank, sections)
-    np.testing.assert_array_equal(loaded.score_bank(bank, sections), expected)
+    expected = [each.score for each in fitted.judge(bank, sections, sections)]
+    assert [each.score for each in loaded.judge(bank, sections, sections)] == expected
 
 
 def test_each_network_starts_from_given_weights(tiny: Recipe, tmp_path: Path) -> None:

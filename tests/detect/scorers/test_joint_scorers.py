@@ -45,9 +45,9 @@ def test_a_point_far_away_scores_high_and_a_copy_low(name: str) -> None:
     fitted = scorer(name, values)
     queries = np.array([values[0], values.mean(0), values[0] + 100])
     own, _, _ = fitted.measure(vectors(queries), 3)
-    assert own[0] < fitted.left_out[0].min()
+    assert own[0] < np.median(fitted.left_out[0])
     assert own[2] > 10 * fitted.left_out[0].max()
-    assert (np.diff(own) > 0).all()
+    assert own[2] == own.max()
 
 
 @pytest.mark.parametrize("name", JOINT_SCORERS)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dgmix.config import PRETRAINED, EncoderSettings, Recipe, load_recipe, parse_recipe
-from dgmix.detect.detector import Detector
+from dgmix.detect.bundle import load_detector, save_detector
 from dgmix.errors import InputError
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.weights import find_prefix, flattened, load_weights, of_network
@@ -65,13 +65,12 @@ def test_finds_the_encoder_in_safetensors(prefix: str, tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_dgmix_has_trained(
-    tmp_path: Path, make_bank: Callable[..., Any], tiny: Recipe
+    tmp_path: Path, make_bank: Callable[..., Any], tiny: Recipe, remembered: Callable[..., Any]
 ) -> None:
     """A `.dgmix` file is a file of weights: a machine can start from another one's encoder."""
     bank = make_bank(tiny, [0.6] * 4)
     network = build_network(tiny, 7).eval()
-    detector = Detector(tiny).learn(tiny, network, bank, [""] * 4, [""] * 4)
-    detector.save(tmp_path / "pump.dgmix")
+    save_detector(remembered(tiny, network, bank, [""] * 4), tmp_path / "pump.dgmix")
     given = tiny.encoder.model_copy(update={"weights": str(tmp_path / "pump.dgmix")})
     taken = build_network(tiny.model_copy(update={"encoder": given}), 0)
     for one, other in zip(taken.encoder.parameters(), network.encoder.parameters(), strict=True):
@@ -79,14 +78,14 @@ def test_an_encoder_that_dgmix_has_trained(
 
 
 def test_a_detector_tells_no_folder_of_the_weights_it_began_with(
-    tmp_path: Path, make_bank: Callable[..., Any], tiny: Recipe
+    tmp_path: Path, make_bank: Callable[..., Any], tiny: Recipe, remembered: Callable[..., Any]
 ) -> None:
     given = tiny.encoder.model_copy(update={"weights": str(tmp_path / "begun.pt")})
     recipe = tiny.model_copy(update={"encoder": given})
     network, bank = build_network(tiny, 7).eval(), make_bank(tiny, [0.6] * 4)
-    Detector(recipe).learn(recipe, network, bank, [""] * 4, [""] * 4).save(tmp_path / "a.dgmix")
+    save_detector(remembered(recipe, network, bank, [""] * 4), tmp_path / "a.dgmix")
     assert str(tmp_path).encode() not in (tmp_path / "a.dgmix").read_bytes()
-    assert Detector.load(tmp_path / "a.dgmix").recipe_.encoder.weights == "begun.pt"
+    assert load_detector(tmp_path / "a.dgmix").recipe.encoder.weights == "begun.pt"
 
 
 class Trap:
