@@ -64,9 +64,7 @@ def export_onnx(
     recordings do not support, and for a memory beyond the 2 GiB of an ONNX file.
     """
     _check_installed()
-    outputs = OUTPUTS[-1:] if embedding else OUTPUTS[: None if fitted.network else -1]
-    if embedding and fitted.network is None:
-        raise InputError("--embedding: no view of this detector is learned; it has no embedding")
+    outputs = _outputs(fitted, embedding)
     description = _description(fitted, outputs)
     module: nn.Module = _embedding(fitted)
     if not embedding:
@@ -83,6 +81,13 @@ def export_onnx(
         description = {"sha256": hashlib.sha256(content).hexdigest(), **description}
         about.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
     return path
+
+
+def _outputs(fitted: FittedDetector, embedding: bool) -> tuple[str, ...]:
+    """Return the names of a model's outputs; raises `InputError` for an embedding without one."""
+    if embedding and fitted.network is None:
+        raise InputError("--embedding: no view of this detector is learned; it has no embedding")
+    return OUTPUTS[-1:] if embedding else OUTPUTS[: None if fitted.network else -1]
 
 
 def _check_installed() -> None:
