@@ -10,7 +10,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install test coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -20,7 +20,10 @@ demo: .venv/installed ## Simulate machines, train, score, tabulate, report
 
 install: .venv/installed ## Set up .venv with dgmix and what it needs
 
-test: .venv/developing ## Run all tests with coverage
+test: .venv/developing ## Run all tests
+	$(BIN)/pytest -n $(JOBS) --durations=10
+
+coverage: .venv/developing ## Run all tests with coverage, which takes nearly twice as long
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term
 
 test-processors: .venv/developing ## What once failed on processors without AVX-512, as on these
