@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dgmix.errors import InputError
@@ -80,7 +81,9 @@ class Mqtt:
         """Say that the watch is offline, and disconnect."""
         self._stop_listening()
         if self._connected.is_set():
-            self._client.publish(self._status, OFFLINE, qos=1, retain=True).wait_for_publish(1.0)
+            last = self._client.publish(self._status, OFFLINE, qos=1, retain=True)
+            with suppress(RuntimeError, ValueError):  # the broker may just have gone
+                last.wait_for_publish(1.0)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -96,9 +99,10 @@ class Mqtt:
         sent = self._client.publish(topic, payload, qos=1)
         try:
             sent.wait_for_publish(self._settings.timeout)
+            acknowledged = sent.is_published()
         except (RuntimeError, ValueError) as error:
             raise SinkError(f"not sent: {error}") from error
-        if not sent.is_published():
+        if not acknowledged:
             raise SinkError(f"no acknowledgement within {self._settings.timeout:g} s")
 
     def announce(self) -> None:
