@@ -108,8 +108,8 @@ def _embedded(
         clips, starts = windows.clips[chunk], windows.starts[chunk]
         mels = torch.from_numpy(bank.crops(clips, starts, network.crop_frames))
         with torch.inference_mode():
-            found: NDArray[np.float32] = network(mels.to(network.device)).float().cpu().numpy()
-        return found
+            values: NDArray[np.float32] = network(mels.to(network.device)).float().cpu().numpy()
+        return values
 
     jobs = torch_threads() if network.device.type == "cpu" else 1
     with single_threaded_torch(), closing(in_order(embeddings, chunks, jobs)) as computed:

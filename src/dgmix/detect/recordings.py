@@ -267,19 +267,19 @@ def _together(decoded: Iterable[Half | InputError]) -> Iterator[list[Half] | Inp
     A shard begins a new list, so that each shard gives the same numbers without the others.
     """
     waiting: list[Half] = []
-    for number, found in enumerate(decoded):
+    for number, features in enumerate(decoded):
         frames = sum(map(len, waiting))
         full = (
-            isinstance(found, InputError)
+            isinstance(features, InputError)
             or number % SHARD == 0
-            or frames + len(found) > TOGETHER_FRAMES
+            or frames + len(features) > TOGETHER_FRAMES
         )
         if waiting and full:
             yield waiting
             waiting = []
-        if isinstance(found, InputError):
-            yield found
+        if isinstance(features, InputError):
+            yield features
         else:
-            waiting.append(found)
+            waiting.append(features)
     if waiting:
         yield waiting

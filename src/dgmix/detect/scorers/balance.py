@@ -37,8 +37,8 @@ def kmeans(domains: Domains, count: int = 0) -> dict[str, Floats]:
         distinct = np.unique(part, axis=0)
         if len(distinct) <= wanted:
             return distinct
-        found = KMeans(wanted, n_init=1, random_state=0).fit(part).cluster_centers_
-        return np.asarray(found, np.float64)
+        fitted = KMeans(wanted, n_init=1, random_state=0).fit(part).cluster_centers_
+        return np.asarray(fitted, np.float64)
 
     return {name: centres(p) if len(p) > wanted else p for name, p in domains.items()}
 

@@ -35,8 +35,8 @@ class LocalDensity:
     def score(self, queries: NDArray[np.floating]) -> Floats:
         """Return the least distance (query,) in units of radii."""
         parts = [queries[start : start + ROWS] for start in range(0, len(queries), ROWS)]
-        found = [(self._distances(part) / self._radii).min(1) for part in parts]
-        return np.concatenate([np.zeros(0), *found])
+        scores = [(self._distances(part) / self._radii).min(1) for part in parts]
+        return np.concatenate([np.zeros(0), *scores])
 
     def _typical_distances(self) -> Floats:
         """Return the mean distance (reference,) of each reference to its K nearest others.

@@ -4,7 +4,7 @@ The minimum over domains is the selective Mahalanobis score of the DCASE Task 2 
 Niizumi, Ohishi, Takeuchi, Yasuda, "First-Shot Anomaly Sound Detection for Machine Condition
 Monitoring: A Domain Generalization Baseline", EUSIPCO 2023, arXiv 2303.00455); standardising each
 domain before it is from Saengthong, Shinozaki, arXiv 2409.05035, with a mean only, since of few
-target clips no deviation can be told.
+target clips give no deviation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 class DomainWise:
-    """Scores against references that are balanced between domains, per domain where asked.
+    """Scores against references that are balanced between domains, per domain where wanted.
 
     A domain's scores are divided by the mean score of its own clips when a fifth of them is held
     out, so that 1 is as far as its healthy clips go; the score is the least over the domains.
@@ -56,10 +56,10 @@ class DomainWise:
 
     def score(self, queries: NDArray[np.floating]) -> Floats:
         """Return the least score (query,) over the domains, in units of the domain."""
-        found = [
+        scores = [
             scorer.score(queries) / self._scales[name] for name, scorer in self._scorers.items()
         ]
-        return np.asarray(np.min(found, axis=0), np.float64)
+        return np.asarray(np.min(scores, axis=0), np.float64)
 
     def _learn(self, kept: NDArray[np.bool_]) -> dict[str, Scorer]:
         """Return the scorer of each domain, or one of all, of the references (reference,) kept."""
@@ -80,7 +80,7 @@ class DomainWise:
             for name, scorer in scorers.items():
                 held = (folds == fold) & (self.domains == name)
                 scores[name] += scorer.score(self._references[held]).tolist()
-        means = {name: float(np.mean(found)) for name, found in scores.items() if found}
+        means = {name: float(np.mean(each)) for name, each in scores.items() if each}
         usual = max(means.values(), default=0.0) or 1.0
         return {name: means.get(name) or usual for name in self._scorers}
 

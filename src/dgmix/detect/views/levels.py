@@ -46,7 +46,7 @@ def floor(levels: Levels) -> Levels:
 def change(levels: Levels) -> Levels:
     """Return how much each band's level changes from frame to frame (mel,): how rough it is.
 
-    The standard deviation over time of the difference to the frame before, itself told as a level:
+    The standard deviation over time of the difference to the frame before, itself as a level:
     20 · log10 of its value in decibels, at least that of `LEAST_CHANGE`.
     """
     steps = np.diff(levels, axis=0, prepend=levels[:1])[1:] if len(levels) > 1 else 0 * levels

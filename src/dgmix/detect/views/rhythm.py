@@ -16,7 +16,7 @@ def rhythm(levels: Levels) -> Levels:
 
     The levels of 16 groups of bands are cut in windows of `RHYTHM_FRAMES` that overlap by half; the
     power of each modulation frequency, in dB² of amplitude and averaged over windows (Welch 1967)
-    and over `RHYTHM_BANDS` bands that widen with frequency, is told as a level.
+    and over `RHYTHM_BANDS` bands that widen with frequency, as a level.
     """
     starts = window_starts(len(levels), RHYTHM_FRAMES, RHYTHM_FRAMES // 2)
     index = (np.array(starts)[:, None] + np.arange(RHYTHM_FRAMES)) % len(levels)
