@@ -226,7 +226,7 @@ def plain(value: float) -> float | None:
 
 def shown(value: float | None) -> str:
     """Return a score in four figures."""
-    return "infinity" if value is None or np.isinf(value) else f"{value:.4g}"
+    return "infinity" if value is None or np.isinf(value) else f"{round(value, 6):.4g}"
 
 
 def _listed(counts: dict[str, int]) -> str:
