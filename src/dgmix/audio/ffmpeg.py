@@ -98,8 +98,8 @@ class FFmpegSound:
         there = self._decoded / self.sample_rate
         packets = "1 damaged packet is" if self._skipped == 1 else f"{self._skipped} packets are"
         notes = [f"{packets} left out"] if self._skipped else []
-        told = self._container.format.name in WITH_LENGTH and self._contents is None
-        if told and there and self.seconds - there > OFF_SECONDS:
+        states_length = self._container.format.name in WITH_LENGTH and self._contents is None
+        if states_length and there and self.seconds - there > OFF_SECONDS:
             notes.append(f"incomplete: {there:.2f} of {self.seconds:.2f} s are there")
         return "; ".join(notes)
 

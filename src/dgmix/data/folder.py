@@ -63,14 +63,14 @@ def _clip(path: Path, folders: Sequence[str], label: Label | None, machine: str)
     words = [name.lower() for name in folders]
     split = next((word for word in reversed(words) if word in SPLITS), "")
     domain = next((word for word in reversed(words) if word in DOMAINS), "")
-    said = label.label if label else ""
+    known_label = label.label if label else ""
     return Clip(
         path,
         machine,
         section=printable("_".join(section_names(folders))) or "00",
         domain=domain or "source",
-        split="test" if said == ANOMALY else split or "train",
-        label=said or ("unknown" if split == "test" else NORMAL),
+        split="test" if known_label == ANOMALY else split or "train",
+        label=known_label or ("unknown" if split == "test" else NORMAL),
     )
 
 

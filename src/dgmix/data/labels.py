@@ -136,8 +136,8 @@ def _spans(words: list[str], name: str) -> Iterator[tuple[int, int, str]]:
             if phrase in IN_ORDER and len(words) > len(phrase) and not WRITTEN.search(name):
                 continue
             negated = first > 0 and words[first - 1] in NEGATIONS
-            start, said = (first - 1, _other(label)) if negated else (first, label)
-            yield start, first + len(phrase) - 1, said
+            start, meaning = (first - 1, _other(label)) if negated else (first, label)
+            yield start, first + len(phrase) - 1, meaning
     for place, word in enumerate(words):
         if word not in HEALTHY_WORDS and word not in FAULTY_WORDS:
             continue

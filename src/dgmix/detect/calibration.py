@@ -85,9 +85,18 @@ class Promise:
     def scale(self, chosen: NDArray[np.bool_] | None = None) -> Scale:
         """Return the scores of the healthy clips, or of those chosen (clip,), as a scale."""
         if chosen is None:
-            return Scale(self.scores, self.points.votes)
+            return self._whole_scale
         groups = tuple(np.array(self.groups, object)[chosen])
         return Scale(self.scores[chosen], _points(groups).votes)
+
+    @cached_property
+    def _whole_scale(self) -> Scale:
+        return Scale(self.scores, self.points.votes)
+
+    @cached_property
+    def _joined_points(self) -> Points:
+        """The healthy clips and, at the end, the one in question."""
+        return _points((*self.groups, None))
 
     def judge(
         self, own: Floats, healthy: Floats, chosen: NDArray[np.bool_] | None = None
@@ -104,7 +113,7 @@ class Promise:
         if len(own) == 1:
             ranked, scores, by_view = joined[:, 0], own[0], own.T
         else:
-            deviations = view_deviations(joined, _points((*self.groups, None)), self.parts)
+            deviations = view_deviations(joined, self._joined_points, self.parts)
             ranked, by_view = deviations.max(1), deviations[..., -1]
             scores = ranked[:, -1]
         if not self.count:
