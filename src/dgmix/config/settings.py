@@ -1,40 +1,15 @@
-"""Every setting of a recipe: typed, with its unit and default; an unknown key is an error.
-
-A recipe is a YAML file with the shape of `Recipe`. Whatever it leaves out has the default written
-here: DG-Mix by itself, as published where its publication tells. `recipes/default.yaml` is what
-dgmix's developers recommend, and what `Detector` takes by itself.
-"""
+"""The groups of settings of a recipe, each value typed, with its unit and default."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
-RECIPES = (
-    "published",
-    "published-small",
-    "default",
-    "learned",
-    "whole-clips",
-    "attributes",
-    "demo",
-    *PRETRAINED,
-)
 HE_INITIALISED = ("mobilenetv2", "light", "resnet")  # encoders that `encoder.init` is for
 RawViewName = Literal[
     "logmel-mean",
@@ -313,146 +288,3 @@ class EvaluateSettings(Settings):
         description="systems shown beside the detector: its learned view alone, its raw views "
         "alone, the learned view untrained; one raw view with the published 1-NN",
     )
-
-
-class Recipe(Settings):
-    """Everything that decides a result, apart from the data and the seed."""
-
-    audio: AudioSettings = AudioSettings()
-    features: FeatureSettings = FeatureSettings()
-    input: InputSettings = InputSettings()
-    encoder: EncoderSettings = EncoderSettings()
-    pretrain: PretrainSettings = PretrainSettings()
-    finetune: FinetuneSettings = FinetuneSettings()
-    together: bool = Field(
-        False,
-        description="one network learns from all machine types of a `run`, whose sections it tells "
-        "apart in fine-tuning; each type keeps a memory of its own",
-    )
-    precision: Precision = Field(
-        "auto",
-        description="of the layers in training; auto: bfloat16 where the hardware multiplies it "
-        "and the encoder bears it (docs/decisions/0017-precision.md)",
-    )
-    recalibrate: bool = Field(True, description="recompute batch-norm statistics after training")
-    detect: DetectSettings = DetectSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
-
-    @model_validator(mode="after")
-    def _baselines_are_of_the_views(self) -> Recipe:
-        views, baselines = self.detect.views, self.evaluate.baselines
-        if len(set(views)) < len(views):
-            raise ValueError("detect.views names a view twice")
-        if "learned" in baselines and "dgmix" not in views:
-            raise ValueError("evaluate.baselines: 'learned' needs the view dgmix in detect.views")
-        if "raw" in baselines and set(views) == {"dgmix"}:
-            raise ValueError("evaluate.baselines: 'raw' needs a raw view in detect.views")
-        return self
-
-    @model_validator(mode="after")
-    def _the_encoder_has_these_first_weights(self) -> Recipe:
-        if self.encoder.init != "torch" and self.encoder.name not in HE_INITIALISED:
-            raise ValueError(
-                f"encoder.init: '{self.encoder.init}' is for the encoders "
-                f"{', '.join(HE_INITIALISED)}, not '{self.encoder.name}'"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _features_are_what_the_encoder_was_trained_on(self) -> Recipe:
-        name = self.encoder.name
-        if name in PRETRAINED:
-            trained_on = _parse(_recipe_text(name), name)
-            wrong = [
-                f"{group}.{key}={str(value).lower()}"
-                for group in ("audio", "features", "input")
-                for key, value in trained_on[group].items()
-                if key != "crop_seconds" and getattr(getattr(self, group), key) != value
-            ]
-            if wrong:
-                needed = ", ".join(wrong)
-                raise ValueError(f"encoder '{name}' needs {needed}; take the recipe '{name}'")
-        return self
-
-
-def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return a recipe that ships with dgmix (one of `RECIPES`) or of a YAML file.
-
-    `changes` are `a.b=value` texts, their values read as YAML; they win over the file.
-
-    Raises `InputError` when the recipe does not exist, is not YAML, or holds an unknown key or a
-    value out of range; the message names the recipe and the key.
-    """
-    origin = str(name_or_path)
-    values = _parse(_recipe_text(name_or_path), origin)
-    for change in changes:
-        _apply(values, change)
-    return parse_recipe(values, origin)
-
-
-def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
-    """Return the recipe that a nested mapping describes; `origin` names it in error messages."""
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = _key(first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise InputError(f"{origin}: unknown setting '{key}'; see docs/settings.md") from error
-        where = f"setting '{key}': " if key else ""
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{origin}: {where}{message}") from error
-
-
-def dump_recipe(recipe: Recipe) -> str:
-    """Return the recipe, with every setting, as YAML that `load_recipe` reads."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
-def _key(place: tuple[int | str, ...]) -> str:
-    """Return the key at a place that pydantic names, where a union's choice is a part too."""
-    parts = [
-        str(part)
-        for before, part in zip(("", *place), place, strict=False)
-        if (before, part) not in (("optimizer", "lars"), ("optimizer", "adamw"))
-    ]
-    return ".".join(parts)
-
-
-def _recipe_text(name_or_path: str | Path) -> str:
-    if str(name_or_path) in RECIPES:
-        return (resources.files("dgmix.recipes") / f"{name_or_path}.yaml").read_text("utf-8")
-    path = Path(name_or_path)
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a readable recipe; give a YAML file or one of {', '.join(RECIPES)}"
-        ) from error
-
-
-def _parse(text: str, origin: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{origin}: a recipe must be a mapping of settings, not a plain value")
-    return values
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {change}: write it as key=value, for example pretrain.epochs=5")
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {change}: '{parent}' holds a value, not settings")
-    try:
-        values[last] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"--set {change}: the value is not valid YAML") from error
