@@ -99,6 +99,9 @@ class SimulatedSettings(_Source):
     script: list[tuple[Literal["healthy", "broken", "condition", "lost"], Positive]] = Field(
         default=[("healthy", 3600.0)], description="what it does, and for how many seconds; again"
     )
+    condition: Annotated[int, Field(ge=0)] = Field(
+        0, description="which of its section's target conditions it changes to, from 0"
+    )
 
 
 SourceSettings: TypeAlias = Annotated[

@@ -70,7 +70,7 @@ class SimulatedStream:
 def planned(settings: SimulatedSettings, phase: str, number: int) -> PlannedClip:
     """Return the clip that a simulated machine makes in a phase of its script."""
     group = FORMS[USUAL].groups.index(PLAYED[phase])
-    if phase == "condition":  # always the same one of several
+    if phase == "condition":
         kinds = len(section_shift(settings.machine, settings.section).target)
-        number = number * kinds + kinds - 1
+        number = number * kinds + settings.condition % kinds
     return PlannedClip(settings.machine, settings.section, group, number)
