@@ -73,9 +73,7 @@ def prepare(folder: Path, clips: int = CLIPS) -> None:
         print(f"{name}: learning from {clips} healthy recordings", file=sys.stderr)
         own = SimulatedSettings(type="simulated", machine=name, seed=SEED)
         planned = [PlannedClip(name, own.section, 0, number) for number in range(clips)]
-        recordings = [
-            np.asarray(samples_of(clip, SEED, round(RATE * SECONDS))) for clip in planned
-        ]
+        recordings = [np.asarray(samples_of(clip, SEED, round(RATE * SECONDS))) for clip in planned]
         conditions = [str(clip.condition) if name in RULES else "" for clip in planned]
         with quiet():
             detector = Detector(seed=SEED)
