@@ -10,7 +10,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install test coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install docs test coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -32,7 +32,10 @@ test-processors: .venv/developing ## What once failed on processors without AVX-
 		"tests/test_config.py::test_every_setting_is_read[encoder.name]" \
 		tests/evaluate/report/listening/test_command.py
 
-check: .venv/developing ## Formatting, lint, types, import layers
+docs: .venv/developing ## The documentation site, in build/site; a broken link is an error
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/site.py
+
+check: .venv/developing docs ## Formatting, lint, types, import layers, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

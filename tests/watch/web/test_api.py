@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,11 +115,13 @@ def test_metrics_as_prometheus_reads_them(served: Served) -> None:
 
     served.watch.machines["pump"].observe("listening", "")
     served.feed(CALM, ODD, ODD, ODD)
+    page = (Path(__file__).parents[3] / "docs" / "watching.md").read_text("utf-8")
     found = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families(served.ask("GET", "metrics").text)
         for sample in family.samples
     }
+    assert sorted({name for name, _ in found if name not in page}) == []
     assert found["dgmix_p_value", (("machine", "pump"),)] == pytest.approx(ODD)
     assert found["dgmix_event", (("kind", "anomaly"), ("machine", "pump"))] == 1
     assert found["dgmix_source", (("machine", "pump"), ("state", "listening"))] == 1
