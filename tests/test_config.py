@@ -65,6 +65,9 @@ CHANGED = {
 NEEDS = {  # other settings of the same group without which one does nothing
     "finetune.sub_clusters": {"objective": "adacos"},
     "detect.local_neighbors": {"scorer": "density", "held_out": 0.0},
+    "detect.pool": {"hop_seconds": 0.2},
+    "detect.emphasis": {"pool": "relative-deviation", "hop_seconds": 0.2},
+    "detect.domain_prior": {"scorer": "daco", "held_out": 0.0, "per_section": False},
     "detect.components": {"scorer": "gmm", "held_out": 0.0},
     "detect.held_out": {"scorer": "mahalanobis"},
     "detect.balance": {"per_section": False, "scorer": "mahalanobis"},

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, parse_recipe
@@ -73,6 +74,27 @@ def test_windows_are_pooled_clip_by_clip(sizes: list[int], seed: int) -> None:
     np.testing.assert_allclose(windows.mean(values), [part.mean(0) for part in parts], rtol=1e-12)
     assert np.array_equal(windows.max(values), [part.max(0) for part in parts])
     np.testing.assert_allclose(windows.mean(values[:, 0]), [p[:, 0].mean() for p in parts])
+
+
+def published_deviation_pooling(frames: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
+    """Deviations from the temporal mean, relative to the largest, as weights (RDP)."""
+    apart = [float(np.sqrt(((frame - frames.mean(0)) ** 2).sum())) for frame in frames]
+    weights = [(1 + each / max(apart)) ** gamma if max(apart) else 1.0 for each in apart]
+    return sum(w * frame for w, frame in zip(weights, frames, strict=True)) / sum(weights)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.floats(0, 20), st.integers(0, 99))
+def test_relative_deviation_pooling_is_the_published_one(
+    sizes: list[int], emphasis: float, seed: int
+) -> None:
+    clips = np.repeat(np.arange(len(sizes)), sizes)
+    windows = Windows(clips, np.zeros_like(clips), len(sizes))
+    values = np.random.default_rng(seed).normal(size=(len(clips), 3)).round(1)
+    values[clips == 0] = 0.5  # without any deviation
+    found = windows.relative_deviation(values, emphasis)
+    parts = [values[clips == clip] for clip in range(len(sizes))]
+    expected = [published_deviation_pooling(part, emphasis) for part in parts]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,14 @@ def test_ties_that_rounding_tells_apart_keep_the_promise() -> None:
 
 
 @few
+@given(clouds(most=15, dims=20), SCORERS, st.sampled_from(["euclidean", "cosine"]))
+def test_bands_and_directions_keep_the_promise(cloud: Cloud, scorer: str, metric: str) -> None:
+    changes = {"scorer": scorer} if scorer == "kriging" else {"metric": metric}
+    p_values = each_in_turn(cloud, cloud.settings(bands=3, **changes))
+    assert_promised(p_values, np.ones(len(cloud)))
+
+
+@few
 @given(clouds(most=15, dims=20), st.integers(2, 6))
 def test_several_neighbours_keep_the_promise(cloud: Cloud, neighbors: int) -> None:
     p_values = each_in_turn(cloud, cloud.settings(neighbors=neighbors))

@@ -25,6 +25,7 @@ ViewName = Literal["dgmix", RawViewName]
 EncoderName = Literal[
     "mobilenetv2", "light", "temporal", "statistics", "resnet", "aisfx", "beats", "eat"
 ]
+ScorerName = Literal["knn", "kriging", "mahalanobis", "density", "varmin", "daco", "gmm"]
 BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -218,9 +219,15 @@ class DetectSettings(Settings):
     """How embeddings become an anomaly score (DESIGN §1.5)."""
 
     hop_seconds: PositiveFloat = Field(2.0, description="between the windows that are embedded")
-    pool: Literal["mean-embedding", "mean-distance", "max-distance"] = Field(
+    pool: Literal["mean-embedding", "relative-deviation", "mean-distance", "max-distance"] = Field(
         "mean-embedding",
-        description="pool the windows' embeddings before, or their distances after the search",
+        description="pool the windows' embeddings before, by their mean or one in which those "
+        "unlike the others count more, or their distances after the search",
+    )
+    emphasis: NonNegativeFloat = Field(
+        4.0,
+        description="`relative-deviation`: a window has the weight (1 + its deviation)^this, the "
+        "deviation from the mean being 1 where it is largest",
     )
     views: list[ViewName] = Field(
         ["dgmix"],
@@ -231,12 +238,27 @@ class DetectSettings(Settings):
     whiten: bool = Field(
         False, description="compare where healthy clips differ alike in all directions"
     )
-    scorer: Literal["knn", "kriging", "mahalanobis", "density", "gmm"] = Field(
+    scorer: ScorerName = Field(
         "knn", description="how far a clip is from the healthy ones; see docs/scorers.md"
     )
-    neighbors: PositiveInt = Field(1, description="`knn`: the score is the mean distance to k")
+    metric: Literal["euclidean", "cosine"] = Field(
+        "euclidean", description="distance of two vectors; by the cosine their lengths do not count"
+    )
+    bands: PositiveInt = Field(
+        1,
+        description="so many equal parts of a vector have scorers of their own, whose mean counts",
+    )
+    neighbors: PositiveInt = Field(
+        1, description="`knn`, `daco`: the score is the mean distance to k"
+    )
     local_neighbors: PositiveInt = Field(
-        4, description="`density`: distances are divided by a reference's mean distance to so many"
+        4,
+        description="`density`, `varmin`: a reference's mean distance to so many others is what "
+        "distances to it are divided by, or have a part of taken off",
+    )
+    domain_prior: NonNegativeFloat = Field(
+        0.0,
+        description="`daco`: the distances of all domains count for a domain as so many of its own",
     )
     components: PositiveInt = Field(
         2, description="`gmm`: Gaussians, fewer where there are not two references for each"
@@ -259,12 +281,29 @@ class DetectSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _check_kriging(self) -> DetectSettings:
-        if self.scorer == "kriging" and (self.whiten or self.per_domain or self.balance != "none"):
+    def _go_together(self) -> DetectSettings:
+        apart = self.per_domain or self.balance != "none"
+        if self.scorer == "kriging" and (self.whiten or apart):
             raise ValueError("scorer kriging goes without whiten, per_domain and balance")
-        if self.scorer == "kriging" and self.pool != "mean-embedding":
-            raise ValueError("scorer kriging needs pool mean-embedding: one vector of each clip")
+        if self.scorer == "kriging" and not self.one_vector:
+            raise ValueError(
+                "scorer kriging needs one vector of each clip: pool mean-embedding or "
+                "relative-deviation"
+            )
+        if self.scorer == "daco" and apart:
+            raise ValueError("scorer daco weighs domains itself: without per_domain and balance")
+        if self.metric == "cosine" and self.scorer in ("kriging", "mahalanobis", "gmm"):
+            raise ValueError(f"scorer {self.scorer} has metric euclidean only")
+        if self.bands > 1 and self.whiten:
+            raise ValueError("whiten mixes the bands of a vector: choose whiten or bands")
+        if self.bands > 1 and self.pool == "max-distance":
+            raise ValueError("bands go without pool max-distance: their mean is of whole clips")
         return self
+
+    @property
+    def one_vector(self) -> bool:
+        """Whether the windows of a clip become one vector before it is compared."""
+        return self.pool in ("mean-embedding", "relative-deviation")
 
     @property
     def learns(self) -> bool:

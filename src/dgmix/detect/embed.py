@@ -40,6 +40,22 @@ class Windows:
         """Return the maximum over each clip's windows of `values` (window, …), as (clip, …)."""
         return np.maximum.reduceat(values.astype(np.float64), self._firsts())
 
+    def relative_deviation(
+        self, values: NDArray[np.floating], emphasis: float
+    ) -> NDArray[np.float64]:
+        """Return a mean over each clip's windows of `values` (window, dim), as (clip, dim), in
+        which windows that are unlike the clip's others count more.
+
+        Weights are (1 + r)^emphasis, r being a window's distance from the plain mean over the
+        clip's largest (relative deviation pooling: Wilkinghoff, Yadav, Tan, arXiv 2603.04605).
+        """
+        apart = np.linalg.norm(values - self.mean(values)[self.clips], axis=1)
+        largest = self.max(apart)
+        relative = apart / np.where(largest > 0, largest, 1)[self.clips]
+        weights = (1 + relative) ** emphasis
+        weights /= np.add.reduceat(weights, self._firsts())[self.clips]
+        return np.asarray(np.add.reduceat(values * weights[:, None], self._firsts()))
+
     def _firsts(self) -> NDArray[np.int64]:
         return np.searchsorted(self.clips, np.arange(self.count))
 
@@ -73,11 +89,15 @@ def windows_of(bank: MelBank, length: int, hop: int) -> Windows:
 def embed_clips(
     recipe: Recipe, network: Network, bank: MelBank, advance: Advance = silent
 ) -> NDArray[np.float32]:
-    """Return the mean embedding of every clip, float32 (clip, dim), over all its windows.
+    """Return one embedding of every clip, float32 (clip, dim), of all its windows.
 
-    Calls `advance` with the number of clips that are done since.
+    It is their mean, or pooled by relative deviation where the recipe has that. Calls `advance`
+    with the number of clips that are done since.
     """
     windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
+    if recipe.detect.pool == "relative-deviation":
+        values = embed(network, bank, windows, advance)
+        return windows.relative_deviation(values, recipe.detect.emphasis).astype(np.float32)
     total = np.zeros((len(bank), network.embedding_size))
     for clips, embeddings in _embedded(network, bank, windows, advance):
         np.add.at(total, clips, embeddings)

@@ -103,16 +103,21 @@ def _check_installed() -> None:
 
 def _embedding(fitted: FittedDetector) -> WaveformEmbedding:
     recipe = fitted.recipe
+    if fitted.network and recipe.detect.pool == "relative-deviation":
+        raise InputError(
+            "detect.pool=relative-deviation cannot be exported to ONNX; fit a detector with "
+            "detect.pool=mean-embedding"
+        )
     return WaveformEmbedding(recipe, fitted.network, hop_frames(recipe))
 
 
 def _verdict(fitted: FittedDetector, section: str, rate: float) -> WaveformVerdict:
     """Return the module that compares with the clips of `section`."""
     settings, comparison = fitted.recipe.detect, fitted.comparison(section)
-    if not isinstance(comparison, Direct):
+    if not isinstance(comparison, Direct) or settings.bands > 1 or settings.metric == "cosine":
         raise InputError(
             "only the scorers knn and kriging, without whiten, per_domain and balance, can be "
-            "exported to ONNX; fit a detector with one of them"
+            "exported to ONNX, with metric euclidean and one band; fit a detector with one of them"
         )
     known = fitted.calibration(section).known
     verdict = WaveformVerdict(_embedding(fitted), settings, comparison.scorers, known, rate)

@@ -9,12 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers import JOINT_SCORERS, SCORERS, Scorer, build_scorer
+from dgmix.detect.scorers import DOMAIN_SCORERS, JOINT_SCORERS, SCORERS, Scorer, build_scorer
 from dgmix.detect.scorers.balance import BALANCES
 
 Floats = NDArray[np.floating]
 CASES: dict[str, dict[str, Any]] = {
-    **{name: {"scorer": name} for name in SCORERS},
+    **{name: {"scorer": name} for name in {**SCORERS, **DOMAIN_SCORERS}},
+    **{f"{name} by bands": {"scorer": name, "bands": 3} for name in ("knn", "varmin")},
     **{f"{name} per domain": {"scorer": name, "per_domain": True} for name in SCORERS},
     **{f"{name} balanced": {"balance": name} for name in BALANCES if name != "none"},
     **{
@@ -48,7 +49,7 @@ def away(data: Floats, *distances: float) -> Floats:
 
 
 def test_the_settings_know_every_scorer_and_balance() -> None:
-    scorers = {**SCORERS, **JOINT_SCORERS}
+    scorers = {**SCORERS, **JOINT_SCORERS, **DOMAIN_SCORERS}
     for name, table in (("scorer", scorers), ("balance", BALANCES)):
         assert set(get_args(DetectSettings.model_fields[name].annotation)) == {*table}
 

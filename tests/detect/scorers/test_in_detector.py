@@ -13,22 +13,24 @@ from dgmix.audio.bank import MelBank
 from dgmix.detect.bundle import load_detector, save_detector
 from dgmix.detect.export import export_onnx
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.scorers import SCORERS
+from dgmix.detect.scorers import DOMAIN_SCORERS, SCORERS
 from dgmix.detect.scorers.balance import BALANCES
 from dgmix.errors import InputError
 
 Make = Callable[..., FittedDetector]
 SECTIONS = ["00", "01", "elsewhere", "00"] * 2
 CASES: list[dict[str, Any]] = [
-    *({"scorer": name} for name in SCORERS),
+    *({"scorer": name} for name in {**SCORERS, **DOMAIN_SCORERS}),
     *({"scorer": name, "per_domain": True} for name in SCORERS),
     *({"balance": name, "per_section": False} for name in BALANCES),
     {"scorer": "kriging"},
+    {"bands": 2, "metric": "cosine"},
 ]
 EXACT: list[dict[str, Any]] = [
     {"scorer": "knn"},
     {"scorer": "kriging"},
     {"balance": "none", "per_section": False},
+    {"bands": 2, "metric": "cosine"},
 ]
 
 
@@ -41,8 +43,8 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_a_file_scores_like_its_detector(
     pool: str, settings: dict[str, Any], make_fitted: Make, healthy: MelBank, tmp_path: Path
 ) -> None:
-    if settings.get("scorer") == "kriging" and pool != "mean-embedding":
-        pytest.skip("kriging needs one vector of each clip")
+    if (settings.get("scorer") == "kriging" or "bands" in settings) and pool == "max-distance":
+        pytest.skip("kriging needs one vector of each clip, and bands the mean of its windows")
     fitted = make_fitted(pool=pool, **settings)
     save_detector(fitted, tmp_path / "a.dgmix")
     loaded = load_detector(tmp_path / "a.dgmix")
@@ -60,7 +62,7 @@ def test_a_file_scores_like_its_detector(
 def test_only_what_estimates_nothing_is_exported(
     settings: dict[str, Any], make_fitted: Make, tmp_path: Path
 ) -> None:
-    if settings in EXACT:
+    if settings in EXACT and "bands" not in settings:
         pytest.skip("tests/detect/test_export.py exports these")
     pytest.importorskip("onnxscript", reason="part of the extra 'onnx', which is not installed")
     pytest.importorskip("onnxruntime", reason="part of the extra 'onnx', which is not installed")

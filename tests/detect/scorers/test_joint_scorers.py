@@ -140,9 +140,31 @@ def test_the_direction_in_which_healthy_clips_differ_counts_less() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"whiten": True}, {"per_domain": True}, {"balance": "smote"}, {"pool": "mean-distance"}],
+    [
+        {"whiten": True},
+        {"per_domain": True},
+        {"balance": "smote"},
+        {"pool": "mean-distance"},
+        {"metric": "cosine"},
+    ],
     ids=str,
 )
 def test_kriging_goes_with_one_vector_and_nothing_estimated(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="scorer kriging"):
         DetectSettings(scorer="kriging", **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"scorer": "daco", "per_domain": True}, "without per_domain"),
+        ({"scorer": "gmm", "metric": "cosine"}, "euclidean only"),
+        ({"bands": 2, "whiten": True}, "choose whiten or bands"),
+        ({"bands": 2, "pool": "max-distance"}, "without pool max-distance"),
+    ],
+)
+def test_settings_that_mean_nothing_together_are_refused(
+    changes: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        DetectSettings(**changes)  # type: ignore[arg-type]

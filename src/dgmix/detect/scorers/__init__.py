@@ -2,20 +2,21 @@
 
 A `JointScorer` goes by distances only, so that its p-values are exact; a `Scorer` estimates
 something from the healthy clips. To add one, write a file with a class that satisfies either, put
-it in `JOINT_SCORERS` or `SCORERS`, and add its name to `DetectSettings`; the contract test over all
-scorers picks it up.
+it in `JOINT_SCORERS`, `SCORERS` or, if it goes by the domains of the references, `DOMAIN_SCORERS`,
+and add its name to `DetectSettings`; the contract test over all scorers picks it up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
+from dgmix.detect.scorers.bands import BandWise, JointBandWise
+from dgmix.detect.scorers.daco import SoftDomains
 from dgmix.detect.scorers.density import LocalDensity
 from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.gmm import GaussianMixture
@@ -23,10 +24,12 @@ from dgmix.detect.scorers.knn import KNearest
 from dgmix.detect.scorers.kriging import Kriging
 from dgmix.detect.scorers.mahalanobis import Mahalanobis
 from dgmix.detect.scorers.nearest import Nearest
+from dgmix.detect.scorers.varmin import VarianceMinimum
 from dgmix.detect.scorers.whitening import Whitened
 from dgmix.detect.views import Vectors
 
 Groups = NDArray[np.int64]
+Domains = NDArray[np.str_]
 
 
 class Scorer(Protocol):
@@ -69,7 +72,11 @@ SCORERS: dict[str, Callable[[DetectSettings], Scorer]] = {
     "knn": KNearest,
     "mahalanobis": Mahalanobis,
     "density": LocalDensity,
+    "varmin": VarianceMinimum,
     "gmm": GaussianMixture,
+}
+DOMAIN_SCORERS: dict[str, Callable[[DetectSettings, Domains | None], Scorer]] = {
+    "daco": SoftDomains,
 }
 
 
@@ -80,13 +87,15 @@ def build_joint_scorer(
 
     `groupings` (clip,) each say which clips count as one.
     """
-    return JOINT_SCORERS[settings.scorer](settings, view, groupings)
+
+    def build(part: Vectors) -> JointScorer:
+        return JOINT_SCORERS[settings.scorer](settings, part, groupings)
+
+    return build(view) if settings.bands == 1 else JointBandWise(build, view, settings.bands)
 
 
 def build_scorer(
-    settings: DetectSettings,
-    domains: NDArray[np.str_] | None = None,
-    clips: NDArray[np.int64] | None = None,
+    settings: DetectSettings, domains: Domains | None = None, clips: Groups | None = None
 ) -> Scorer:
     """Return the unfitted scorer that the settings name.
 
@@ -94,12 +103,21 @@ def build_scorer(
     the references are of that it will be fitted to; they matter where the settings score or
     balance per domain and there are several.
     """
-    build = _white if settings.whiten else SCORERS[settings.scorer]
     apart = settings.per_domain or settings.balance != "none"
     if domains is None or not apart or len(np.unique(domains)) < 2:
-        return build(settings)
-    return DomainWise(settings, build, domains, np.arange(len(domains)) if clips is None else clips)
+        return _of_all(settings, domains)
+    clips = np.arange(len(domains)) if clips is None else clips
+    return DomainWise(settings, _of_all, domains, clips)
 
 
-def _white(settings: DetectSettings) -> Scorer:
-    return Whitened(partial(SCORERS[settings.scorer], settings))
+def _of_all(settings: DetectSettings, domains: Domains | None = None) -> Scorer:
+    """Return the scorer of references that are compared with together."""
+
+    def build() -> Scorer:
+        if settings.scorer in DOMAIN_SCORERS:
+            return DOMAIN_SCORERS[settings.scorer](settings, domains)
+        return SCORERS[settings.scorer](settings)
+
+    if settings.whiten:
+        return Whitened(build)
+    return build() if settings.bands == 1 else BandWise(build, settings.bands)

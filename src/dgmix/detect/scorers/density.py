@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.knn import distances
+from dgmix.detect.scorers.knn import METRICS
 
 ROWS = 512
 LEAST_RADIUS = 1e-6
@@ -24,7 +24,7 @@ class LocalDensity:
     """
 
     def __init__(self, settings: DetectSettings) -> None:
-        self.neighbors = settings.local_neighbors
+        self.neighbors, self._metric = settings.local_neighbors, METRICS[settings.metric]
 
     def fit(self, references: NDArray[np.floating]) -> LocalDensity:
         """Keep the references (reference, dim) and the radius of each."""
@@ -57,4 +57,4 @@ class LocalDensity:
         return np.maximum(radii, LEAST_RADIUS * typical) if typical else np.ones(total)
 
     def _distances(self, queries: NDArray[np.floating]) -> Floats:
-        return distances(queries, self._references)
+        return self._metric(queries, self._references)

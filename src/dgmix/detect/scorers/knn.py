@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 
+TINY = 1e-12
+
 
 class KNearest:
-    """Mean Euclidean distance to the k nearest references; k = 1 is the published score."""
+    """Mean distance to the k nearest references; Euclidean with k = 1 is the published score."""
 
     def __init__(self, settings: DetectSettings) -> None:
-        self.neighbors = settings.neighbors
+        self.neighbors, self._distances = settings.neighbors, METRICS[settings.metric]
 
     def fit(self, references: NDArray[np.floating]) -> KNearest:
         """Keep the references (reference, dim)."""
@@ -21,7 +25,7 @@ class KNearest:
 
     def score(self, queries: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the mean distance (query,) to the k nearest, or to all where there are fewer."""
-        return mean_of_nearest(distances(queries, self._references), self.neighbors)
+        return mean_of_nearest(self._distances(queries, self._references), self.neighbors)
 
 
 def distances(
@@ -36,6 +40,21 @@ def distances(
     return np.asarray(cdist(queries, references), np.float64)
 
 
+def cosine_distances(
+    queries: NDArray[np.floating], references: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return (1 − cosine) / 2 (query, reference): 0 for one direction, 1 for opposite ones.
+
+    A vector of zeros has no direction: it is at 0 from others like it, else at ½.
+    """
+    ours, theirs = (
+        values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), TINY)
+        for values in (np.asarray(each, np.float64) for each in (queries, references))
+    )
+    one_of_zeros = ours.any(1)[:, None] != theirs.any(1)
+    return np.asarray((distances(ours, theirs) ** 2 + one_of_zeros) / 4)
+
+
 def mean_of_nearest(between: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     """Return the mean (query,) of the k least finite distances of (query, reference).
 
@@ -48,3 +67,9 @@ def mean_of_nearest(between: NDArray[np.float64], k: int) -> NDArray[np.float64]
     finite = np.isfinite(nearest)
     total = np.where(finite, nearest, 0).sum(1)
     return np.where(finite.any(1), total / np.maximum(finite.sum(1), 1), np.inf)
+
+
+METRICS: dict[str, Callable[[NDArray[np.floating], NDArray[np.floating]], NDArray[np.float64]]] = {
+    "euclidean": distances,
+    "cosine": cosine_distances,
+}

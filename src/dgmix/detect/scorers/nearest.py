@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.knn import distances, mean_of_nearest
+from dgmix.detect.scorers.knn import METRICS, mean_of_nearest
 from dgmix.detect.scorers.pooling import pool
 from dgmix.detect.views import Vectors
 
@@ -28,6 +28,7 @@ class Nearest:
         self, settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]
     ) -> None:
         self.settings, self.view = settings, view
+        self._distances = METRICS[settings.metric]
         self.count = len(groupings[0])
         self.neighbours = [self._neighbours(groups[view.clips]) for groups in groupings]
         self.left_out = [
@@ -36,7 +37,7 @@ class Nearest:
 
     def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:
         """Return the scores of queries, those of the healthy clips beside each, and distances."""
-        between = distances(queries.values, self.view.values)
+        between = self._distances(queries.values, self.view.values)
         near = mean_of_nearest(between, self.settings.neighbors)
         own = pool(self.settings.pool, near, queries.clips, count)
         healthy = [np.empty((count, self.count)) for _ in self.neighbours]
@@ -65,7 +66,7 @@ class Nearest:
         few = min(k, len(values))
         for first in range(0, len(values), ROWS):
             rows = slice(first, first + ROWS)
-            between = distances(values[rows], values)
+            between = self._distances(values[rows], values)
             between[groups[rows, None] == groups] = np.inf
             nearest[rows, :few] = np.sort(np.partition(between, few - 1, 1)[:, :few], 1)
         return nearest

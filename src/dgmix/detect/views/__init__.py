@@ -137,7 +137,7 @@ def represent(
 
 
 def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) -> Vectors:
-    if recipe.detect.pool == "mean-embedding":
+    if recipe.detect.one_vector:
         return Vectors(embed_clips(recipe, network, bank, advance), np.arange(len(bank)))
     windows = windows_of(bank, network.crop_frames, hop_frames(recipe))
     return Vectors(embed(network, bank, windows, advance), windows.clips)
