@@ -251,7 +251,7 @@ def test_too_little_data_is_one_sentence(run_on: Command, tmp_path: Path) -> Non
 
 def test_a_machine_that_is_not_there_is_one_sentence(run_on: Command, simulated: Path) -> None:
     done = run_on(simulated, "--machine", "pump")
-    assert_one_sentence(done, 2, simulated, "there is no machine 'pump'; there are fan, valve")
+    assert_one_sentence(done, 2, simulated, "there is no machine 'pump'; choose from fan, valve")
 
 
 def test_an_unknown_setting_is_one_sentence(

@@ -326,7 +326,7 @@ def test_a_machine_needs_training_and_test_clips(
 
 
 def test_a_machine_that_is_not_there_is_refused(simulated: Path, start: Run) -> None:
-    with pytest.raises(InputError, match="there is no machine 'pump'; there are fan, valve"):
+    with pytest.raises(InputError, match="there is no machine 'pump'; choose from fan, valve"):
         start(simulated, machines=["fan", "pump"])
 
 

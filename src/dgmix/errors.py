@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class DgmixError(Exception):
@@ -21,3 +21,30 @@ def first_few(names: Sequence[str], most: int = 3) -> str:
     """Return names for a sentence: the first ones, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def did_you_mean(name: str, there: Iterable[str]) -> str:
+    """Return " (did you mean 'fan'?)" where a name is nearly one of those there are, or nothing."""
+    return meant(nearest(name, there))
+
+
+def meant(name: str) -> str:
+    """Return " (did you mean 'fan'?)", or nothing without a name."""
+    return f" (did you mean '{name}'?)" if name else ""
+
+
+def nearest(name: str, there: Iterable[str], least: float = 0.6) -> str:
+    """Return the one of some names that is most like `name`, whatever its capitals, or "".
+
+    They are at `least` so much alike, from 0 to 1.
+    """
+    from difflib import get_close_matches
+
+    by_form = {each.lower(): each for each in there}
+    found = get_close_matches(name.lower(), by_form, n=1, cutoff=least)
+    return by_form[found[0]] if found else ""
+
+
+def choices(name: str, there: Sequence[str]) -> str:
+    """Return the end of the sentence that there is no `name`: what was meant, what there is."""
+    return f"{did_you_mean(name, there)}; choose from {', '.join(there)}"

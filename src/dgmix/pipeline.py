@@ -16,7 +16,7 @@ from dgmix.cluster import Cluster, connected
 from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
-from dgmix.errors import DgmixError, InputError
+from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
@@ -122,7 +122,7 @@ def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
     for machine in machines:
         if machine not in there:
             raise InputError(
-                f"{clips.root}: there is no machine '{machine}'; there are {', '.join(there)}"
+                f"{clips.root}: there is no machine '{machine}'{choices(machine, there)}"
             )
     kept = Manifest([c for c in clips if not machines or c.machine in machines], clips.root)
     for machine in kept.values("machine"):

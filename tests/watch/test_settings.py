@@ -47,7 +47,7 @@ def test_every_line_of_the_example_that_is_commented_out_is_valid_too(tmp_path: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pge": {}}, "pge: Extra inputs"),
+        ({"pge": {}}, "pge: unknown setting"),
         ({"machines": []}, "machines: "),
         ({"page": {"host": "0.0.0.0"}}, "page: host: 0.0.0.0 can be reached"),
         ({"site": "a/b"}, "site: use letters"),

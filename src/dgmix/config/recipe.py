@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from dgmix.config.changes import changed, nearest_setting, nearest_value
 from dgmix.config.settings import (
     HE_INITIALISED,
     PRETRAINED,
@@ -24,7 +25,7 @@ from dgmix.config.settings import (
     PretrainSettings,
     Settings,
 )
-from dgmix.errors import InputError
+from dgmix.errors import InputError, did_you_mean
 
 RECIPES = (
     "published",
@@ -101,15 +102,16 @@ class Recipe(Settings):
 def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Return a recipe that ships with dgmix (one of `RECIPES`) or of a YAML file.
 
-    `changes` are `a.b=value` texts, their values read as YAML; they win over the file.
+    `changes` are `a.b=value` texts, their values read as YAML; they win over the file. Where they
+    choose another optimiser or encoder, what the file says about its own is left out.
 
     Raises `InputError` when the recipe does not exist, is not YAML, or holds an unknown key or a
     value out of range; the message names the recipe and the key.
     """
     origin = str(name_or_path)
     values = _parse(_recipe_text(name_or_path), origin)
-    for change in changes:
-        _apply(values, change)
+    if changes:
+        values = changed(values, changes, Recipe().model_dump(mode="json"))
     return parse_recipe(values, origin)
 
 
@@ -121,10 +123,13 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
         first = error.errors()[0]
         key = _key(first["loc"])
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{origin}: unknown setting '{key}'; see docs/settings.md") from error
+            known = nearest_setting(key, Recipe)
+            raise InputError(
+                f"{origin}: unknown setting '{key}'{known}; see docs/settings.md"
+            ) from error
         where = f"setting '{key}': " if key else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{origin}: {where}{message}") from error
+        raise InputError(f"{origin}: {where}{message}{nearest_value(first)}") from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -150,7 +155,8 @@ def _recipe_text(name_or_path: str | Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: not a readable recipe; give a YAML file or one of {', '.join(RECIPES)}"
+            f"{path}: not a readable recipe{did_you_mean(str(path), RECIPES)}; give a YAML file or "
+            f"one of {', '.join(RECIPES)}"
         ) from error
 
 
@@ -164,18 +170,3 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{origin}: a recipe must be a mapping of settings, not a plain value")
     return values
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {change}: write it as key=value, for example pretrain.epochs=5")
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {change}: '{parent}' holds a value, not settings")
-    try:
-        values[last] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"--set {change}: the value is not valid YAML") from error

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from dgmix.errors import InputError
+from dgmix.errors import InputError, choices
 
 Part = Literal["dev", "train", "eval"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -226,4 +226,4 @@ def year_of(dataset: str) -> Year:
     for year in YEARS.values():
         if year.dataset == dataset:
             return year
-    raise InputError(f"{dataset}: unknown data set; choose one of {', '.join(DATASETS)}")
+    raise InputError(f"{dataset}: unknown data set{choices(dataset, DATASETS)}")

@@ -24,7 +24,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import represent
-from dgmix.errors import InputError
+from dgmix.errors import InputError, choices
 from dgmix.model.network import Network
 
 ALL = ""
@@ -97,8 +97,8 @@ class FittedDetector:
         """Raise `InputError` for a section, other than "" for all, that the detector does not
         know."""
         if section and section not in self.memory.sections:
-            known = ", ".join(self.memory.sections)
-            raise InputError(f"section {section}: the detector does not know it; there are {known}")
+            known = choices(section, self.memory.sections)
+            raise InputError(f"section {section}: the detector does not know it{known}")
 
     def calibration(self, section: str = ALL) -> Calibration:
         """Return the healthy scores that clips of `section` are judged by."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dgmix.errors import DgmixError, InputError, first_few
+from dgmix.errors import DgmixError, InputError, choices, first_few
 from dgmix.evaluate.evaluation import CHOICES, chosen_system
 from dgmix.evaluate.formats import in_order, percent, signed, text_table
 from dgmix.evaluate.intervals import Estimate, Resampled, resample
@@ -90,7 +90,7 @@ def compare_scores(
     Raises `InputError` for bad files, and where the systems did not score the same clips.
     """
     if convention not in CHOICES:
-        raise InputError(f"convention '{convention}': choose one of {', '.join(CHOICES)}")
+        raise InputError(f"no convention '{convention}'{choices(convention, CHOICES)}")
     scores = _together(paths, ground_truth, system, year)
     order = list(dict.fromkeys(scores["system"].to_list()))
     scores, left_out = _common(scores, order)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dgmix.errors import InputError
+from dgmix.errors import InputError, choices
 from dgmix.evaluate.completeness import missing_clips
 from dgmix.evaluate.decisions import Decisions, read_decisions
 from dgmix.evaluate.formats import in_order, percent, shown, text_table
@@ -121,7 +121,7 @@ def evaluate_scores(
     of several years or of another one than `year`.
     """
     if convention not in CHOICES:
-        raise InputError(f"convention '{convention}': choose one of {', '.join(CHOICES)}")
+        raise InputError(f"no convention '{convention}'{choices(convention, CHOICES)}")
     scores = read_scores(path, ground_truth, year)
     system = chosen_system(systems_of(scores), system, path)
     scores = scores.filter(system=system)
@@ -180,7 +180,7 @@ def chosen_system(systems: Sequence[str], wanted: str | None, path: str | os.Pat
     there = ", ".join(systems)
     if wanted is None:
         raise InputError(f"{path}: scores of several systems ({there}); choose the folder of one")
-    raise InputError(f"{path}: no scores of a system '{wanted}'; there are {there}")
+    raise InputError(f"{path}: no scores of a system '{wanted}'{choices(wanted, systems)}")
 
 
 def _rows(judged: Resampled, machine: str) -> list[Row]:

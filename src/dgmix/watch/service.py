@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dgmix.errors import DgmixError, InputError
+from dgmix.errors import DgmixError, InputError, did_you_mean
 from dgmix.watch.clock import Clock, SystemClock
 from dgmix.watch.hub import Hub
 from dgmix.watch.judge import Judge, load_judge, updated_detector
@@ -160,7 +160,8 @@ class Watch:
     def set_condition(self, machine: str, name: str) -> None:
         """Take the operating condition of a machine; raises `InputError` for an unknown one."""
         if machine not in self.machines:
-            raise InputError(f"machine {machine}: there is none of that name")
+            near = did_you_mean(machine, self.machines)
+            raise InputError(f"machine {machine}: there is none of that name{near}")
         self.machines[machine].condition.set(name, self.clock.now())
 
     def _learn(self, name: str) -> None:

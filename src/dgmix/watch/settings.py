@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dgmix.config import Settings
+from dgmix.config.changes import nearest_setting, nearest_value
 from dgmix.errors import InputError
 from dgmix.watch.conditions import ConditionSettings
 from dgmix.watch.sources.settings import SourceSettings
@@ -260,10 +261,13 @@ def parse_settings(values: dict[str, Any], name: str, folder: Path | None = None
     try:
         settings = WatchSettings(**values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         reason = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{name}: {where + ': ' if where else ''}{reason}") from error
+        if first["type"] == "extra_forbidden":
+            reason = f"unknown setting{nearest_setting(where, WatchSettings)}"
+        near = nearest_value(first)
+        raise InputError(f"{name}: {where + ': ' if where else ''}{reason}{near}") from error
     return settings if folder is None else _resolved(settings, folder)
 
 

@@ -27,7 +27,7 @@ from dgmix.data.download.state import (
 )
 from dgmix.data.download.unzip import ArchiveError, unpack
 from dgmix.data.years import DATASETS, PARTS, Part, Year, year_of
-from dgmix.errors import DgmixError, InputError
+from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import explained, make_folder
 from dgmix.progress import Advance, progress, say
 
@@ -101,12 +101,11 @@ def _wanted(year: Year, machines: Sequence[str], parts: Sequence[str]) -> list[A
     for machine in machines:
         if machine not in year.machines:
             raise InputError(
-                f"{machine}: {year.dataset} has no such machine; "
-                f"choose from {', '.join(year.machines)}"
+                f"{machine}: {year.dataset} has no such machine{choices(machine, year.machines)}"
             )
     for part in parts:
         if part not in PARTS:
-            raise InputError(f"{part}: no such part; choose from {', '.join(PARTS)}")
+            raise InputError(f"{part}: no such part{choices(part, PARTS)}")
     chosen: list[Part] = [part for part in PARTS if part in parts or not parts]
     for machine in machines:
         there = year.parts_of(machine)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from dgmix.data.years import DATASETS, YEARS, Year, year_of
-from dgmix.errors import InputError
+from dgmix.errors import InputError, choices
 
 USUAL = "dcase2022"
 MODELS = {
@@ -95,5 +95,5 @@ def form_of(like: str) -> Form:
     Raises `InputError` for a name that is none.
     """
     if like not in FORMS:
-        raise InputError(f"{like}: no such data set; choose one of {', '.join(DATASETS)}")
+        raise InputError(f"{like}: no such data set{choices(like, DATASETS)}")
     return Form(year_of(like))

@@ -17,7 +17,7 @@ from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
 from dgmix.data.simulate.conditions import section_shift
 from dgmix.data.simulate.forms import USUAL, Form, form_of
 from dgmix.data.simulate.signals import RATE
-from dgmix.errors import InputError
+from dgmix.errors import InputError, choices
 from dgmix.files import explained, make_folder, write_text
 from dgmix.progress import progress
 from dgmix.workers import worker_pool
@@ -62,7 +62,7 @@ class Order:
         wanted = there if self.machines is None else self.machines
         for machine in wanted:
             if machine not in there:
-                raise InputError(f"{machine}: no such machine; choose from {', '.join(there)}")
+                raise InputError(f"{machine}: no such machine{choices(machine, there)}")
         if not wanted:
             raise InputError(f"no machine was chosen; choose from {', '.join(there)}")
         sections = self.sections
