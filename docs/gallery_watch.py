@@ -1,7 +1,7 @@
 """Make the pictures of `dgmix watch` in docs/images: python docs/gallery_watch.py [SECONDS]
 
-Runs `dgmix watch --demo` for so many seconds, 130 by default: then a fan is broken, a slide rail runs
-at a speed that it has not learned, and a gearbox has lost its microphone. Pictures by Chromium.
+Runs `dgmix watch --demo` for so many seconds, 110 by default: then a fan is broken, a slide rail
+runs at a speed that it has not learned, and a gearbox has lost its microphone. Needs Chromium.
 """
 
 import json
@@ -39,7 +39,10 @@ def take_pictures(token: str) -> None:
     from chromium import Browser
 
     class Visitor(Browser):
+        """A tab on a served page."""
+
         def visit(self, path: str, width: int = 1200, dark: bool = False) -> None:
+            """Show a page of the demonstration."""
             page = Address(ADDRESS + path)
             self.open(page, width, 900, dark)  # type: ignore[arg-type]
 
@@ -72,9 +75,11 @@ class Address:
         self._address = address
 
     def absolute(self) -> "Address":
+        """Return the address itself."""
         return self
 
     def as_uri(self) -> str:
+        """Return the address as a text."""
         return self._address
 
 
@@ -97,4 +102,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         run_demo(Path(sys.argv[2]))
     else:
-        main(float(sys.argv[1]) if sys.argv[1:] else 130.0)
+        main(float(sys.argv[1]) if sys.argv[1:] else 110.0)
