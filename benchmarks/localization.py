@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank, bank_of_signals
-from dgmix.audio.features import mel_edges
+from dgmix.audio.mel_scale import mel_edges
 from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, samples_of

@@ -95,15 +95,17 @@ def fit(
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.reporting import fit_report
+    from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
     from dgmix.pipeline import chosen_device
 
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
-    given = healthy_sounds(healthy, settings)
+    given = healthy_sounds(healthy)
     given = given.named_by("recordings", recordings_from)
     given = given.named_by("conditions", conditions_from)
+    settings = resolve(settings, given)
     given = given.usable(settings, cache, os.cpu_count() or 1)
     for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
         say(line)
@@ -204,7 +206,7 @@ def update(
         save_detector(fitted, output)
         print(undo_report(before, fitted, str(output)))
         return
-    more = healthy_sounds(healthy, before.recipe)
+    more = healthy_sounds(healthy)
     if (named := condition_named(condition, domain)) is not None:
         more = more.relabelled(conditions=[named] * len(more))
     fitted = learn.update(before, more, accept=accept)

@@ -16,6 +16,8 @@ from dgmix.cluster import Cluster, connected
 from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
+from dgmix.detect.recordings import of_clips
+from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
@@ -65,6 +67,7 @@ def run(
     if settings.detect.per_section:
         check_sections(clips)
     settings.encoder.weights_file()  # said before anything is written
+    settings = resolve(settings, of_clips(clips.select(split="train", label="normal")))
     store_folder = Path(cache) if cache else default_folder()
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))

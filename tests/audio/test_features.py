@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from dgmix.audio import features as audio_features
 from dgmix.audio.features import (
-    SCALES,
     MelSpectrogram,
     decibels,
     mel_filters,
 )
+from dgmix.audio.mel_scale import SCALES
 from dgmix.config import FeatureSettings, load_recipe
 from dgmix.errors import InputError
 

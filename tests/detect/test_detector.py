@@ -398,7 +398,7 @@ def test_an_update_that_fails_changes_nothing(
 
 def test_localize_gives_one_for_each_recording(fitted: Detector, folder: Path) -> None:
     found = fitted.localize(folder)
-    bank = next(sounds(folder, fitted.fitted_.recipe).banks(fitted.fitted_.recipe))[1]
+    bank = next(sounds(folder).banks(fitted.fitted_.recipe))[1]
     assert [len(each.seconds) for each in found] == bank.frames.tolist()
     assert all(each.surprise.shape == (len(each.seconds), 32) for each in found)
     np.testing.assert_array_equal(

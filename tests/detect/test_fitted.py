@@ -255,8 +255,8 @@ def test_recordings_are_judged_in_order_and_broken_ones_are_told(
     rng = np.random.default_rng(0)
     signals = [0.1 * rng.standard_normal(RATE) for _ in range(3)]
     fitted = make_fitted()
-    given = sounds(signals, tiny, RATE)
-    broken = sounds(["none.wav"], tiny)
+    given = sounds(signals, RATE)
+    broken = sounds(["none.wav"])
     mixed = Sounds(*(getattr(given, name) + getattr(broken, name) for name in COLUMNS)).select(
         [0, 3, 1, 2]
     )

@@ -48,12 +48,12 @@ def given(
     signals: Signals, recipe: Recipe, conditions: Sequence[str] | None = None, **columns: object
 ) -> Sounds:
     """Return signals as healthy recordings of section 00."""
-    found = sounds(signals, recipe, RATE, "00", "source")
+    found = sounds(signals, RATE, "00", "source")
     return found.relabelled(conditions=conditions, **columns)  # type: ignore[arg-type]
 
 
 def judged(fitted: FittedDetector, signals: Signals) -> list[Judgement]:
-    return list(fitted.judge_recordings(sounds(signals, fitted.recipe, RATE)))
+    return list(fitted.judge_recordings(sounds(signals, RATE)))
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_recordings_that_it_knows_are_left_out(fitted: FittedDetector, recipe: R
 def test_an_update_that_fails_changes_nothing(fitted: FittedDetector, recipe: Recipe) -> None:
     before = judged(fitted, hums(2, seed=2))
     signals = given(hums(2, seed=3), recipe)
-    broken = replace(signals, items=[signals.items[0], *sounds(["none.wav"], recipe).items])
+    broken = replace(signals, items=[signals.items[0], *sounds(["none.wav"]).items])
     with pytest.raises(InputError, match=r"none\.wav"):
         learn.update(fitted, broken, accept=True)
     assert (len(fitted.memory.clips), fitted.updates) == (12, ())

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank, bank_of_signals
-from dgmix.audio.features import mel_edges
+from dgmix.audio.mel_scale import mel_edges
 from dgmix.config import Recipe
 from dgmix.detect.localize import BandStatistics, localize
 

@@ -116,7 +116,7 @@ def test_parts_keep_all_columns_in_order() -> None:
 
 def test_features_come_in_order_and_broken_ones_alone(data: Path, tiny: Recipe) -> None:
     good = [data / "a.wav", data / "b.wav", data / "night" / "c.wav"]
-    found = list(sounds([good[0], "none.wav", *good[1:], data], tiny).banks(tiny))
+    found = list(sounds([good[0], "none.wav", *good[1:], data]).banks(tiny))
     assert [names_of(part) for part, _ in found] == [["a"], ["none"], ["b", "c"], ["pump"]]
     assert [isinstance(bank, InputError) for _, bank in found] == [False, True, False, True]
     expected = bank_of_signals([load(p, tiny.audio) for p in good], tiny.audio, tiny.features)
@@ -147,10 +147,10 @@ def test_grouping_keeps_order_and_bounds(sizes: list[int | None], limit: int) ->
 def test_files_are_read_through_the_cache_and_others_are_not(
     data: Path, tiny: Recipe, tmp_path: Path
 ) -> None:
-    files = sounds([data / "a.wav", data / "b.wav"], tiny).bank(tiny, tmp_path / "cache")
+    files = sounds([data / "a.wav", data / "b.wav"]).bank(tiny, tmp_path / "cache")
     assert (tmp_path / "cache").is_dir()
     opened = [io.BytesIO((data / name).read_bytes()) for name in ("a.wav", "b.wav")]
-    others = sounds(opened, tiny).bank(tiny, tmp_path / "none")
+    others = sounds(opened).bank(tiny, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     for index in range(2):
         np.testing.assert_array_equal(files[index], others[index])
@@ -158,8 +158,8 @@ def test_files_are_read_through_the_cache_and_others_are_not(
 
 def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
     write_wav(data / "off.wav", np.zeros(8000), RATE)
-    found = sounds(data, tiny)
+    found = sounds(data)
     with pytest.raises(InputError, match=r"^off\.wav: silent; leave it out"):
         found.bank(tiny, data / "cache")
     (data / "off.wav").unlink()
-    assert len(sounds(data, tiny).bank(tiny, data / "cache")) == 3
+    assert len(sounds(data).bank(tiny, data / "cache")) == 3

@@ -31,8 +31,8 @@ def recordings(fitted: FittedDetector) -> Sounds:
     """Return five recordings, the second of which cannot be read."""
     rng = np.random.default_rng(0)
     signals = [0.05 * (number + 1) * rng.standard_normal(RATE) for number in range(4)]
-    good = sounds(signals, fitted.recipe, RATE)
-    bad = sounds(["none.wav"], fitted.recipe)
+    good = sounds(signals, RATE)
+    bad = sounds(["none.wav"])
     both = Sounds(*(getattr(good, name) + getattr(bad, name) for name in COLUMNS))
     return both.select([0, 4, 1, 2, 3])
 

@@ -46,7 +46,7 @@ def names_of(found: Sounds) -> list[str]:
 
 def test_a_folder_stands_for_all_recordings_in_it(data: Path, tiny: Recipe) -> None:
     for source in (data, str(data)):
-        found = sounds(source, tiny)
+        found = sounds(source)
         assert found.names == [
             "a.wav",
             "anomaly/e.wav",
@@ -55,22 +55,22 @@ def test_a_folder_stands_for_all_recordings_in_it(data: Path, tiny: Recipe) -> N
             "test/normal/d.wav",
         ]
         assert found.sections == [""] * 5
-        found = sounds(source, tiny, known=["00", "night"])
+        found = sounds(source, known=["00", "night"])
         assert found.sections == ["00", "00", "00", "night", "00"]
 
 
 def test_a_file_is_of_no_section_unless_its_name_tells(data: Path, tiny: Recipe) -> None:
     dcase = data / "section_03_target_test_normal_0001_x_1.wav"
     write_wav(dcase, np.ones(100) * 0.1, RATE)
-    found = sounds([data / "a.wav", str(dcase)], tiny)
+    found = sounds([data / "a.wav", str(dcase)])
     assert found.sections == ["", "03"]
     assert found.domains == ["unknown", "target"]
-    assert sounds(data / "a.wav", tiny).names == [str(data / "a.wav")]
+    assert sounds(data / "a.wav").names == [str(data / "a.wav")]
 
 
 def test_what_is_resolved_already_stays(data: Path, tiny: Recipe) -> None:
-    found = sounds(data, tiny)
-    assert sounds(found, tiny) is found
+    found = sounds(data)
+    assert sounds(found) is found
 
 
 def test_a_table_is_read_once_for_all_its_splits(data: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_file_is_of_the_same_section_however_its_path_is_typed(
         assert dict(zip(names_of(found), found.sections, strict=True)) == expected, arguments
     monkeypatch.chdir(data / "night")
     assert named_sounds(["c.wav"], sections).sections == ["night"]
-    assert sounds("c.wav", tiny, known=sections).sections == ["night"]
-    assert sounds([Path("c.wav"), "../a.wav"], tiny, known=sections).sections == ["night", "00"]
+    assert sounds("c.wav", known=sections).sections == ["night"]
+    assert sounds([Path("c.wav"), "../a.wav"], known=sections).sections == ["night", "00"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_name_that_tells_its_section_wins(data: Path, tiny: Recipe) -> None:
     write_wav(dcase, np.ones(100) * 0.1, RATE)
     found = named_sounds([str(dcase)], ["night", "03"])
     assert (found.sections, found.conditions) == (["03"], ["vel_6"])
-    assert sounds(dcase, tiny, known=["night"]).sections == ["03"]
+    assert sounds(dcase, known=["night"]).sections == ["03"]
 
 
 # What is learned from
@@ -272,8 +272,8 @@ def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe
 def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) -> None:
     signal = 0.5 * np.sin(np.arange(4000) / 5)
     steps, middle = STEPS[np.dtype(kind).newbyteorder("=")]
-    (whole,) = sounds([(signal * steps + middle).astype(kind)], tiny).items
-    (exact,) = sounds([signal], tiny).items
+    (whole,) = sounds([(signal * steps + middle).astype(kind)]).items
+    (exact,) = sounds([signal]).items
     np.testing.assert_allclose(whole, exact, atol=2 / steps + 1e-6)
 
 
@@ -319,13 +319,13 @@ def test_two_machines_are_refused(data: Path, tiny: Recipe) -> None:
 )
 def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe) -> None:
     with pytest.raises(InputError, match=sentence) as raised:
-        sounds(source, tiny)
+        sounds(source)
     assert isinstance(raised.value, ValueError)
 
 
 def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
     items = [np.arange(5) / 8, [0.5, 0.25], np.array([1, 2, 4], object)]
-    found = list(sounds(items, tiny).signals(tiny))
+    found = list(sounds(items).signals(tiny))
     for signal, item in zip(found, items, strict=True):
         samples = np.array(item, np.float32)
         np.testing.assert_allclose(signal, samples - samples.mean(), atol=1e-6)

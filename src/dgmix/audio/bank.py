@@ -96,7 +96,7 @@ def bank_of_signals(
     """Return the spectrograms of signals (sample,) at the settings' rate, in memory."""
     from dgmix.audio.features import MelSpectrogram
 
-    mel = MelSpectrogram(features, audio.sample_rate)
+    mel = MelSpectrogram(features, audio.rate)
     return MelBank([half_mel(signal, mel) for signal in signals], features.n_mels)
 
 

@@ -172,7 +172,7 @@ class FeatureStore:
         """Yield the note and the frames of each file, in order, or why there are none."""
         from dgmix.audio.features import MelSpectrogram
 
-        mel = MelSpectrogram(self.features, self.audio.sample_rate)
+        mel = MelSpectrogram(self.features, self.audio.rate)
 
         def decode(path: str) -> tuple[str, Half] | InputError:
             try:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgmix.audio.mel_scale import SCALES, mel_edges
 from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
@@ -152,15 +153,15 @@ def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float
 
     Raises `InputError` when f_max lies above sample_rate / 2 or f_min not below f_max.
     """
-    if features.f_max > sample_rate / 2:
+    if features.highest > sample_rate / 2:
         raise InputError(
-            f"setting 'features.f_max': {features.f_max:g} Hz is above half of the sample rate "
+            f"setting 'features.f_max': {features.highest:g} Hz is above half of the sample rate "
             f"({sample_rate / 2:g} Hz); lower it or raise 'audio.sample_rate'"
         )
-    if features.f_min >= features.f_max:
+    if features.f_min >= features.highest:
         raise InputError(
             f"setting 'features.f_min': {features.f_min:g} Hz is not below 'features.f_max' "
-            f"({features.f_max:g} Hz); lower it"
+            f"({features.highest:g} Hz); lower it"
         )
     edges = mel_edges(features)
     bins = np.linspace(0, sample_rate / 2, features.n_fft // 2 + 1)
@@ -180,40 +181,3 @@ def _triangles(edges: NDArray[np.float64], bins: NDArray[np.float64]) -> NDArray
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
     return np.asarray(np.maximum(triangles, 0))
-
-
-def mel_edges(features: FeatureSettings) -> NDArray[np.float64]:
-    """Return the edges of the mel bands in Hz, float64 (mel + 2,); band i peaks at edge i + 1."""
-    to_mel, to_hz = SCALES[features.mel_scale]
-    ends = to_mel(np.array([features.f_min, features.f_max]))
-    return to_hz(np.linspace(ends[0], ends[1], features.n_mels + 2))
-
-
-def hz_to_mel_htk(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return mel of Hz on the scale of HTK: 2595 · log10(1 + f / 700)."""
-    return 2595 * np.log10(1 + hz / 700)
-
-
-def mel_to_hz_htk(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Hz of mel on the scale of HTK."""
-    return 700 * (10 ** (mel / 2595) - 1)
-
-
-def hz_to_mel_slaney(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return mel of Hz on the scale of Slaney's Auditory Toolbox (1998).
-
-    Linear, 200/3 Hz a step, up to 1000 Hz (15 steps); above it 27 steps to a factor of 6.4.
-    """
-    logarithmic = 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4)
-    return np.where(hz < 1000, hz * 3 / 200, logarithmic)
-
-
-def mel_to_hz_slaney(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Hz of mel on the scale of Slaney's Auditory Toolbox (1998)."""
-    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
-
-
-SCALES = {
-    "htk": (hz_to_mel_htk, mel_to_hz_htk),
-    "slaney": (hz_to_mel_slaney, mel_to_hz_slaney),
-}

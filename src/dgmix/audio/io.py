@@ -90,6 +90,15 @@ def read_header(source: Source) -> Header:
         return Header(frames, sound.sample_rate, sound.channels, sound.note)
 
 
+def sample_rate_of(source: Source) -> int:
+    """Return the sample rate of a path or an open binary file, in Hz; nothing is decoded.
+
+    Raises `InputError` when the file is missing, not audio, or empty.
+    """
+    with open_sound(source) as sound:
+        return sound.sample_rate
+
+
 class SignalReader:
     """Decodes a file into the signal that settings ask for, a block at a time.
 
@@ -109,7 +118,7 @@ class SignalReader:
         """
         with open_sound(self._source) as sound:
             rate, blocks = sound.sample_rate, _mono_blocks(self._source, sound)
-            most = WHOLE_SAMPLES / max(self._settings.sample_rate / rate, 1)
+            most = WHOLE_SAMPLES / max(self._settings.rate / rate, 1)
             start = list(_up_to(most, blocks))
             if sum(map(len, start)) <= most:
                 self.note = sound.note
@@ -133,13 +142,13 @@ class SignalReader:
 
     def _resampled(self, blocks: Iterator[Samples], rate: int) -> Iterator[Samples]:
         """Yield signals one after the other as the parts of one, at the rate of the settings."""
-        if rate == self._settings.sample_rate:
+        if rate == self._settings.rate:
             yield from blocks
             return
         import soxr
 
-        stream = soxr.ResampleStream(rate, self._settings.sample_rate, 1, "float32", quality="HQ")
-        step = max(WHOLE_SAMPLES * rate // (4 * self._settings.sample_rate), 1)
+        stream = soxr.ResampleStream(rate, self._settings.rate, 1, "float32", quality="HQ")
+        step = max(WHOLE_SAMPLES * rate // (4 * self._settings.rate), 1)
         for block in blocks:
             for first in range(0, len(block), step):
                 yield stream.resample_chunk(block[first : first + step])
@@ -179,10 +188,10 @@ def to_signal(
     `InputError`, naming `name`, when too little is there for one sample at the new rate.
     """
     signal = np.asarray(samples, dtype=np.float32)
-    if sample_rate != settings.sample_rate:
+    if sample_rate != settings.rate:
         import soxr
 
-        signal = soxr.resample(signal, sample_rate, settings.sample_rate, quality="HQ")
+        signal = soxr.resample(signal, sample_rate, settings.rate, quality="HQ")
     if not len(signal):
         raise InputError(f"{name}: too short to be a recording; leave it out or record it again")
     if settings.remove_mean:

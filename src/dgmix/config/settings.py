@@ -30,6 +30,7 @@ BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
 MOST_NETWORKS = 32
+LEAST_BANDS, MOST_BANDS = 20, 512  # as many as a cepstrum has coefficients; of a clip's memory
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -44,21 +45,42 @@ class Settings(BaseModel):
 class AudioSettings(Settings):
     """How a file becomes a signal."""
 
-    sample_rate: PositiveInt = Field(16_000, description="Hz; other rates are resampled")
+    sample_rate: PositiveInt | Literal["auto"] = Field(
+        16_000,
+        description="Hz; other rates are resampled; auto: the lowest rate that a healthy recording "
+        "has",
+    )
     remove_mean: bool = Field(True, description="subtract the mean of each recording")
+
+    @property
+    def rate(self) -> int:
+        """The sample rate in Hz; raises `InputError` where no recordings have decided it yet."""
+        if self.sample_rate == "auto":
+            raise InputError("setting 'audio.sample_rate': auto, which healthy recordings decide")
+        return self.sample_rate
 
 
 class FeatureSettings(Settings):
-    """How a signal becomes a mel spectrogram (DESIGN §1.1)."""
+    """How a signal becomes a mel spectrogram (DESIGN §1.1).
+
+    Where `f_max` is auto, these are the settings at 16 kHz, of bands up to 8 kHz: at another sample
+    rate frames last as long, and bands lie as close up to half of it.
+    """
 
     n_fft: PositiveInt = Field(1024, description="points of the Fourier transform of a frame")
     win_length: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
         0, description="samples in a frame, at most `n_fft`; 0: as many"
     )
     hop_length: PositiveInt = Field(512, description="samples between frames")
-    n_mels: Annotated[int, Field(ge=32, le=512)] = Field(128, description="mel bands")
+    n_mels: Annotated[int, Field(ge=LEAST_BANDS, le=MOST_BANDS)] = Field(
+        128, description="mel bands"
+    )
     f_min: NonNegativeFloat = Field(0.0, description="Hz, lower edge of the lowest band")
-    f_max: PositiveFloat = Field(8000.0, description="Hz, upper edge of the highest band")
+    f_max: PositiveFloat | Literal["auto"] = Field(
+        8000.0,
+        description="Hz, upper edge of the highest band; auto: half of the sample rate, with "
+        "longer frames and more bands than at 16 kHz where that is higher",
+    )
     mel_scale: Literal["htk", "slaney"] = Field("htk", description="how bands widen with pitch")
     mel_triangles: Literal["hz", "mel"] = Field("hz", description="where triangles are straight")
     mel_norm: Literal["none", "slaney", "sum"] = Field(
@@ -75,6 +97,13 @@ class FeatureSettings(Settings):
     preemphasis: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="so much of the sample before is subtracted from each of a frame"
     )
+
+    @property
+    def highest(self) -> float:
+        """The upper edge of the highest band in Hz; raises `InputError` where it is auto."""
+        if self.f_max == "auto":
+            raise InputError("setting 'features.f_max': auto, which the sample rate decides")
+        return self.f_max
 
 
 class InputSettings(Settings):

@@ -34,6 +34,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     random. `false_alarm_rate` is what verdicts are made at where the recordings support it, and
     else the smallest rate that they do. `cache` is the folder for the features of files, the
     user's cache folder by default; `device` is where the network is trained, and stays.
+    `sample_rate` is that of arrays wherever none is given with them, in Hz.
 
     Recordings are given as a folder, a CSV, a list of files, or arrays (sample,) with their
     `sample_rate`. What `fit` learns is in `fitted_`, a `dgmix.detect.fitted.FittedDetector`, and
@@ -50,12 +51,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         false_alarm_rate: float = 0.05,
         cache: str | Path | None = None,
         device: str = "cpu",
+        sample_rate: int | None = None,
     ) -> None:
         self.recipe = recipe
         self.seed = seed
         self.false_alarm_rate = false_alarm_rate
         self.cache = cache
         self.device = device
+        self.sample_rate = sample_rate
 
     def fit(
         self,
@@ -79,7 +82,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         ignored. Raises `InputError` for recordings that cannot be used.
         """
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
-        healthy = healthy_sounds(X, recipe, sample_rate)
+        healthy = healthy_sounds(X, sample_rate or self.sample_rate)
         healthy = healthy.named_by("recordings", recordings_from)
         healthy = healthy.named_by("conditions", conditions_from)
         healthy = healthy.relabelled(
@@ -220,7 +223,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         fails; `fitted_.updates` lists what joined.
         """
         fitted = self._fitted()
-        more = healthy_sounds(X, fitted.recipe, sample_rate).relabelled(
+        more = healthy_sounds(X, sample_rate or self.sample_rate).relabelled(
             sections=sections, domains=domains, recordings=recordings, conditions=conditions
         )
         self.fitted_ = learn.update(fitted, more, accept=accept)
@@ -277,8 +280,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return judged
 
     def _sounds(self, X: Source, sample_rate: int | None, sections: Names) -> Sounds:
-        fitted = self._fitted()
-        given = sounds(X, fitted.recipe, sample_rate, known=fitted.sections)
+        given = sounds(X, sample_rate or self.sample_rate, known=self._fitted().sections)
         return given.relabelled(sections=sections)
 
     def _fitted(self) -> FittedDetector:

@@ -75,7 +75,7 @@ def window_starts(frames: int, length: int, hop: int) -> list[int]:
 
 def hop_frames(recipe: Recipe) -> int:
     """Return the hop between windows in frames: never 0, never longer than a crop."""
-    samples = recipe.detect.hop_seconds * recipe.audio.sample_rate
+    samples = recipe.detect.hop_seconds * recipe.audio.rate
     return min(max(round(samples / recipe.features.hop_length), 1), crop_frames(recipe))
 
 

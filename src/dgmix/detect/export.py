@@ -137,7 +137,7 @@ def _description(fitted: FittedDetector, outputs: tuple[str, ...]) -> dict[str, 
         "format": FORMAT,
         "dgmix": __version__,
         "outputs": list(outputs),
-        "sample_rate": recipe.audio.sample_rate,
+        "sample_rate": recipe.audio.rate,
         "window_seconds": recipe.input.crop_seconds,
     }
 
@@ -233,7 +233,7 @@ def _trial_signals(recipe: Recipe) -> Iterator[NDArray[np.float32]]:
     """Yield noise shorter than a window, as long as one, and longer by a part of one."""
     rng = np.random.default_rng(0)
     for parts in (0.4, 1.0, 3.3):
-        samples = round(parts * recipe.input.crop_seconds * recipe.audio.sample_rate)
+        samples = round(parts * recipe.input.crop_seconds * recipe.audio.rate)
         yield (0.1 * rng.standard_normal(samples) + 0.01).astype(np.float32)
 
 
@@ -242,7 +242,7 @@ def _expected(
 ) -> dict[str, Floats]:
     """Return what the detector finds of a signal (sample,), by the names of the outputs."""
     recipe, network = fitted.recipe, fitted.network
-    signal = to_signal(signal, recipe.audio.sample_rate, recipe.audio)
+    signal = to_signal(signal, recipe.audio.rate, recipe.audio)
     bank = bank_of_signals([signal], recipe.audio, recipe.features)
     (judgement,) = fitted.judge(bank, ["trial"], [section])
     return {

@@ -19,6 +19,7 @@ from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory, digests, durations
 from dgmix.detect.recordings import Sounds
+from dgmix.detect.resolve import resolve
 from dgmix.detect.views import represent
 from dgmix.errors import InputError
 from dgmix.model.crops import TrainingCrops
@@ -38,12 +39,13 @@ def fit(
 ) -> FittedDetector:
     """Return a detector that has learned from healthy recordings.
 
-    Recordings that hold the same sound count once. Raises `InputError` for recordings that cannot
-    be used.
+    They decide what the recipe leaves open. Recordings that hold the same sound count once. Raises
+    `InputError` for recordings that cannot be used.
     """
     from threadpoolctl import threadpool_limits
 
     recipe.encoder.weights_file()  # a missing file is reported before anything is decoded
+    recipe = resolve(recipe, healthy)
     bank = healthy.bank(recipe, cache, os.cpu_count() or 1)
     network = _trained(healthy, bank, recipe, seed, device) if recipe.detect.learns else None
     with threadpool_limits(1, "blas"), progress("remembering", len(bank)) as advance:

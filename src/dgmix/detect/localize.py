@@ -119,7 +119,7 @@ def localize(mel: Floats, healthy: BandStatistics, recipe: Recipe) -> Localizati
 
     The method is described at the top of this module.
     """
-    from dgmix.audio.features import mel_edges
+    from dgmix.audio.mel_scale import mel_edges
 
     median, changes = _levels(mel, recipe)
     lasting = np.abs(median - healthy.mean) / np.maximum(DEVIATIONS * healthy.std, DEVIATIONS)
@@ -162,4 +162,4 @@ def _averaged(values: Floats, size: int, axis: int = 0) -> Floats:
 
 
 def _frame_seconds(recipe: Recipe) -> float:
-    return recipe.features.hop_length / recipe.audio.sample_rate
+    return recipe.features.hop_length / recipe.audio.rate

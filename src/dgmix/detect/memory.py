@@ -99,5 +99,5 @@ def digests(bank: MelBank) -> NDArray[np.int64]:
 
 def durations(bank: MelBank, recipe: Recipe) -> NDArray[np.float64]:
     """Return the duration (clip,) of each clip of a bank in seconds, in whole frames."""
-    hop = recipe.features.hop_length / recipe.audio.sample_rate
+    hop = recipe.features.hop_length / recipe.audio.rate
     return np.asarray(bank.frames * hop, np.float64)

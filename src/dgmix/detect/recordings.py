@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
 from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
-from dgmix.audio.io import load
+from dgmix.audio.io import Recording, load, to_signal
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
@@ -23,7 +23,7 @@ from dgmix.files import printable
 from dgmix.progress import say
 from dgmix.workers import single_threaded_torch, torch_threads
 
-Item: TypeAlias = Clip | BinaryIO | NDArray[np.float32]
+Item: TypeAlias = Clip | BinaryIO | Recording
 
 COLUMNS = ("names", "items", "sections", "domains", "recordings", "conditions")
 TOGETHER_FRAMES = 10_000
@@ -32,7 +32,7 @@ SHARD = 60  # recordings; features of two shards are never computed with togethe
 
 @dataclass(frozen=True)
 class Sounds:
-    """Recordings by name: clips of a data set, open files, or signals (sample,) in memory.
+    """Recordings by name: clips of a data set, open files, or recordings in memory.
 
     `recordings` name what was recorded together and `conditions` the operating condition; where
     they are empty, each is a recording by itself, and its condition is its domain. `notes` are
@@ -128,7 +128,7 @@ class Sounds:
         are taken as they are: scikit-learn's own checks have some of a single sample.)
         """
         for index in self.silent(bank):
-            if not isinstance(self.items[index], np.ndarray):
+            if not isinstance(self.items[index], Recording):
                 raise _silent(self.names[index])
 
     def relabelled(self, **columns: Sequence[str] | None) -> Sounds:
@@ -181,8 +181,8 @@ class Sounds:
 
     def signals(self, recipe: Recipe) -> Iterator[NDArray[np.float32]]:
         """Yield the signal (sample,) of each recording, decoding files."""
-        for item in self.items:
-            yield _signal(item, recipe)
+        for item, name in zip(self.items, self.names, strict=True):
+            yield _signal(item, name, recipe)
 
     def banks(self, recipe: Recipe) -> Iterator[tuple[Sounds, MelBank | InputError]]:
         """Yield these recordings in order with their features, several short ones at once.
@@ -192,15 +192,15 @@ class Sounds:
         """
         from dgmix.audio.features import MelSpectrogram
 
-        mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
+        mel = MelSpectrogram(recipe.features, recipe.audio.rate)
 
         notes = [""] * len(self)
 
         def decode(index: int) -> Half | InputError:
             item = self.items[index]
             try:
-                if isinstance(item, np.ndarray):
-                    return half_mel(item, mel)
+                if isinstance(item, Recording):
+                    return half_mel(_signal(item, self.names[index], recipe), mel)
                 source = item.path if isinstance(item, Clip) else item
                 notes[index], features = features_of(source, recipe.audio, mel)
             except InputError as error:
@@ -255,9 +255,9 @@ def check_one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
         raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")
 
 
-def _signal(item: Item, recipe: Recipe) -> NDArray[np.float32]:
-    if isinstance(item, np.ndarray):
-        return item
+def _signal(item: Item, name: str, recipe: Recipe) -> NDArray[np.float32]:
+    if isinstance(item, Recording):
+        return to_signal(item.samples, item.sample_rate, recipe.audio, name)
     return load(item.path if isinstance(item, Clip) else item, recipe.audio)
 
 

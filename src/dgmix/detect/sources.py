@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.arrays import ArrayError, is_pair, mono, recordings_of
-from dgmix.audio.io import to_signal
-from dgmix.config import Recipe
+from dgmix.audio.io import Recording
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest, why_none
 from dgmix.data.dcase import parse_name
@@ -36,7 +35,7 @@ STANDARD_INPUT = "-"
 DEEPEST_SECTION = 8  # folders whose names make the name of a section
 
 
-def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = None) -> Sounds:
+def healthy_sounds(source: Source, sample_rate: int | None = None) -> Sounds:
     """Return the normal training recordings of `source`; see `sounds`.
 
     Files and arrays that do not say otherwise are of section "00" and domain "source"; files that
@@ -48,7 +47,7 @@ def healthy_sounds(source: Source, recipe: Recipe, sample_rate: int | None = Non
         return _healthy_clips(source, f"{source.root}")
     if _is_path(source) and not _is_recording(Path(source)):  # type: ignore[arg-type]
         return _healthy_clips(load_manifest(source), f"{source}")  # type: ignore[arg-type]
-    given = sounds(source, recipe, sample_rate, "00", "source")
+    given = sounds(source, sample_rate, "00", "source")
     for item in given.items:
         if isinstance(item, Clip) and _names_anomaly(item):
             raise InputError(
@@ -78,7 +77,6 @@ def _healthy_clips(clips: Manifest, source: str) -> Sounds:
 
 def sounds(
     source: Source,
-    recipe: Recipe,
     sample_rate: int | None = None,
     section: str = "",
     domain: str = "unknown",
@@ -87,8 +85,8 @@ def sounds(
     """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
 
     Files are paths or open binary files. Arrays are as `dgmix.audio.arrays.mono` takes them, at
-    their own rate where it is given with each, or else at `sample_rate` or the recipe's; a 2-d
-    array is (recording, sample). `section` and `domain` are those of files and arrays whose name
+    their own rate where it is given with each, or else at `sample_rate`; a 2-d array is
+    (recording, sample). `section` and `domain` are those of files and arrays whose name
     does not tell; of `known` sections a file is of the one that its folders are called (see
     `section_of`). Raises `InputError` for what is none of these.
     """
@@ -106,13 +104,13 @@ def sounds(
         files = _of_files([clip.path for clip in clips], section, domain, known)
         return replace(files, names=[clips.shown_path(clip) for clip in clips])
     if is_pair(source):
-        return _of_arrays([source], recipe, sample_rate, section, domain)
+        return _of_arrays([source], sample_rate, section, domain)
     items = recordings_of(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
     if not items:
         raise ArrayError("no recordings: the sequence is empty")
     if all(_is_path(item) or _is_file(item) for item in items):
         return _of_files(items, section, domain, known)
-    return _of_arrays(items, recipe, sample_rate, section, domain)
+    return _of_arrays(items, sample_rate, section, domain)
 
 
 def named_sounds(arguments: Iterable[str], sections: Collection[str] = ()) -> Sounds:
@@ -211,17 +209,20 @@ def _of_files(
     return replace(labelled, names=names, items=items)
 
 
-def _of_arrays(
-    items: Sequence[Any], recipe: Recipe, sample_rate: int | None, section: str, domain: str
-) -> Sounds:
+def _of_arrays(items: Sequence[Any], sample_rate: int | None, section: str, domain: str) -> Sounds:
     if sample_rate is not None and sample_rate <= 0:
         raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
     names = [f"recording {number}" for number in range(len(items))]
-    signals: list[Item] = []
+    recordings: list[Item] = []
     for item, name in zip(items, names, strict=True):
         samples, own_rate = mono(item, name)
-        rate = own_rate or sample_rate or recipe.audio.sample_rate
-        signals.append(to_signal(samples, rate, recipe.audio, name))
+        rate = own_rate or sample_rate
+        if rate is None:
+            raise ArrayError(
+                f"{name}: an array does not tell its sample rate; give sample_rate=..., or a pair "
+                "of samples and rate"
+            )
+        recordings.append(Recording(samples, rate))
     count = len(items)
     empty = [""] * count
-    return Sounds(names, signals, [section] * count, [domain] * count, empty, empty)
+    return Sounds(names, recordings, [section] * count, [domain] * count, empty, empty)

@@ -33,7 +33,7 @@ class WaveformEmbedding(nn.Module):
     def __init__(self, recipe: Recipe, network: Network | None, hop: int) -> None:
         super().__init__()
         self.remove_mean = recipe.audio.remove_mean
-        self.mel = MelSpectrogram(recipe.features, recipe.audio.sample_rate)
+        self.mel = MelSpectrogram(recipe.features, recipe.audio.rate)
         self.network = copy.deepcopy(network).cpu().eval() if network else None
         self.hop = hop
 

@@ -89,7 +89,7 @@ def side_by_side(recipe: Recipe, members: Sequence[Network]) -> Network:
 
 def crop_frames(recipe: Recipe) -> int:
     """Return how many frames a centred STFT makes of a crop: 63 for 2 s."""
-    samples = round(recipe.input.crop_seconds * recipe.audio.sample_rate)
+    samples = round(recipe.input.crop_seconds * recipe.audio.rate)
     return 1 + samples // recipe.features.hop_length
 
 

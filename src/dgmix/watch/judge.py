@@ -80,7 +80,7 @@ class DetectorJudge:
         named = condition if condition in self.conditions else None
         promise = self.fitted.promise(self.rate, condition=named)
         try:
-            window = sounds([signal], self.fitted.recipe, sample_rate)
+            window = sounds([signal], sample_rate)
             (judged,) = self.fitted.judge_recordings(window, [named])
         except DgmixError as error:
             return unreadable(str(error))
@@ -136,10 +136,9 @@ def comparison(judge: Judge, clip: Path, healthy: Sequence[Path]) -> dict[str, A
     from dgmix.evaluate.report.listening import contents
     from dgmix.progress import quiet
 
-    recipe = judge.fitted.recipe
     with quiet():
-        recordings = sounds([str(clip)], recipe, None)
-        others = healthy_sounds([str(each) for each in healthy], recipe, None) if healthy else None
+        recordings = sounds([str(clip)])
+        others = healthy_sounds([str(each) for each in healthy]) if healthy else None
         try:
             shown = contents(judge.fitted, recordings, others, Terms(judge.rate), None, 1)
         except InputError:

@@ -24,7 +24,7 @@ TERMS = Terms(0.2)
 @pytest.fixture(scope="module")
 def setting(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.fitted_.recipe)
+    found = sounds(workshop.asked)
     scored, _ = score(detector.fitted_, found)
     return detector, found, scored, healthy_sounds(workshop.healthy, detector.fitted_.recipe, None)
 
@@ -120,7 +120,7 @@ def test_without_healthy_recordings_a_card_has_one_side(setting):
 
 def test_a_healthy_recording_is_not_its_own_neighbour(setting, workshop):
     detector, _, _, healthy = setting
-    found = sounds(workshop.healthy, detector.fitted_.recipe)
+    found = sounds(workshop.healthy)
     scored, _ = score(detector.fitted_, found)
     assert max(each.judgement.score for each in scored) == pytest.approx(0, abs=1e-6)
     for card in cards(detector.fitted_, found, scored[:3], healthy, TERMS):
@@ -130,7 +130,7 @@ def test_a_healthy_recording_is_not_its_own_neighbour(setting, workshop):
 def test_open_files_are_heard_from_their_beginning(setting, workshop):
     detector = setting[0]
     with (workshop.asked / "calm_0.wav").open("rb") as file:
-        found = sounds([file], detector.fitted_.recipe)
+        found = sounds([file])
         scored, _ = score(detector.fitted_, found)
         (card,) = cards(detector.fitted_, found, scored, None, TERMS)
     samples, rate = heard(card.sides[0].sound)

@@ -43,7 +43,7 @@ def page(written):
 @pytest.fixture(scope="module")
 def scored(workshop):
     detector = workshop.detector
-    return score(detector.fitted_, sounds(workshop.asked, detector.fitted_.recipe))[0]
+    return score(detector.fitted_, sounds(workshop.asked))[0]
 
 
 def test_the_table_holds_what_the_detector_says(page, scored):

@@ -8,7 +8,7 @@ from dgmix.evaluate.report.listening.scored import score
 @pytest.fixture(scope="module")
 def result(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.fitted_.recipe)
+    found = sounds(workshop.asked)
     return found, *score(detector.fitted_, found)
 
 
@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(result):
 def test_what_it_learned_from_is_known(workshop):
     detector = workshop.detector
     paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
-    scored, _ = score(detector.fitted_, sounds(paths, detector.fitted_.recipe))
+    scored, _ = score(detector.fitted_, sounds(paths))
     assert {each.name: each.judgement.learned for each in scored} == {
         str(paths[0]): True,
         str(paths[1]): False,
@@ -62,7 +62,7 @@ def test_what_it_learned_from_is_known(workshop):
 
 def test_a_known_condition_is_judged_by_its_own_recordings(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked, detector.fitted_.recipe)
+    found = sounds(workshop.asked)
     scored, _ = score(detector.fitted_, found, "source")
     paths = [workshop.asked / each.name for each in scored]
     expected = detector.p_values(paths, conditions=["source"] * len(paths))
@@ -72,7 +72,7 @@ def test_a_known_condition_is_judged_by_its_own_recordings(workshop):
 def test_arrays(workshop):
     detector = workshop.detector
     waves = [np.sin(np.arange(8000 * n, dtype=np.float32)) for n in (1, 2, 3)]
-    scored, _ = score(detector.fitted_, sounds(waves, detector.fitted_.recipe, 16_000))
+    scored, _ = score(detector.fitted_, sounds(waves, 16_000))
     assert sorted(each.name for each in scored) == [f"recording {n}" for n in range(3)]
     lengths = sorted(each.seconds for each in scored)
     assert lengths == pytest.approx([0.5, 1.0, 1.5], abs=0.04)

@@ -54,8 +54,8 @@ def write_listening_report(
     from dgmix.files import write_text
 
     fitted = detector.fitted_
-    scored = sounds(recordings, fitted.recipe, sample_rate, known=fitted.sections)
-    compared = None if healthy is None else healthy_sounds(healthy, fitted.recipe, sample_rate)
+    scored = sounds(recordings, sample_rate, known=fitted.sections)
+    compared = None if healthy is None else healthy_sounds(healthy, sample_rate)
     terms = choose_terms(fitted, scored.sections, false_alarm_rate, promise, condition)
     shown = contents(fitted, scored, compared, terms, condition, top, detector.cache)
     shown["verdict"] += smaller_rate(fitted, false_alarm_rate, terms.rate)

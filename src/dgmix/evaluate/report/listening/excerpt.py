@@ -66,9 +66,9 @@ def whole(fitted: FittedDetector, samples: NDArray[np.float32]) -> tuple[Excerpt
     audio, features = fitted.recipe.audio, fitted.recipe.features
     bank = bank_of_signals([samples], audio, features)
     place = localize(bank[0], fitted.band_statistics, fitted.recipe)
-    hop = features.hop_length / audio.sample_rate
+    hop = features.hop_length / audio.rate
     level, surprise = logmel(bank[0]), place.over_time
-    return Excerpt(samples, audio.sample_rate, level, surprise, place.hertz, hop), place
+    return Excerpt(samples, audio.rate, level, surprise, place.hertz, hop), place
 
 
 def around(recording: Excerpt, frame: int) -> Excerpt:

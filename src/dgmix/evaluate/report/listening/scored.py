@@ -79,9 +79,7 @@ def score(
 def _score(
     fitted: FittedDetector, part: Sounds, bank: MelBank, first: int, condition: str | None
 ) -> Iterator[Scored]:
-    seconds = (
-        (bank.frames - 1) * fitted.recipe.features.hop_length / fitted.recipe.audio.sample_rate
-    )
+    seconds = (bank.frames - 1) * fitted.recipe.features.hop_length / fitted.recipe.audio.rate
     conditions = [condition] * len(part)
     for row, judgement in enumerate(fitted.judge(bank, part.names, part.sections, conditions)):
         place = localize(bank[row], fitted.band_statistics, fitted.recipe)
