@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.cache import FeatureStore
+from dgmix.audio.mel_scale import REFERENCE_RATE
 from dgmix.config import Recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.detect.conformal import ROUNDING, rate_interval, smallest_rate
+from dgmix.detect.resolve import recipe_at
 from dgmix.detect.views import LEARNED, RAW_VIEWS, represent
 from dgmix.evaluate.tables import markdown_table
 from dgmix.model.crops import TrainingCrops
@@ -106,7 +108,8 @@ def spread(realised: Floats, n: int, rate: float) -> list[str]:
 
 def random_splits(path: Path, options: argparse.Namespace, cache: Path) -> None:
     """Print the false alarms of each view of the healthy clips of a machine, split at random."""
-    clips, recipe, n = load_manifest(path), load_recipe(options.recipe), options.known
+    clips, n = load_manifest(path), options.known
+    recipe = recipe_at(load_recipe(options.recipe), REFERENCE_RATE)
     healthy = list(clips.select(repeat=clips.repeats[0], label="normal"))
     store = FeatureStore(cache, recipe.audio, recipe.features)
     store.add([clip.path for clip in healthy])

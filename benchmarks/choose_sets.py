@@ -22,9 +22,11 @@ from exact_scores import Kernel, logarithms, view_scores
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore
+from dgmix.audio.mel_scale import REFERENCE_RATE
 from dgmix.config import load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
+from dgmix.detect.resolve import recipe_at
 from dgmix.detect.views.levels import Levels, logmel
 from dgmix.evaluate.metrics import auc, harmonic_mean, pauc
 from dgmix.progress import progress
@@ -200,7 +202,7 @@ def _described(
 def _describe_all(
     name: str, paths: Sequence[Path], seeds: Sequence[Path], cache: Path
 ) -> Descriptions:
-    recipe = load_recipe("default")
+    recipe = recipe_at(load_recipe("default"), REFERENCE_RATE)
     store = FeatureStore(cache, recipe.audio, recipe.features)
     store.add(paths)
     bank = store.open(paths)

@@ -34,6 +34,7 @@ from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.conformal import ROUNDING, groups_needed, smallest_rate
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.resolve import recipe_at
 from dgmix.evaluate.tables import markdown_table
 from dgmix.files import write_text
 from dgmix.progress import progress
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help=f"to {RESULT.name} in results")
     options = parser.parse_args(arguments)
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(load_recipe(options.recipe), RATE)
     pool = described_pool(recipe, options.pool)
     cells = []
     with progress("fitting", len(options.set) * len(options.n)) as advance:

@@ -25,6 +25,7 @@ from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.localize import BandStatistics, Localization, localize
+from dgmix.detect.resolve import recipe_at
 
 SECONDS, RATE = 10, 16_000
 LEVELS = {"click": (20, 30, 40), "tone": (10, 15, 20, 25), "hum": (5, 10, 15)}
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=15, help="of each machine, kind and level")
     parser.add_argument("--healthy", type=int, default=24, help="clips to learn from")
     options = parser.parse_args()
-    recipe = load_recipe("default")
+    recipe = recipe_at(load_recipe("default"), RATE)
     columns = [(kind, level) for kind, levels in LEVELS.items() for level in levels]
     print("| machine | " + " | ".join(f"{kind} {level} dB" for kind, level in columns) + " |")
     print("|---|" + "--:|" * len(columns))

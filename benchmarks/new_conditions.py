@@ -28,10 +28,12 @@ from described import describe, detector_of, judged
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore, default_folder
+from dgmix.audio.mel_scale import REFERENCE_RATE
 from dgmix.config import Recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.detect.conformal import ROUNDING, groups_needed, smallest_rate
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.resolve import recipe_at
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.evaluate.tables import markdown_table
 
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(load_recipe(options.recipe), REFERENCE_RATE)
     cache = options.cache or default_folder()
     rows: Rows = []
     for name, parts in sets_of(options):

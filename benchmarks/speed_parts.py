@@ -25,8 +25,10 @@ from speed_training import cold, epochs, rates, step, steps, training
 from dgmix.audio.bank import MelBank
 from dgmix.audio.cache import FeatureStore
 from dgmix.audio.io import read_audio, write_wav
+from dgmix.audio.mel_scale import REFERENCE_RATE
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data.simulate import simulate
+from dgmix.detect.resolve import recipe_at
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.train import Run, train, untrained
 from dgmix.progress import silent
@@ -60,7 +62,7 @@ def fitted(folder: str, clips: int = 0) -> Detector:
 
     from dgmix.detect.detector import Detector
 
-    recipe = load_recipe("default")
+    recipe = recipe_at(load_recipe("default"), REFERENCE_RATE)
     with tempfile.TemporaryDirectory() as scratch:
         bank = bank_of(files(folder)[::4], recipe, scratch)
         network = None

@@ -32,6 +32,7 @@ from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.conformal import ROUNDING, groups_needed
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.resolve import recipe_at
 
 RATE, SECONDS = 16_000, 10
 # groups of dgmix.data.simulate.clips
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--judged", type=int, default=40, help="clips of either condition")
     parser.add_argument("--choices", type=int, default=8, help="random choices of what is added")
     options = parser.parse_args(arguments)
-    recipe = load_recipe(options.recipe)
+    recipe = recipe_at(load_recipe(options.recipe), RATE)
     machines = {
         name: flagged(simulated(name, options), recipe, options.choices) for name in options.machine
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -96,6 +96,8 @@ def _cells(leaf: Leaf, recipes: list[Recipe]) -> list[str]:
 def _kind(field: FieldInfo) -> str:
     """Return what values a field takes, in words."""
     kind: Any = field.annotation
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        return " or ".join(_kind(FieldInfo.from_annotation(each)) for each in get_args(kind))
     if get_origin(kind) is Literal:
         return " or ".join(f"`{option}`" for option in get_args(kind))
     if get_origin(kind) is list:

@@ -60,6 +60,7 @@ CHANGED = {
     "warmup": 0.6,
     "weight_decay": 0.3,
     "win_length": 400,
+    "sample_rate": 16_001,
     "precision": "bfloat16",  # "auto" is one of the other two
 }
 NEEDS = {  # other settings of the same group without which one does nothing
@@ -332,7 +333,11 @@ def test_an_optimizer_without_a_name_is_adamw() -> None:
             "pretrain: {projector: [8, 0]}",
             "setting 'pretrain.projector.1': Input should be greater",
         ),
-        ("features: {f_max: .inf}", "setting 'features.f_max': Input should be a finite number"),
+        ("features: {f_max: .inf}", "setting 'features.f_max': Input should be a finite number or"),
+        (
+            "audio: {sample_rate: 0}",
+            "setting 'audio.sample_rate': Input should be greater than 0 or 'auto'",
+        ),
         ("features: {f_min: .nan}", "setting 'features.f_min': Input should be a finite number"),
         ("features: {mel_scale: bark}", "setting 'features.mel_scale': Input should be 'htk' or"),
         ("input: {log: perhaps}", "setting 'input.log': Input should be a valid boolean"),

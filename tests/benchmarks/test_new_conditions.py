@@ -12,6 +12,7 @@ import pytest
 
 from dgmix.audio.io import write_wav
 from dgmix.detect.detector import Detector
+from dgmix.detect.resolve import recipe_at
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 new: ModuleType = pytest.importorskip("new_conditions")
@@ -60,7 +61,7 @@ def test_a_part_is_what_a_detector_flags(protocols: Path, tmp_path: Path) -> Non
     (part,) = new.protocol(protocols / "bldc_propeller.csv", new.PATTERNS["bldc_propeller"])
     assert part.conditions[0] == "M1_1450rpm"
     assert len(set(part.recordings)) == 8
-    recipe = new.load_recipe("default")
+    recipe = recipe_at(new.load_recipe("default"), 16_000)
     units = {
         condition: unit
         for condition, system, unit, _ in new.left_out(part, recipe, tmp_path)

@@ -58,13 +58,19 @@ def sounds(count: int, seed: int) -> list[NDArray[np.float32]]:
 def judged(detector: Detector) -> dict[str, list[float]]:
     """Return what a detector finds of some recordings."""
     signals = sounds(6, seed=2)
-    places = detector.localize(signals)
+    places = detector.localize(signals, sample_rate=RATE)
     return {
-        "scores": detector.score_samples(signals).tolist(),
-        "scores in section b": detector.score_samples(signals, sections=["b"] * 6).tolist(),
-        "p-values": detector.p_values(signals).tolist(),
-        "p-values of new conditions": detector.p_values(signals, promise="new").tolist(),
-        "p-values in target": detector.p_values(signals, conditions=["target"] * 6).tolist(),
+        "scores": detector.score_samples(signals, sample_rate=RATE).tolist(),
+        "scores in section b": detector.score_samples(
+            signals, sample_rate=RATE, sections=["b"] * 6
+        ).tolist(),
+        "p-values": detector.p_values(signals, sample_rate=RATE).tolist(),
+        "p-values of new conditions": detector.p_values(
+            signals, sample_rate=RATE, promise="new"
+        ).tolist(),
+        "p-values in target": detector.p_values(
+            signals, sample_rate=RATE, conditions=["target"] * 6
+        ).tolist(),
         "healthy": detector.decision_scores_.tolist(),
         "surprise": [float(each.surprise.max()) for each in places],
     }
@@ -74,7 +80,9 @@ def write_fixture() -> None:
     """Write a detector of the present format, and what it finds."""
     sections, domains = ["a", "b"] * 6, ["source"] * 8 + ["target"] * 4
     healthy = sounds(12, seed=1)
-    detector = Detector(parse_recipe(RECIPE, "fixture"), seed=1, false_alarm_rate=0.2)
+    detector = Detector(
+        parse_recipe(RECIPE, "fixture"), seed=1, false_alarm_rate=0.2, sample_rate=RATE
+    )
     detector.fit(healthy[:10], sections=sections[:10], domains=domains[:10])
     detector.update(healthy[10:], accept=True, sections=sections[10:], domains=domains[10:])
     DATA.mkdir(exist_ok=True)
@@ -147,7 +155,9 @@ def test_what_is_read_can_be_written_and_updated(path: Path, tmp_path: Path) -> 
     before = judged(detector)
     detector.save(tmp_path / "again.dgmix")
     assert judged(Detector.load(tmp_path / "again.dgmix")) == before
-    again = Detector.load(tmp_path / "again.dgmix").update(sounds(2, seed=3), accept=True)
+    again = Detector.load(tmp_path / "again.dgmix").update(
+        sounds(2, seed=3), accept=True, sample_rate=RATE
+    )
     assert len(again.fitted_.memory.clips) == 14
     assert again.undo_update().fitted_.updates == detector.fitted_.updates
 

@@ -71,7 +71,7 @@ def folder(make_clips: Clips) -> Path:
 
 @pytest.fixture(scope="module")
 def fitted(quick: Recipe, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    return Detector(quick, cache=tmp_path_factory.mktemp("cache")).fit(folder)
+    return Detector(quick, cache=tmp_path_factory.mktemp("cache"), sample_rate=RATE).fit(folder)
 
 
 @pytest.fixture
@@ -92,7 +92,10 @@ def test_a_fitted_detector_can_be_pickled(folder: Path, tmp_path: Path) -> None:
 
 def test_scikit_learn_finds_nothing_that_is_not_listed(minute: Recipe) -> None:
     results = check_estimator(
-        Detector(minute), expected_failed_checks=NOT_OURS, on_fail=None, on_skip=None
+        Detector(minute, sample_rate=RATE),
+        expected_failed_checks=NOT_OURS,
+        on_fail=None,
+        on_skip=None,
     )
     wrong = [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
     assert wrong == []
@@ -108,6 +111,7 @@ def test_parameters_are_read_changed_and_cloned() -> None:
         "false_alarm_rate": 0.1,
         "cache": None,
         "device": "cpu",
+        "sample_rate": None,
     }
     assert clone(detector).get_params() == detector.get_params()
     with pytest.raises(ValueError, match="Invalid parameter 'k'"):
@@ -162,9 +166,14 @@ def test_a_grid_search_over_recipes(quick: Recipe) -> None:
 
     other = quick.model_copy(update={"input": quick.input.model_copy(update={"log": False})})
     grid = {"recipe": [quick, other], "seed": [0, 1]}
-    search = GridSearchCV(Detector(), grid, scoring=auc, cv=[(train, test)], refit=False)
+    search = GridSearchCV(
+        Detector(sample_rate=RATE), grid, scoring=auc, cv=[(train, test)], refit=False
+    )
     search.fit(sound, faulty)
-    detectors = [Detector(**params).fit(sound[train]) for params in search.cv_results_["params"]]
+    detectors = [
+        Detector(**params, sample_rate=RATE).fit(sound[train])
+        for params in search.cv_results_["params"]
+    ]
     expected = [auc(detector, sound[test], faulty[test]) for detector in detectors]
     assert search.cv_results_["mean_test_score"].tolist() == expected
     assert len(expected) == 4
@@ -265,7 +274,7 @@ def test_p_values_verdicts_and_threshold_agree(fitted: Detector) -> None:
 
 
 def test_the_rate_of_the_detector_is_that_of_its_verdicts(quick: Recipe, folder: Path) -> None:
-    detector = Detector(quick, false_alarm_rate=0.4).fit(folder)
+    detector = Detector(quick, false_alarm_rate=0.4, sample_rate=RATE).fit(folder)
     rng = np.random.default_rng(8)
     signals = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
     for rate, other in ((None, 0.4), (0.2, 0.2)):
@@ -303,7 +312,7 @@ def test_a_condition_is_judged_alone_where_it_is_named(quick: Recipe) -> None:
     views = quick.detect.model_copy(update={"views": ["logmel-mean", "logmel-max"]})
     raw = quick.model_copy(update={"detect": views})
     conditions = ["soft", "loud"] * 4
-    detector = Detector(raw).fit(halves(Detector()), conditions=conditions)
+    detector = Detector(raw, sample_rate=RATE).fit(halves(Detector()), conditions=conditions)
     signals = [0.01 * np.random.default_rng(n).standard_normal(RATE // 2) for n in range(3)]
     for names in (["soft"] * 3, np.array(["loud"] * 3)):
         p_values = detector.p_values(signals, conditions=names)

@@ -15,6 +15,7 @@ from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.data.simulate.signals import RATE
 from dgmix.detect.duplicates import merge_copies
+from dgmix.detect.resolve import recipe_at
 
 Signal = NDArray[np.float32]
 Change = Callable[[Signal], Signal]
@@ -24,7 +25,7 @@ MACHINES = ("fan", "valve")
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return load_recipe("default")
+    return recipe_at(load_recipe("default"), RATE)
 
 
 def noise(seed: int, seconds: float = SECONDS) -> Signal:

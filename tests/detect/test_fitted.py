@@ -270,5 +270,5 @@ def test_recordings_are_judged_in_order_and_broken_ones_are_told(
         [each.score for each in whole],
         atol=1e-5,
     )
-    expected = Detector.of(fitted).p_values(signals, conditions=["source", "target", None])
+    expected = Detector.of(fitted).p_values(given, conditions=["source", "target", None])
     assert [each.p_known for each in judged if not each.error] == expected.tolist()

@@ -16,6 +16,7 @@ from dgmix.detect.bundle import load_detector, save_detector
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY, Judgement
 from dgmix.detect.recordings import Sounds
+from dgmix.detect.resolve import recipe_at
 from dgmix.detect.sources import sounds
 from dgmix.detect.summary import summary
 from dgmix.errors import InputError
@@ -27,7 +28,7 @@ Signals = list[NDArray[np.float64]]
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
     """The default recipe, which learns no view."""
-    return load_recipe("default")
+    return recipe_at(load_recipe("default"), RATE)
 
 
 def hums(count: int, seed: int, level: float = 1.0) -> Signals:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from dgmix.audio.io import STEPS, load, write_wav
+from dgmix.audio.io import STEPS, Recording, load, write_wav
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip
@@ -219,7 +220,7 @@ def test_a_name_that_tells_its_section_wins(data: Path, tiny: Recipe) -> None:
 
 
 def test_only_normal_training_recordings_are_healthy(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(data, tiny)
+    found = healthy_sounds(data)
     assert found.names == ["a.wav", "b.wav", "night/c.wav"]
     assert found.sections == ["00", "00", "night"]
     assert set(found.domains) == {"source"}
@@ -228,59 +229,72 @@ def test_only_normal_training_recordings_are_healthy(data: Path, tiny: Recipe) -
 def test_recordings_and_conditions_come_from_a_table(data: Path, tiny: Recipe) -> None:
     table = data / "pump.csv"
     table.write_text("path,recording,condition,domain\na.wav,r1,idle,\nb.wav,r1,,target\n")
-    found = healthy_sounds(table, tiny)
+    found = healthy_sounds(table)
     assert found.recordings == ["r1", "r1"]
     assert found.conditions == ["idle", "target"]
 
 
 def test_listed_files_and_arrays_are_of_one_section_and_domain(data: Path, tiny: Recipe) -> None:
     for source in ([data / "a.wav", data / "b.wav"], np.ones((2, 9))):
-        found = healthy_sounds(source, tiny)
+        found = healthy_sounds(source, RATE)
         assert (found.sections, found.domains) == (["00"] * 2, ["source"] * 2)
-    assert healthy_sounds(data / "a.wav", tiny).sections == ["00"]
+    assert healthy_sounds(data / "a.wav").sections == ["00"]
 
 
 def test_clips_of_a_data_set_are_chosen_as_in_its_folder(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(load_manifest(data), tiny)
-    assert found.names == healthy_sounds(data, tiny).names
+    found = healthy_sounds(load_manifest(data))
+    assert found.names == healthy_sounds(data).names
     nothing = load_manifest(data).select(label="anomaly")
     with pytest.raises(InputError, match="pump: no healthy recordings to learn from"):
-        healthy_sounds(nothing, tiny)
+        healthy_sounds(nothing)
 
 
 def test_a_listed_file_that_is_called_an_anomaly_is_refused(data: Path, tiny: Recipe) -> None:
     paths = [data / f"section_00_source_test_{label}_0001.wav" for label in ("normal", "anomaly")]
     for path in paths:
         path.hardlink_to(data / "a.wav")
-    assert len(healthy_sounds(paths[:1], tiny)) == 1
+    assert len(healthy_sounds(paths[:1])) == 1
     with pytest.raises(InputError, match=r"test_anomaly_0001.wav: an anomaly, by its name; give"):
-        healthy_sounds(paths, tiny)
+        healthy_sounds(paths)
 
 
 def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:
     folder = _only_tests(data)
     with pytest.raises(InputError, match="clips: no healthy recordings to learn from"):
-        healthy_sounds(folder, tiny)
+        healthy_sounds(folder)
     with pytest.raises(InputError, match=r"broken: no healthy .* 1 are anomalies \(a\.wav\)"):
-        healthy_sounds(folder / "broken", tiny)
+        healthy_sounds(folder / "broken")
     (folder / "broken" / "healthy").mkdir()
     (folder / "broken" / "a.wav").rename(folder / "broken" / "healthy" / "a.wav")
-    assert len(healthy_sounds(folder / "broken", tiny)) == 1
+    assert len(healthy_sounds(folder / "broken")) == 1
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", ">i2", "<i2", "int32"])
 def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) -> None:
     signal = 0.5 * np.sin(np.arange(4000) / 5)
     steps, middle = STEPS[np.dtype(kind).newbyteorder("=")]
-    (whole,) = sounds([(signal * steps + middle).astype(kind)]).items
-    (exact,) = sounds([signal]).items
+    whole = _samples((signal * steps + middle).astype(kind))
+    exact = _samples(signal)
     np.testing.assert_allclose(whole, exact, atol=2 / steps + 1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_pairs_of_samples_and_rate_keep_their_rates(count: int) -> None:
+    found = sounds([(np.ones(90), 8000 + number) for number in range(count)], 500)
+    rates = [item.sample_rate for item in found.items if isinstance(item, Recording)]
+    assert rates == [8000 + number for number in range(count)]
 
 
 @pytest.mark.parametrize("rate", [0, -16_000])
 def test_a_sample_rate_is_a_positive_number(rate: int, tiny: Recipe) -> None:
     with pytest.raises(ValueError, match=f"sample_rate: {rate}; give"):
-        sounds(np.ones((1, 90)), tiny, rate)
+        sounds(np.ones((1, 90)), rate)
+
+
+def _samples(signal: NDArray[Any]) -> NDArray[np.float32]:
+    (item,) = sounds([signal], RATE).items
+    assert isinstance(item, Recording)
+    return item.samples
 
 
 def _only_tests(data: Path) -> Path:
@@ -294,7 +308,7 @@ def test_two_machines_are_refused(data: Path, tiny: Recipe) -> None:
     table = data / "both.csv"
     table.write_text("path,machine\na.wav,fan\nb.wav,pump\n")
     with pytest.raises(InputError, match=r"2 machine types \(fan, pump\); fit a detector for each"):
-        healthy_sounds(table, tiny)
+        healthy_sounds(table)
 
 
 # Arrays
@@ -315,6 +329,11 @@ def test_two_machines_are_refused(data: Path, tiny: Recipe) -> None:
         (np.ones((1, 3)) * 1j, "real numbers"),
         ([["x", "y"]], "its samples are not numbers"),
         (csr_matrix(np.ones((2, 3))), "sparse"),
+        (
+            np.ones((2, 900)),
+            "recording 0: an array does not tell its sample rate; give sample_rate",
+        ),
+        ([(np.ones(90), 900), np.ones(90)], "recording 1: an array does not tell its sample rate"),
     ],
 )
 def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe) -> None:
@@ -325,7 +344,7 @@ def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe)
 
 def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
     items = [np.arange(5) / 8, [0.5, 0.25], np.array([1, 2, 4], object)]
-    found = list(sounds(items).signals(tiny))
+    found = list(sounds(items, RATE).signals(tiny))
     for signal, item in zip(found, items, strict=True):
         samples = np.array(item, np.float32)
         np.testing.assert_allclose(signal, samples - samples.mean(), atol=1e-6)

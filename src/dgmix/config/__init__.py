@@ -8,6 +8,8 @@ is what dgmix's developers recommend, and what `Detector` takes by itself.
 from dgmix.config.recipe import RECIPES, Recipe, dump_recipe, load_recipe, parse_recipe
 from dgmix.config.settings import (
     HE_INITIALISED,
+    LEAST_BANDS,
+    MOST_BANDS,
     MOST_NETWORKS,
     PRETRAINED,
     AdamWSettings,
@@ -32,6 +34,8 @@ from dgmix.config.settings import (
 
 __all__ = [
     "HE_INITIALISED",
+    "LEAST_BANDS",
+    "MOST_BANDS",
     "MOST_NETWORKS",
     "PRETRAINED",
     "RECIPES",

@@ -129,6 +129,9 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
             ) from error
         where = f"setting '{key}': " if key else ""
         message = first["msg"].removeprefix("Value error, ")
+        for other in error.errors()[1:]:  # a value that may be of another kind is none of either
+            if _key(other["loc"]) == key:
+                message += f" or {other['msg'].removeprefix('Input should be ')}"
         raise InputError(f"{origin}: {where}{message}{nearest_value(first)}") from error
 
 
@@ -143,6 +146,7 @@ def _key(place: tuple[int | str, ...]) -> str:
         str(part)
         for before, part in zip(("", *place), place, strict=False)
         if (before, part) not in (("optimizer", "lars"), ("optimizer", "adamw"))
+        and not str(part).startswith(("constrained-", "literal["))
     ]
     return ".".join(parts)
 

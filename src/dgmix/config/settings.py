@@ -30,7 +30,7 @@ BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
 MOST_NETWORKS = 32
-LEAST_BANDS, MOST_BANDS = 20, 512  # as many as a cepstrum has coefficients; of a clip's memory
+LEAST_BANDS, MOST_BANDS = 20, 512
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]

@@ -82,7 +82,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         ignored. Raises `InputError` for recordings that cannot be used.
         """
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
-        healthy = healthy_sounds(X, sample_rate or self.sample_rate)
+        healthy = healthy_sounds(X, self._rate(sample_rate))
         healthy = healthy.named_by("recordings", recordings_from)
         healthy = healthy.named_by("conditions", conditions_from)
         healthy = healthy.relabelled(
@@ -223,7 +223,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         fails; `fitted_.updates` lists what joined.
         """
         fitted = self._fitted()
-        more = healthy_sounds(X, sample_rate or self.sample_rate).relabelled(
+        more = healthy_sounds(X, self._rate(sample_rate)).relabelled(
             sections=sections, domains=domains, recordings=recordings, conditions=conditions
         )
         self.fitted_ = learn.update(fitted, more, accept=accept)
@@ -280,8 +280,11 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return judged
 
     def _sounds(self, X: Source, sample_rate: int | None, sections: Names) -> Sounds:
-        given = sounds(X, sample_rate or self.sample_rate, known=self._fitted().sections)
+        given = sounds(X, self._rate(sample_rate), known=self._fitted().sections)
         return given.relabelled(sections=sections)
+
+    def _rate(self, sample_rate: int | None) -> int | None:
+        return self.sample_rate if sample_rate is None else sample_rate
 
     def _fitted(self) -> FittedDetector:
         from sklearn.utils.validation import check_is_fitted

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -213,16 +213,18 @@ def _of_arrays(items: Sequence[Any], sample_rate: int | None, section: str, doma
     if sample_rate is not None and sample_rate <= 0:
         raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
     names = [f"recording {number}" for number in range(len(items))]
-    recordings: list[Item] = []
-    for item, name in zip(items, names, strict=True):
-        samples, own_rate = mono(item, name)
-        rate = own_rate or sample_rate
-        if rate is None:
-            raise ArrayError(
-                f"{name}: an array does not tell its sample rate; give sample_rate=..., or a pair "
-                "of samples and rate"
-            )
-        recordings.append(Recording(samples, rate))
+    signals = [mono(item, name) for item, name in zip(items, names, strict=True)]
+    recordings: list[Item] = [
+        Recording(samples, own_rate or sample_rate or _no_rate(name))
+        for (samples, own_rate), name in zip(signals, names, strict=True)
+    ]
     count = len(items)
     empty = [""] * count
     return Sounds(names, recordings, [section] * count, [domain] * count, empty, empty)
+
+
+def _no_rate(name: str) -> NoReturn:
+    raise ArrayError(
+        f"{name}: an array does not tell its sample rate; give sample_rate=..., or a pair of "
+        "samples and rate"
+    )

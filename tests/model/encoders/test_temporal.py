@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dgmix.config import EncoderSettings, Recipe, load_recipe
+from dgmix.detect.resolve import recipe_at
 from dgmix.errors import InputError
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.temporal import FLOOR, TAPS, TemporalFilters
@@ -95,4 +96,4 @@ def test_the_learned_recipe_is_the_default_one_and_a_view() -> None:
     assert all(getattr(learned, group) == getattr(default, group) for group in groups)
     views = {"views": default.detect.views}
     assert learned.detect.model_copy(update=views) == default.detect
-    assert build_network(learned, 0).embedding_size == 512
+    assert build_network(recipe_at(learned, 16_000), 0).embedding_size == 512

@@ -12,6 +12,7 @@ import polars as pl
 import yaml
 
 from dgmix.config import RECIPES, EvaluateSettings, load_recipe, parse_recipe
+from dgmix.detect.resolve import recipe_at
 from dgmix.errors import InputError
 from dgmix.evaluate.formats import in_order
 from dgmix.evaluate.report.parts import Block, Column, Row, Table, listing
@@ -87,7 +88,7 @@ def settings_table(settings: dict[str, Any]) -> tuple[Table, str] | None:
     """Return every setting beside that of the default recipe, and which recipe they are."""
     if not settings:
         return None
-    default, own = flat(load_recipe("default").model_dump(mode="json")), flat(settings)
+    default, own = flat(_shipped("default", settings)), flat(settings)
     columns = [Column("Setting", False), Column("Value", False), Column("Default", False)]
     rows = [
         Row([name, value, default.get(name, "–")], "changed" if default.get(name) != value else "")
@@ -100,9 +101,17 @@ def settings_table(settings: dict[str, Any]) -> tuple[Table, str] | None:
 def recipe_name(settings: dict[str, Any]) -> str:
     """Return which of the recipes that ship with dgmix these settings are, if any."""
     for name in RECIPES:
-        if load_recipe(name).model_dump(mode="json") == settings:
+        if _shipped(name, settings) == settings:
             return f"recipe “{name}”"
     return "a recipe of its own"
+
+
+def _shipped(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe that ships with dgmix, at the sample rate of some settings if at any."""
+    recipe, rate = load_recipe(name), settings.get("audio", {}).get("sample_rate")
+    if recipe.audio.sample_rate == "auto" and isinstance(rate, int):
+        recipe = recipe_at(recipe, rate)
+    return recipe.model_dump(mode="json")
 
 
 def environment_table(environment: dict[str, Any]) -> Table | None:

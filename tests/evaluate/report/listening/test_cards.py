@@ -26,7 +26,7 @@ def setting(workshop):
     detector = workshop.detector
     found = sounds(workshop.asked)
     scored, _ = score(detector.fitted_, found)
-    return detector, found, scored, healthy_sounds(workshop.healthy, detector.fitted_.recipe, None)
+    return detector, found, scored, healthy_sounds(workshop.healthy)
 
 
 @pytest.fixture(scope="module")
