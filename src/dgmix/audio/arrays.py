@@ -52,11 +52,11 @@ def is_pair(item: Any) -> bool:
     """Say whether an item is samples and their rate, in either order, as programs return them."""
     if not isinstance(item, tuple | list) or len(item) != 2:
         return False
-    return sum(_is_number(each) for each in item) == 1
+    return sum(_is_single(each) for each in item) == 1
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) or (isinstance(value, np.ndarray) and not value.ndim)
+def _is_single(value: Any) -> bool:
+    return isinstance(value, Real) or (not isinstance(value, tuple | list) and np.ndim(value) == 0)
 
 
 def mono(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
