@@ -31,11 +31,12 @@ from dgmix.data.clip import Manifest
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
 from dgmix.model.network import crop_frames, without_ensemble
+from dgmix.model.threads import TORCH
 from dgmix.model.train import STAGES, Run, total_steps, train
 from dgmix.pipeline import chosen_device
 from dgmix.progress import say
 from dgmix.units import Known, Unit, plan
-from dgmix.workers import single_threaded_torch, use_one_thread, worker_pool
+from dgmix.workers import use_one_thread, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
 WHOLE_CLIPS = ("whole-clips", "attributes")
@@ -201,7 +202,7 @@ def seconds_left(part: str, dataset: DataSet, recipe: Recipe) -> tuple[int, floa
     taught = trainings(part, missing(part, dataset, recipe))
     if not taught or (part not in OFFICIAL and LEARNED not in recipe.detect.views):
         return len(taught), 0.0
-    with tempfile.TemporaryDirectory() as folder, single_threaded_torch():
+    with tempfile.TemporaryDirectory() as folder, TORCH.one():
         if part in OFFICIAL:
             return len(taught), len(taught) * _official_seconds(part, taught[0], Path(folder))
         return len(taught), len(taught) * _recipe_seconds(recipe, taught[0], Path(folder))

@@ -30,9 +30,9 @@ from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data.simulate import simulate
 from dgmix.detect.resolve import recipe_at
 from dgmix.model.crops import TrainingCrops
+from dgmix.model.threads import TORCH
 from dgmix.model.train import Run, train, untrained
 from dgmix.progress import silent
-from dgmix.workers import single_threaded_torch
 
 if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
@@ -88,7 +88,7 @@ def score_rate(folder: str, rounds: int) -> dict[str, Any]:
     alone = np.array([detector.score_samples([path])[0] for path in paths[1::8]])
 
     def theirs() -> None:
-        with single_threaded_torch():
+        with TORCH.one():
             for path in paths[:64]:
                 yardstick.embed(path)
 

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from dgmix.errors import DgmixError
-from dgmix.workers import WorkerPool, single_threaded_torch, torch_threads, worker_pool
+from dgmix.model.threads import TORCH
+from dgmix.workers import ThreadCount, WorkerPool, single_threaded, threads, worker_pool
 
 
 def run_script(body: str) -> subprocess.CompletedProcess[str]:
@@ -128,16 +131,29 @@ def test_a_worker_that_dies_before_its_first_call_is_told_too() -> None:
         pool.submit(divmod, 7, 3).result()
 
 
-def test_torch_is_alone_until_the_last_block_ends() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        first, second = single_threaded_torch(), single_threaded_torch()
-        first.__enter__()
-        second.__enter__()
-        first.__exit__(None, None, None)
-        assert (torch.get_num_threads(), torch_threads()) == (1, 2)
-        second.__exit__(None, None, None)
-        assert (torch.get_num_threads(), torch_threads()) == (2, 2)
-    finally:
-        torch.set_num_threads(before)
+def test_one_thread_until_the_last_block_ends() -> None:
+    now = [2]
+    count = ThreadCount(lambda: now[-1], now.append)
+    first, second = count.one(), count.one()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert (now, count.allowed()) == ([2, 1], 2)
+    second.__exit__(None, None, None)
+    assert (now, count.allowed()) == ([2, 1, 2], 2)
+
+
+def test_one_thread_of_each_library() -> None:
+    """Of numpy's products, and of torch where there are networks."""
+    before = threads()
+    with threadpool_limits(2, "blas"):
+        with single_threaded():
+            assert {each["num_threads"] for each in blas()} <= {1}
+            assert threads() == (2 if blas() else before)
+        assert {each["num_threads"] for each in blas()} <= {2}
+    with TORCH.one():
+        assert torch.get_num_threads() == 1
+
+
+def blas() -> list[dict[str, Any]]:
+    return [each for each in threadpool_info() if each["user_api"] == "blas"]

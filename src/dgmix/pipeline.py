@@ -22,7 +22,7 @@ from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.progress import say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
-from dgmix.workers import WorkerPool, single_threaded_torch, use_one_thread, worker_pool
+from dgmix.workers import WorkerPool, use_one_thread, worker_pool
 
 if TYPE_CHECKING:
     from dgmix.model.distributed import Ranks
@@ -203,8 +203,10 @@ def complete_together(
     """Do `work` with units, one after another, each by all of `ranks` with one thread each."""
     from threadpoolctl import threadpool_limits
 
+    from dgmix.model.threads import TORCH
+
     for number, unit in enumerate(units, 1):
-        with single_threaded_torch(), threadpool_limits(1):
+        with TORCH.one(), threadpool_limits(1):
             work(unit, ranks)
         say(f"{unit.label}: done ({number}/{len(units)})")
 

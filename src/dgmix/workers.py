@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -165,47 +166,63 @@ def _exit_with(sentinel: int) -> None:
 
 
 def use_one_thread() -> None:
-    """Let this process compute in one thread from now on."""
-    import torch
+    """Let this process compute in one thread from now on, with what it loads later as well."""
     from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
     threadpool_limits(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
-class _Alone:
-    """How many blocks want torch in one thread, and how many threads it had before the first."""
+class ThreadCount:
+    """How many threads a library computes in: `get` tells it, `limit` changes it."""
 
-    lock = threading.Lock()
-    blocks = 0
-    threads = 1
+    def __init__(self, get: Callable[[], int], limit: Callable[[int], object]) -> None:
+        self._get, self._limit = get, limit
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._before = 1
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Let the library compute in the calling thread alone: the same bits on any number of
+        cores.
+
+        Blocks may overlap, and end in any order.
+        """
+        with self._lock:
+            if not self._blocks:
+                self._before = self._get()
+                self._limit(1)
+            self._blocks += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._blocks -= 1
+                if not self._blocks:
+                    self._limit(self._before)
+
+    def allowed(self) -> int:
+        """Return how many threads the library may use, also inside of `one`."""
+        with self._lock:
+            return self._before if self._blocks else self._get()
 
 
-@contextmanager
-def single_threaded_torch() -> Iterator[None]:
-    """Let torch compute in the calling thread alone: the same bits however many cores there are.
+def _blas_threads() -> int:
+    from threadpoolctl import threadpool_info
 
-    Blocks may overlap, and end in any order.
-    """
-    import torch
-
-    with _Alone.lock:
-        if not _Alone.blocks:
-            _Alone.threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-        _Alone.blocks += 1
-    try:
-        yield
-    finally:
-        with _Alone.lock:
-            _Alone.blocks -= 1
-            if not _Alone.blocks:
-                torch.set_num_threads(_Alone.threads)
+    counts = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+    return max(counts, default=os.cpu_count() or 1)
 
 
-def torch_threads() -> int:
-    """Return how many threads torch may use, also inside of `single_threaded_torch`."""
-    import torch
+def _limit_blas(count: int) -> None:
+    from threadpoolctl import threadpool_limits
 
-    with _Alone.lock:
-        return _Alone.threads if _Alone.blocks else torch.get_num_threads()
+    threadpool_limits(count, "blas")
+
+
+BLAS = ThreadCount(_blas_threads, _limit_blas)
+single_threaded = BLAS.one
+threads = BLAS.allowed

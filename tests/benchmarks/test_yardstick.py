@@ -22,8 +22,8 @@ yardstick = pytest.importorskip("yardstick")
 
 def test_its_spectrogram_is_ours() -> None:
     signals = torch.randn(2, 32_000, generator=torch.Generator().manual_seed(0))
-    ours = MelSpectrogram(FeatureSettings(), 16_000)(signals)
-    torch.testing.assert_close(yardstick.Mel()(signals), ours, rtol=1e-4, atol=1e-5)
+    ours = MelSpectrogram(FeatureSettings(), 16_000)(signals.numpy())
+    np.testing.assert_allclose(yardstick.Mel()(signals), ours, rtol=1e-4, atol=1e-5)
 
 
 def test_its_loss_is_ours() -> None:

@@ -12,7 +12,6 @@ from scipy.fft import dct
 from scipy.signal import welch
 
 from dgmix.audio.bank import MelBank
-from dgmix.audio.features import decibels
 from dgmix.config import BaselineName, Recipe, ViewName
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.views import (
@@ -27,6 +26,7 @@ from dgmix.detect.views import (
 )
 from dgmix.detect.views.rhythm import modulation_bands
 from dgmix.detect.waveform_views import STATISTICS
+from dgmix.model.network import decibels
 
 Bank = Callable[..., MelBank]
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank, bank_of_signals
-from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.io import to_signal
-from dgmix.config import DetectSettings, FeatureSettings, Recipe, parse_recipe
+from dgmix.config import DetectSettings, Recipe, parse_recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.compare import Direct
 from dgmix.detect.detector import Detector
@@ -25,7 +24,7 @@ from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer
 from dgmix.detect.views import RAW_VIEWS, Vectors
-from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict, reflected
+from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.detect.waveform_scores import MODULES, Verdict
 from dgmix.detect.waveform_views import windows
 from dgmix.model.crops import TrainingCrops
@@ -168,14 +167,6 @@ def test_leaves_the_network_as_it_was(tiny: Recipe) -> None:
     network = build_network(tiny, 0).train()
     WaveformEmbedding(tiny, network, 1)
     assert network.training
-
-
-@settings(deadline=None)
-@given(st.integers(1, 300), st.integers(2, 40).map(lambda half: 2 * half))
-def test_reflects_as_the_spectrogram_does(samples: int, n_fft: int) -> None:
-    mel = MelSpectrogram(FeatureSettings(n_fft=n_fft, n_mels=32), RATE)
-    signal = torch.arange(samples, dtype=torch.float32)
-    torch.testing.assert_close(reflected(signal, n_fft // 2), mel.pad(signal), rtol=0, atol=0)
 
 
 @settings(deadline=None)

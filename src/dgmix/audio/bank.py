@@ -8,16 +8,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.features import MelSpectrogram
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.files import explained
-
-if TYPE_CHECKING:
-    from dgmix.audio.features import MelSpectrogram
 
 BLOCK_FRAMES = 1024
 LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; 4 MB of 128 bands
@@ -94,8 +91,6 @@ def bank_of_signals(
     signals: Iterable[NDArray[np.float32]], audio: AudioSettings, features: FeatureSettings
 ) -> MelBank:
     """Return the spectrograms of signals (sample,) at the settings' rate, in memory."""
-    from dgmix.audio.features import MelSpectrogram
-
     mel = MelSpectrogram(features, audio.rate)
     return MelBank([half_mel(signal, mel) for signal in signals], features.n_mels)
 
@@ -115,13 +110,11 @@ def half_mel_of(parts: Iterable[NDArray[np.float32]], mel: MelSpectrogram) -> Ha
     However long the signal, little is in memory: what is more than `LONG_FRAMES` is mapped from an
     unnamed temporary file.
     """
-    import torch
-
     kept: list[Half] = []
-    with ExitStack() as stack, torch.inference_mode():
+    with ExitStack() as stack:
         file = None
-        for block in mel.blocks(torch.from_numpy(part).double() for part in parts):
-            kept.append(block.clamp(max=FLOAT16_MAX).half().T.numpy())
+        for block in mel.blocks(part.astype(np.float64) for part in parts):
+            kept.append(np.minimum(block, FLOAT16_MAX).astype(np.float32).astype(np.float16).T)
             if file is None and sum(map(len, kept)) > LONG_FRAMES:
                 _return_memory_at_once()
                 file = stack.enter_context(tempfile.TemporaryFile())

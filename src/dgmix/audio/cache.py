@@ -19,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from dgmix.audio.bank import Half, MelBank, half_mel_of
+from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.io import SignalReader
 from dgmix.audio.shards import Entry, Index, ShardWriter
 from dgmix.audio.stream import Source
@@ -31,10 +32,7 @@ from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, printable, remove_unfinished, write_text
 from dgmix.progress import progress
-from dgmix.workers import results_in_order, single_threaded_torch
-
-if TYPE_CHECKING:
-    from dgmix.audio.features import MelSpectrogram
+from dgmix.workers import results_in_order, single_threaded
 
 FORMAT = 3
 HASHED_AT_ONCE = 1 << 18
@@ -62,7 +60,7 @@ class FeatureStore:
 
     Linear magnitudes are kept as float16, clipped to its maximum 65504. They are off by at most
     2⁻¹¹ of their value (0.0043 dB), and where they are below 2⁻¹⁴ by at most 2⁻²⁵ (0.026 dB at
-    1e-5, the floor of `decibels`).
+    1e-5, the floor of levels).
     """
 
     def __init__(
@@ -170,8 +168,6 @@ class FeatureStore:
         self, paths: Sequence[str], jobs: int
     ) -> Generator[tuple[str, Half] | InputError, None, None]:
         """Yield the note and the frames of each file, in order, or why there are none."""
-        from dgmix.audio.features import MelSpectrogram
-
         mel = MelSpectrogram(self.features, self.audio.rate)
 
         def decode(path: str) -> tuple[str, Half] | InputError:
@@ -180,7 +176,7 @@ class FeatureStore:
             except InputError as error:
                 return error
 
-        with single_threaded_torch(), closing(in_order(decode, paths, jobs)) as decoded:
+        with single_threaded(), closing(in_order(decode, paths, jobs)) as decoded:
             yield from decoded
 
 

@@ -1,25 +1,24 @@
-"""Signals to mel spectrograms (DESIGN §1.1), in PyTorch alone."""
+"""Signals to mel spectrograms (DESIGN §1.1)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dgmix.audio.mel_scale import SCALES, mel_edges
 from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
 FLOOR = 1e-5
-BLOCK_FRAMES = 1024
+BLOCK_FRAMES = 512
 BANDS_AT_ONCE = 16
+Floats = NDArray[np.floating]
 
 
-class MelSpectrogram(torch.nn.Module):
+class MelSpectrogram:
     """Signal (..., sample) to linear mel magnitudes (..., mel, frame), in the signal's dtype.
 
     The STFT is centred with reflect padding and, by itself, has a periodic Hann window; its
@@ -27,58 +26,51 @@ class MelSpectrogram(torch.nn.Module):
     t · hop_length, so `samples` give 1 + samples // hop_length frames. A signal too short to be
     reflected (up to half a frame) is first repeated to half a frame and a sample.
 
-    Raises `InputError` when the bands do not fit below half of `sample_rate` (Hz), or the frame
-    into the Fourier transform.
+    `window` float32 (sample,) and `filters` float32 (mel, bin) are what frames and magnitudes are
+    multiplied by, and `parts` the bands and bins where there is something to multiply. Raises
+    `InputError` when the bands do not fit below half of `sample_rate` (Hz), or the frame into the
+    Fourier transform.
     """
 
-    window: Tensor
-    filters: Tensor
-
     def __init__(self, features: FeatureSettings, sample_rate: int) -> None:
-        super().__init__()
         self.features = features
         self.hop_length = features.hop_length
         self.frame_length = features.win_length or features.n_fft
-        window = frame_window(features, self.frame_length)
-        filters = torch.from_numpy(mel_filters(features, sample_rate))
-        self.parts = _parts(filters)
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("filters", filters.float(), persistent=False)
+        self.window = frame_window(features, self.frame_length).astype(np.float32)
+        self.filters = mel_filters(features, sample_rate).astype(np.float32)
+        self.parts = _parts(self.filters)
 
-    def forward(self, waveform: Tensor) -> Tensor:
+    def __call__(self, waveform: Floats) -> Floats:
         """Return the mel spectrogram of `waveform` (..., sample), (..., mel, frame)."""
         return self.spectrogram(self.pad(waveform))
 
-    def pad(self, waveform: Tensor) -> Tensor:
+    def pad(self, waveform: Floats) -> Floats:
         """Return `waveform` (..., sample) with half a frame of reflected samples at each end."""
         half = self.frame_length // 2
-        missing = half + 1 - waveform.shape[-1]
-        if missing > 0:
-            times = math.ceil((half + 1) / waveform.shape[-1])
-            waveform = waveform.repeat(*[1] * (waveform.ndim - 1), times)[..., : half + 1]
-        flat = waveform.reshape(1, -1, waveform.shape[-1])
-        padded = torch.nn.functional.pad(flat, (half, half), mode="reflect")
-        return padded.reshape(*waveform.shape[:-1], -1)
+        samples = waveform.shape[-1]
+        if samples <= half:
+            waveform = waveform[..., np.arange(half + 1) % samples]
+        return np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(half, half)], "reflect")
 
-    def blocks(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+    def blocks(self, parts: Iterable[Floats]) -> Iterator[Floats]:
         """Yield the mel spectrogram of a signal in blocks (mel, up to BLOCK_FRAMES).
 
         The signal comes in parts (sample,) too, so that one of any length takes bounded memory; the
-        blocks together are `forward`'s frames, whatever the parts.
+        blocks together are the frames of the whole, whatever the parts.
         """
         half = self.frame_length // 2
         step = BLOCK_FRAMES * self.hop_length
         block = step - self.hop_length + self.frame_length
-        waiting, started = torch.empty(0), False
+        waiting, started = np.empty(0, np.float32), False
         for part in parts:
-            waiting = torch.cat([waiting.to(part), part]) if len(waiting) else part
+            waiting = np.concatenate([waiting, part]) if len(waiting) else part
             while len(waiting) > max(block, step) + 2 * half:
                 if not started:
-                    waiting, started = torch.cat([waiting[1 : half + 1].flip(0), waiting]), True
+                    waiting, started = np.concatenate([waiting[half:0:-1], waiting]), True
                 yield self.spectrogram(waiting[:block])
                 waiting = waiting[step:]
         if started:
-            padded = torch.cat([waiting, waiting[-half - 1 : -1].flip(0)])
+            padded = np.concatenate([waiting, waiting[-half - 1 : -1][::-1]])
         else:
             padded = self.pad(waiting)
         frames = 1 + (len(padded) - self.frame_length) // self.hop_length
@@ -87,30 +79,29 @@ class MelSpectrogram(torch.nn.Module):
             part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]
             yield self.spectrogram(part)
 
-    def spectrogram(self, padded: Tensor) -> Tensor:
+    def spectrogram(self, padded: Floats) -> Floats:
         """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample)."""
-        frames = self._frames(padded) * self.window.to(padded.dtype)
-        spectrum = torch.fft.rfft(frames, self.features.n_fft)
-        heard = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-        if self.features.power == 1:
-            heard = heard.sqrt()
-        filters = self.filters.to(padded.dtype)
-        mels = [heard[..., bins] @ filters[bands, bins].T for bands, bins in self.parts]
-        mel = torch.cat(mels, -1).transpose(-1, -2)
-        return mel.sqrt() if self.features.power == 2 else mel
+        frames = self._frames(padded) * self.window.astype(padded.dtype)
+        bins = np.abs(np.fft.rfft(frames, self.features.n_fft)).astype(padded.dtype, copy=False)
+        if self.features.power == 2:
+            bins *= bins
+        filters = self.filters.astype(padded.dtype)
+        mels = [bins[..., part] @ filters[bands, part].T for bands, part in self.parts]
+        mel = np.concatenate(mels, -1).swapaxes(-1, -2)
+        return np.sqrt(mel) if self.features.power == 2 else mel
 
-    def _frames(self, padded: Tensor) -> Tensor:
+    def _frames(self, padded: Floats) -> Floats:
         """Return the whole frames in `padded` (..., sample), (..., frame, sample)."""
-        frames = padded.unfold(-1, self.frame_length, self.hop_length)
+        frames = sliding_window_view(padded, self.frame_length, -1)[..., :: self.hop_length, :]
         if self.features.remove_frame_mean:
-            frames = frames - frames.mean(-1, keepdim=True)
+            frames = frames - frames.mean(-1, keepdims=True)
         if self.features.preemphasis:
-            before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
+            before = np.concatenate([frames[..., :1], frames[..., :-1]], -1)
             frames = frames - self.features.preemphasis * before
         return frames
 
 
-def frame_window(features: FeatureSettings, samples: int) -> Tensor:
+def frame_window(features: FeatureSettings, samples: int) -> NDArray[np.float64]:
     """Return the window of a frame, float64 (sample,).
 
     Povey's is a symmetric Hann window to the power of 0.85 (Kaldi, feature-window.cc). Raises
@@ -121,26 +112,21 @@ def frame_window(features: FeatureSettings, samples: int) -> Tensor:
             f"setting 'features.win_length': {samples} samples are more than 'features.n_fft' "
             f"({features.n_fft}); lower it"
         )
-    periodic = features.window == "hann"
-    window = torch.hann_window(samples, periodic=periodic, dtype=torch.float64)
+    periodic = features.window == "hann" and samples > 1
+    window = np.hanning(samples + 1)[:-1] if periodic else np.hanning(samples)
     if features.window == "povey":
         window = window**0.85
-    return window / window.square().sum().sqrt() if features.window_norm else window
+    return window / np.sqrt(np.square(window).sum()) if features.window_norm else window
 
 
-def _parts(filters: Tensor) -> list[tuple[slice, slice]]:
-    """Return neighbouring bands and the bins that they hear: all that is not zero in `filters`."""
+def _parts(filters: NDArray[np.float32]) -> list[tuple[slice, slice]]:
+    """Return neighbouring bands and the bins that they weigh: all that is not zero in `filters`."""
     parts = []
     for first in range(0, len(filters), BANDS_AT_ONCE):
         bands = slice(first, first + BANDS_AT_ONCE)
-        heard = filters[bands].any(0).nonzero().flatten().tolist() or [0]
-        parts.append((bands, slice(heard[0], heard[-1] + 1)))
+        bins = np.flatnonzero(filters[bands].any(0)).tolist() or [0]
+        parts.append((bands, slice(bins[0], bins[-1] + 1)))
     return parts
-
-
-def decibels(mel: Tensor) -> Tensor:
-    """Return linear magnitudes in dB re 1, floored at -100: 20 · log10(max(mel, 1e-5))."""
-    return 20 * torch.log10(mel.clamp(min=FLOOR))
 
 
 def mel_filters(features: FeatureSettings, sample_rate: int) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from dgmix.audio.bank import MelBank
 from dgmix.audio.cache import in_order
 from dgmix.config import Recipe
 from dgmix.model.network import Network, crop_frames
+from dgmix.model.threads import TORCH
 from dgmix.progress import Advance, silent
-from dgmix.workers import single_threaded_torch, torch_threads
 
 WINDOWS_AT_ONCE = 32  # what fits in a core's cache
 
@@ -131,8 +131,8 @@ def _embedded(
             values: NDArray[np.float32] = network(mels.to(network.device)).float().cpu().numpy()
         return values
 
-    jobs = torch_threads() if network.device.type == "cpu" else 1
-    with single_threaded_torch(), closing(in_order(embeddings, chunks, jobs)) as computed:
+    jobs = TORCH.allowed() if network.device.type == "cpu" else 1
+    with TORCH.one(), closing(in_order(embeddings, chunks, jobs)) as computed:
         for chunk, part in zip(chunks, computed, strict=True):
             yield windows.clips[chunk], part
             advance(int(last_of_clip[chunk].sum()))

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
 from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
+from dgmix.audio.features import FLOOR, MelSpectrogram
 from dgmix.audio.io import Recording, load, to_signal
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
 from dgmix.files import printable
 from dgmix.progress import say
-from dgmix.workers import single_threaded_torch, torch_threads
+from dgmix.workers import single_threaded, threads
 
 Item: TypeAlias = Clip | BinaryIO | Recording
 
@@ -107,8 +108,6 @@ class Sounds:
 
     def silent(self, bank: MelBank) -> list[int]:
         """Return which of these recordings have features in which nothing is heard."""
-        from dgmix.audio.features import FLOOR
-
         return [
             index
             for index in range(len(self))
@@ -190,10 +189,7 @@ class Sounds:
         One that cannot be read comes alone, with the reason. A few recordings are decoded ahead
         while the caller computes; no more are in memory.
         """
-        from dgmix.audio.features import MelSpectrogram
-
         mel = MelSpectrogram(recipe.features, recipe.audio.rate)
-
         notes = [""] * len(self)
 
         def decode(index: int) -> Half | InputError:
@@ -209,8 +205,8 @@ class Sounds:
 
         first = 0
         bank: MelBank | InputError
-        decoded_ahead = in_order(decode, range(len(self)), max(2, torch_threads()))
-        with single_threaded_torch(), closing(decoded_ahead) as decoded:
+        decoded_ahead = in_order(decode, range(len(self)), max(2, threads()))
+        with single_threaded(), closing(decoded_ahead) as decoded:
             for features in _together(decoded):
                 if isinstance(features, InputError):
                     last, bank = first + 1, features

@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from dgmix.audio.bank import FLOAT16_MAX
-from dgmix.audio.features import MelSpectrogram, decibels
+from dgmix.audio.features import MelSpectrogram
 from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import ROUNDING
 from dgmix.detect.scorers import JointScorer
 from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
+from dgmix.detect.waveform_mel import WaveformMel
 from dgmix.detect.waveform_scores import MODULES, Verdict
-from dgmix.detect.waveform_views import STATISTICS, windows, wrapped
-from dgmix.model.network import Network
+from dgmix.detect.waveform_views import STATISTICS, windows
+from dgmix.model.network import Network, decibels
 
 
 class WaveformEmbedding(nn.Module):
@@ -33,7 +34,7 @@ class WaveformEmbedding(nn.Module):
     def __init__(self, recipe: Recipe, network: Network | None, hop: int) -> None:
         super().__init__()
         self.remove_mean = recipe.audio.remove_mean
-        self.mel = MelSpectrogram(recipe.features, recipe.audio.rate)
+        self.mel = WaveformMel(MelSpectrogram(recipe.features, recipe.audio.rate))
         self.network = copy.deepcopy(network).cpu().eval() if network else None
         self.hop = hop
 
@@ -49,8 +50,7 @@ class WaveformEmbedding(nn.Module):
         """
         if self.remove_mean:
             waveform = waveform - mean(waveform)
-        padded = reflected(waveform, self.mel.frame_length // 2)
-        return self.mel.spectrogram(padded.double()).T.clamp(max=FLOAT16_MAX).half().float()
+        return self.mel(waveform.double()).T.clamp(max=FLOAT16_MAX).half().float()
 
     def embeddings(self, mels: Tensor) -> Tensor:
         """Return the embeddings (window, dim) of linear mel magnitudes (frame, mel)."""
@@ -77,7 +77,7 @@ class WaveformVerdict(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.views = list(scorers)
-        bands = embedding.mel.features.n_mels
+        bands = len(embedding.mel.filters)
         self.sizes = {view: view_size(view, bands) for view in scorers if view != LEARNED}
         self.pool = settings.pool
         self.scorers = nn.ModuleList(
@@ -128,12 +128,3 @@ class WaveformVerdict(nn.Module):
 def mean(values: Tensor) -> Tensor:
     """Return the mean over the first axis, summed in float64, as float32."""
     return values.double().mean(0).float()
-
-
-def reflected(waveform: Tensor, half: int) -> Tensor:
-    """Return (sample + 2 · half,), what `MelSpectrogram.pad` does, at any length by one gather."""
-    samples = waveform.shape[0]
-    repeated = torch.sym_max(samples, half + 1)  # type: ignore[no-untyped-call]
-    index = (torch.arange(repeated + 2 * half) - half).abs()
-    index = repeated - 1 - (repeated - 1 - index).abs()
-    return waveform[wrapped(index, samples)]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgmix.audio.features import decibels
+from dgmix.audio.features import FLOOR
 from dgmix.config import InputSettings, Recipe
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.ensemble import Ensemble, members_of
@@ -40,6 +40,11 @@ class InputTransform(nn.Module):
     def forward(self, mels: Tensor) -> Tensor:
         """Return the encoder's input, float32 (crop, 1, mel, frame)."""
         return ((self.level(mels) - self.mean) * self.scale).transpose(1, 2).unsqueeze(1)
+
+
+def decibels(mels: Tensor) -> Tensor:
+    """Return linear magnitudes in dB re 1, floored at -100: 20 · log10(max(mel, 1e-5))."""
+    return 20 * torch.log10(mels.clamp(min=FLOOR))
 
 
 class Network(nn.Module):
