@@ -27,7 +27,7 @@ from dgmix.audio.cache import FeatureStore, default_folder
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
-from dgmix.detect.embed import Windows
+from dgmix.detect.windows import Windows
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer, build_scorer

@@ -25,15 +25,16 @@ import yaml
 
 import dgmix
 from dgmix.audio.cache import FeatureStore
+from dgmix.audio.frames import crop_frames
 from dgmix.config import Recipe, StageSettings, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
-from dgmix.model.network import crop_frames, without_ensemble
+from dgmix.model.device import chosen_device
+from dgmix.model.network import without_ensemble
 from dgmix.model.threads import TORCH
 from dgmix.model.train import STAGES, Run, total_steps, train
-from dgmix.pipeline import chosen_device
 from dgmix.progress import say
 from dgmix.units import Known, Unit, plan
 from dgmix.workers import use_one_thread, worker_pool

@@ -30,8 +30,9 @@ from dgmix.detect.bundle import load_detector
 from dgmix.errors import DgmixError, InputError
 from dgmix.evaluate import evaluate_scores
 from dgmix.evaluate.scores import SCORE_COLUMNS, read_run
+from dgmix.model.device import chosen_device
 from dgmix.model.network import build_network
-from dgmix.pipeline import chosen_device, run, summary
+from dgmix.pipeline import run, summary
 from dgmix.units import TOGETHER, Unit, complete_unit, plan
 from dgmix.workers import WorkerPool
 

@@ -97,7 +97,7 @@ def fit(
     from dgmix.detect.reporting import fit_report
     from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
-    from dgmix.pipeline import chosen_device
+    from dgmix.model.device import chosen_device
 
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
@@ -109,7 +109,7 @@ def fit(
     given = given.usable(settings, cache, os.cpu_count() or 1)
     for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
         say(line)
-    device = chosen_device(device)
+    device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     save_detector(fitted, output)
     print(fit_report(fitted, str(output), given.names))

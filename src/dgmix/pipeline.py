@@ -20,6 +20,7 @@ from dgmix.detect.recordings import of_clips
 from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
+from dgmix.model.device import chosen_device
 from dgmix.progress import say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
@@ -228,22 +229,6 @@ def judge(output: Path, recipe: Recipe) -> None:
 def _judge_once(output: Path, recipe: Recipe) -> None:
     if not (output / "report.html").exists():
         judge(output, recipe)
-
-
-def chosen_device(wanted: str | None) -> str:
-    """Return the device that is asked for, or "cuda" where torch can use a GPU, else "cpu".
-
-    Raises `InputError` for a device that torch does not know or cannot use here.
-    """
-    import torch
-
-    if wanted is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {wanted}: torch cannot use it here; try cpu") from error
-    return wanted
 
 
 def _refuse_other_fan_out(jobs: int | None) -> None:

@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.frames import crop_frames, hop_frames
 from dgmix.config import Recipe, parse_recipe
-from dgmix.detect.embed import (
-    WINDOWS_AT_ONCE,
-    Windows,
-    embed,
-    hop_frames,
-    window_starts,
-    windows_of,
-)
-from dgmix.model.network import Network, build_network, crop_frames
+from dgmix.detect.embed import WINDOWS_AT_ONCE, embed
+from dgmix.detect.windows import Windows, window_starts, windows_of
+from dgmix.model.network import Network, build_network
 
 Bank = Callable[..., MelBank]
 

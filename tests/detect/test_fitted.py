@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.frames import hop_frames
 from dgmix.config import Recipe
 from dgmix.detect.detector import Detector
-from dgmix.detect.embed import embed, hop_frames, windows_of
+from dgmix.detect.embed import embed
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import COLUMNS, Sounds
 from dgmix.detect.sources import sounds
+from dgmix.detect.windows import windows_of
 from dgmix.errors import InputError
 
 Make = Callable[..., FittedDetector]

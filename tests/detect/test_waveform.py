@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank, bank_of_signals
+from dgmix.audio.frames import hop_frames
 from dgmix.audio.io import to_signal
 from dgmix.config import DetectSettings, Recipe, parse_recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.compare import Direct
 from dgmix.detect.detector import Detector
-from dgmix.detect.embed import hop_frames, window_starts
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import Sounds
@@ -27,6 +27,7 @@ from dgmix.detect.views import RAW_VIEWS, Vectors
 from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
 from dgmix.detect.waveform_scores import MODULES, Verdict
 from dgmix.detect.waveform_views import windows
+from dgmix.detect.windows import window_starts
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.network import build_network
 from dgmix.model.train import recalibrate

@@ -13,10 +13,10 @@ import json
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import DTypeLike, NDArray
 
 from dgmix.config import Recipe, parse_recipe
 from dgmix.detect.fitted import FittedDetector, Update
@@ -27,7 +27,9 @@ from dgmix.detect.summary import summary
 from dgmix.detect.views import LEARNED, Vectors, view_size
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
-from dgmix.model.network import Network
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 FORMAT = 4
 WEIGHTS = "network."
@@ -49,7 +51,7 @@ UPDATE = {"time": str, "added": int, "left_out": int, "conditions": list}
 BANDS = ("mean", "std", "rise", "fall", "peak", "count")
 LONGEST_NAME = 60
 
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, NDArray[Any]]
 Shape = tuple[int | None, ...]
 
 
@@ -59,7 +61,7 @@ class DamageError(ValueError):
 
 def save_detector(fitted: FittedDetector, path: Path) -> None:
     """Write a detector to `path`, whole or not at all."""
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
     tensors, about = _tensors(fitted), _about(fitted)
     with atomic_path(path) as temporary:
@@ -69,16 +71,23 @@ def save_detector(fitted: FittedDetector, path: Path) -> None:
 
 def _tensors(fitted: FittedDetector) -> Tensors:
     memory, clips = fitted.memory, fitted.memory.clips
-    weights = fitted.network.state_dict().items() if fitted.network else ()
-    tensors = {WEIGHTS + name: tensor.cpu().contiguous() for name, tensor in weights}
     arrays = {
+        **_weights(fitted.network),
         **{f"memory.{name}.values": view.values for name, view in memory.views.items()},
         **{f"memory.{name}.clips": view.clips for name, view in memory.views.items()},
         "healthy.digests": clips.digests,
         "healthy.seconds": clips.seconds,
         **{f"bands.{name}": [getattr(each, name) for each in fitted.bands] for name in BANDS},
     }
-    return tensors | {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
+    return {name: np.array(values, order="C") for name, values in arrays.items()}
+
+
+def _weights(network: Network | None) -> Tensors:
+    if network is None:
+        return {}
+    from dgmix.model.state import arrays_of
+
+    return {WEIGHTS + name: values for name, values in arrays_of(network).items()}
 
 
 def _about(fitted: FittedDetector) -> dict[str, Any]:
@@ -140,7 +149,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such detector file")
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {})["dgmix"])
             _check_format(about, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -156,7 +165,7 @@ def _checksum(about: dict[str, Any], tensors: Tensors) -> str:
     """Return the SHA-256 of a description and tensors, in hexadecimal."""
     checksum = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(tensors):
-        checksum.update(name.encode() + tensors[name].numpy().tobytes())
+        checksum.update(name.encode() + tensors[name].tobytes())
     return checksum.hexdigest()
 
 
@@ -172,11 +181,10 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> FittedDete
     names: list[str] = list(recipe.detect.views)
     clips = len(about["sections"])
     _check_tensors(tensors, _expected(recipe, clips))
-    arrays = {k: v.numpy() for k, v in tensors.items() if not k.startswith(WEIGHTS)}
-    views = {n: Vectors(arrays[f"memory.{n}.values"], arrays[f"memory.{n}.clips"]) for n in names}
+    views = {n: Vectors(tensors[f"memory.{n}.values"], tensors[f"memory.{n}.clips"]) for n in names}
     columns = {name: tuple(about[name]) for name in COLUMNS}
     healthy = HealthyClips(
-        **columns, digests=arrays["healthy.digests"], seconds=arrays["healthy.seconds"]
+        **columns, digests=tensors["healthy.digests"], seconds=tensors["healthy.seconds"]
     )
     memory = Memory(views, healthy)
     _check_memory(memory)
@@ -184,7 +192,7 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> FittedDete
         recipe,
         _network(tensors, recipe),
         memory,
-        _bands(arrays),
+        _bands(tensors),
         about["trained"],
         about["seed"],
         about["false_alarm_rate"],
@@ -195,14 +203,15 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> FittedDete
 def _network(tensors: Tensors, recipe: Recipe) -> Network | None:
     if not recipe.detect.learns:
         return None
-    network = Network(recipe)
-    network.load_state_dict({name: tensors[WEIGHTS + name] for name in network.state_dict()})
-    return network.eval()
+    from dgmix.model.state import network_of
+
+    weights = {k: v for k, v in tensors.items() if k.startswith(WEIGHTS)}
+    return network_of(recipe, {k.removeprefix(WEIGHTS): v for k, v in weights.items()})
 
 
-def _bands(arrays: dict[str, Any]) -> tuple[BandStatistics, ...]:
+def _bands(tensors: Tensors) -> tuple[BandStatistics, ...]:
     """Return the statistics of the clips trained on and of each update that added some."""
-    rows = zip(*(arrays[f"bands.{name}"] for name in BANDS), strict=True)
+    rows = zip(*(tensors[f"bands.{name}"] for name in BANDS), strict=True)
     bands = tuple(
         BandStatistics(mean, std, rise, fall, float(peak), int(count))
         for mean, std, rise, fall, peak, count in rows
@@ -225,28 +234,27 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
     )
 
 
-def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, torch.dtype]]:
+def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, DTypeLike]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     views, bins = recipe.detect.views, recipe.features.n_mels
     sizes: dict[str, int] = {name: view_size(name, bins) for name in views if name != LEARNED}
-    weights: list[tuple[str, torch.Tensor]] = []
+    weights: Tensors = {}
     if recipe.detect.learns:
-        with torch.device("meta"):  # a network larger than the file takes no memory
-            blank = Network(recipe)
-        weights = list(blank.state_dict().items())
-        sizes[LEARNED] = blank.embedding_size
+        from dgmix.model.state import blank_arrays
+
+        weights, sizes[LEARNED] = blank_arrays(recipe)
     return {
-        **{WEIGHTS + name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights},
-        **{f"memory.{name}.values": ((None, size), torch.float32) for name, size in sizes.items()},
-        **{f"memory.{name}.clips": ((None,), torch.int64) for name in views},
-        "healthy.digests": ((clips,), torch.int64),
-        "healthy.seconds": ((clips,), torch.float64),
-        "bands.mean": ((None, bins), torch.float32),
-        "bands.std": ((None, bins), torch.float32),
-        "bands.rise": ((None, 2, bins), torch.float32),
-        "bands.fall": ((None, 2, bins), torch.float32),
-        "bands.peak": ((None,), torch.float64),
-        "bands.count": ((None,), torch.int64),
+        **{WEIGHTS + name: (each.shape, each.dtype) for name, each in weights.items()},
+        **{f"memory.{name}.values": ((None, size), np.float32) for name, size in sizes.items()},
+        **{f"memory.{name}.clips": ((None,), np.int64) for name in views},
+        "healthy.digests": ((clips,), np.int64),
+        "healthy.seconds": ((clips,), np.float64),
+        "bands.mean": ((None, bins), np.float32),
+        "bands.std": ((None, bins), np.float32),
+        "bands.rise": ((None, 2, bins), np.float32),
+        "bands.fall": ((None, 2, bins), np.float32),
+        "bands.peak": ((None,), np.float64),
+        "bands.count": ((None,), np.int64),
     }
 
 
@@ -269,17 +277,17 @@ def _check_types(values: dict[str, Any], types: dict[str, type]) -> None:
             raise DamageError(f"{name} is not of type {kind.__name__}")
 
 
-def _check_tensors(tensors: Tensors, expected: dict[str, tuple[Shape, torch.dtype]]) -> None:
+def _check_tensors(tensors: Tensors, expected: dict[str, tuple[Shape, DTypeLike]]) -> None:
     """Raise `DamageError` unless these tensors are there, of their shapes and types, finite."""
     _check_names(tensors, expected)
     for name, (shape, kind) in expected.items():
         tensor = tensors[name]
         sizes = zip(shape, tensor.shape, strict=False)
         if tensor.ndim != len(shape) or any(wanted not in (None, size) for wanted, size in sizes):
-            raise DamageError(f"{name} has shape {tuple(tensor.shape)}")
+            raise DamageError(f"{name} has shape {tensor.shape}")
         if tensor.dtype != kind:
             raise DamageError(f"{name} has type {tensor.dtype}")
-        if not tensor.isfinite().all():
+        if not np.isfinite(tensor).all():
             raise DamageError(f"{name} has a value that is not a number")
 
 

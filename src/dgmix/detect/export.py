@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dgmix.audio.bank import bank_of_signals
+from dgmix.audio.frames import hop_frames
 from dgmix.audio.io import to_signal
 from dgmix.config import Recipe
 from dgmix.detect.bundle import recipe_of
 from dgmix.detect.compare import Direct
 from dgmix.detect.conformal import smallest_rate
-from dgmix.detect.embed import embed_clips, hop_frames
+from dgmix.detect.embed import embed_clips
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.summary import plain
 from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict

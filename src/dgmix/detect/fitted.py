@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from dgmix.detect.memory import Memory
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import represent
 from dgmix.errors import InputError, choices
-from dgmix.model.network import Network
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 ALL = ""
 NO_NEW_CONDITIONS = (

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,10 @@ from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve
 from dgmix.detect.views import represent
 from dgmix.errors import InputError
-from dgmix.model.crops import TrainingCrops
-from dgmix.model.network import Network
-from dgmix.model.train import Run, train
 from dgmix.progress import Advance, progress, silent
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 
 def fit(
@@ -57,6 +58,9 @@ def fit(
 
 def _trained(healthy: Sounds, bank: MelBank, recipe: Recipe, seed: int, device: str) -> Network:
     """Return a network that was trained on healthy recordings with features `bank`."""
+    from dgmix.model.crops import TrainingCrops
+    from dgmix.model.train import Run, train
+
     classes = recipe.finetune.classes
     crops = TrainingCrops.of(bank, healthy.sections, healthy.attributes, classes)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
-from dgmix.detect.embed import Windows
 from dgmix.detect.views import Vectors, represent
+from dgmix.detect.windows import Windows
 from dgmix.model.network import Network
 
 

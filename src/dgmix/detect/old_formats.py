@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from dgmix.detect.views import LEARNED
 
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, NDArray[Any]]
 RENAMED = {
     "memory.references": f"memory.{LEARNED}.values",
     "memory.clips": f"memory.{LEARNED}.clips",
@@ -39,4 +40,4 @@ def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str
     bands = {name: kept[name][None] for name in BANDS}
     digests = [f"{number & (1 << 64) - 1:016x}" for number in kept["healthy.digests"].tolist()]
     columns = {"recordings": digests, "conditions": list(about["domains"]), "updates": []}
-    return {**kept, **bands, "bands.count": torch.tensor([count])}, {**about, **columns}
+    return {**kept, **bands, "bands.count": np.array([count])}, {**about, **columns}

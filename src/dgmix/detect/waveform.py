@@ -50,7 +50,8 @@ class WaveformEmbedding(nn.Module):
         """
         if self.remove_mean:
             waveform = waveform - mean(waveform)
-        return self.mel(waveform.double()).T.clamp(max=FLOAT16_MAX).half().float()
+        mels: Tensor = self.mel(waveform.double())
+        return mels.T.clamp(max=FLOAT16_MAX).half().float()
 
     def embeddings(self, mels: Tensor) -> Tensor:
         """Return the embeddings (window, dim) of linear mel magnitudes (frame, mel)."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dgmix.audio.features import FLOOR
+from dgmix.audio.frames import crop_frames
 from dgmix.config import InputSettings, Recipe
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.ensemble import Ensemble, members_of
@@ -90,12 +91,6 @@ def side_by_side(recipe: Recipe, members: Sequence[Network]) -> Network:
     network = Network(recipe, Ensemble([member.encoder for member in members]))
     network.transform = members[0].transform
     return network.eval()
-
-
-def crop_frames(recipe: Recipe) -> int:
-    """Return how many frames a centred STFT makes of a crop: 63 for 2 s."""
-    samples = round(recipe.input.crop_seconds * recipe.audio.rate)
-    return 1 + samples // recipe.features.hop_length
 
 
 def build_network(recipe: Recipe, seed: int, number: int = 0) -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect.embed import Windows
+from dgmix.detect.windows import Windows
 
 Floats = NDArray[np.float64]
 

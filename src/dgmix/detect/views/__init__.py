@@ -14,19 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.frames import hop_frames
 from dgmix.config import Recipe
-from dgmix.detect.embed import embed, embed_clips, hop_frames, windows_of
 from dgmix.detect.views.blocks import describe_blocks
 from dgmix.detect.views.cepstrum import cepstrum
 from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90
 from dgmix.detect.views.rhythm import rhythm
-from dgmix.model.network import Network
+from dgmix.detect.windows import windows_of
 from dgmix.progress import Advance, silent
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 LEARNED = "dgmix"
 LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
@@ -137,6 +141,8 @@ def represent(
 
 
 def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) -> Vectors:
+    from dgmix.detect.embed import embed, embed_clips
+
     if recipe.detect.one_vector:
         return Vectors(embed_clips(recipe, network, bank, advance), np.arange(len(bank)))
     windows = windows_of(bank, network.crop_frames, hop_frames(recipe))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect.embed import window_starts
 from dgmix.detect.views.levels import LEAST_CHANGE, Levels
+from dgmix.detect.windows import window_starts
 
 RHYTHM_FRAMES, RHYTHM_GROUPS, RHYTHM_BANDS = 128, 16, 20
 
