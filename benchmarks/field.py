@@ -27,12 +27,12 @@ from dgmix.audio.cache import FeatureStore, default_folder
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
-from dgmix.detect.windows import Windows
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer, build_scorer
 from dgmix.detect.views import RAW_VIEWS, Vectors, represent
 from dgmix.detect.views.levels import logmel
+from dgmix.detect.windows import Windows
 from dgmix.evaluate.formats import markdown_table
 from dgmix.evaluate.intervals import resample
 from dgmix.evaluate.scores import SCHEMA
