@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgmix.audio.features import MelSpectrogram
-from dgmix.config import RECIPES, FeatureSettings, load_recipe
+from dgmix.config import PRETRAINED, FeatureSettings, load_recipe
 from dgmix.detect.waveform_mel import WaveformMel, reflected
 
 RATE = 16_000
-SETTINGS = {name: load_recipe(name).features for name in RECIPES}
+SETTINGS = {name: load_recipe(name).features for name in ("published", *PRETRAINED)}
 VARIANTS = {
     "powers": {"power": 2, "mel_norm": "slaney", "remove_frame_mean": True},
     "frames": {"window": "povey", "win_length": 400, "hop_length": 160, "preemphasis": 0.97},
@@ -27,7 +27,7 @@ SETTINGS |= {name: FeatureSettings(**values) for name, values in VARIANTS.items(
 )
 def test_torch_and_numpy_are_equal(name: str, dtype: type[np.floating], error: float) -> None:
     features = SETTINGS[name]
-    mel = MelSpectrogram(features, round(2 * features.f_max))
+    mel = MelSpectrogram(features, round(2 * features.highest))
     rng = np.random.default_rng(0)
     for samples in (300, 20_000):
         signal = (0.1 * rng.standard_normal(samples)).astype(dtype)
