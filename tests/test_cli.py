@@ -24,7 +24,7 @@ from dgmix.config import Recipe, dump_recipe
 RATE = 16_000
 COMMANDS = (
     *("demo", "download", "simulate", "inspect", "run", "evaluate", "compare", "report"),
-    *("fit", "score", "update", "info", "export"),
+    *("fit", "score", "update", "info", "export", "doctor", "cache"),
 )
 
 
@@ -367,33 +367,83 @@ def test_demo_shows_a_run(
 ) -> None:
     asked = {}
 
-    def demo(output: Path, *, jobs: int | None) -> Path:
-        asked.update(output=output, jobs=jobs)
+    def demo(output: Path, *, quick: bool, jobs: int | None) -> Path:
+        asked.update(output=output, quick=quick, jobs=jobs)
         return finished
 
     monkeypatch.setattr(pipeline, "demo", demo)
-    done = dgmix("demo", "-o", tmp_path, "-j", 2)
-    assert asked == {"output": tmp_path, "jobs": 2}
+    done = dgmix("demo", "-o", tmp_path, "-j", 2, "--quick")
+    assert asked == {"output": tmp_path, "quick": True, "jobs": 2}
     assert done.status == 0
     for words in ("dgmix", "untrained encoder", "log-mel mean", "log-mel max", "Ω"):
         assert words in done.out
     assert f"Report: {finished / 'report.html'}" in done.out
+    values = json.loads(dgmix("demo", "--json").out)
+    assert values["report"] == str(finished / "report.html")
+    same = json.loads(dgmix("evaluate", finished, "--json").out)
+    assert values["systems"]["dgmix"]["omega"] == same["omega"]
+    assert "untrained" in values["systems"]
 
 
 def test_simulate_writes_a_set_that_inspect_describes(dgmix: Command, tmp_path: Path) -> None:
     size = ("--sections", 1, "--clips", 4, "--test-clips", 1, "--seconds", 1)
     done = dgmix("simulate", "-d", tmp_path / "set", "--machine", "slider", *size, "-j", 1)
     assert (done.status, done.out) == (0, f"{tmp_path / 'set'}\n")
+    assert "simulate: 8 clips, 256 kB, less than a minute\n" in done.err
     assert len(list(tmp_path.rglob("*.wav"))) == 8
     done = dgmix("inspect", tmp_path / "set")
     assert done.status == 0
     assert re.search(r"slider +00", done.out)
     assert "16000 Hz" in done.out
+    values = json.loads(dgmix("inspect", tmp_path / "set", "--json").out)
+    assert (values["recordings"], values["sample_rates"]) == (8, {"16000": 8})
+    assert sum(row["clips"] for row in values["clips"] if row["split"] == "train") == 4
 
 
 def test_simulate_refuses_a_machine_that_it_does_not_know(dgmix: Command, tmp_path: Path) -> None:
     done = dgmix("simulate", "-d", tmp_path / "set", "--machine", "pump")
     assert_one_sentence(done, 2, "pump: no such machine")
+    done = dgmix("simulate", "-d", tmp_path / "set", "--machine", "slyder")
+    assert_one_sentence(done, 2, "(did you mean 'slider'?); choose from bearing")
+
+
+def test_simulate_begins_nothing_that_the_disk_cannot_hold(
+    dgmix: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dgmix.data.simulate.writing.free_space", lambda _: 500_000)
+    size = ("--machine", "fan", "--seconds", 1, "-j", 1)
+    done = dgmix("simulate", "-d", tmp_path / "set", *size)
+    assert_one_sentence(done, 1, "the set takes 18.8 MB, and 500 kB are free; choose fewer clips")
+    assert len(list(tmp_path.rglob("*.wav"))) == 1
+
+
+# This installation
+
+
+def test_doctor_fails_where_something_is_wrong(
+    dgmix: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dgmix("doctor", "--cache", tmp_path).status == 0
+    monkeypatch.setattr("dgmix.doctor.free_space", lambda _: 1_000)
+    done = dgmix("doctor", "--cache", tmp_path, "--json")
+    assert (done.status, done.err) == (1, "")
+    assert "are free on its disk" in json.loads(done.out)["problems"][0]
+
+
+def test_the_cache_is_listed_and_cleared(
+    dgmix: Command, run_on: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "features"
+    run_on(pump(tmp_path / "pump"), "--cache", cache)
+    monkeypatch.setenv("DGMIX_CACHE", str(cache))
+    [store] = json.loads(dgmix("cache", "ls", "--json").out)["stores"]
+    assert (store["recordings"], store["sample_rate"]) == (2, RATE)  # the same sound is kept once
+    first, line = dgmix("cache", "ls").out.splitlines()
+    assert first.startswith("1 store, ")
+    assert line.startswith(Path(store["folder"]).name)
+    assert dgmix("cache", "clear", "--older-than", 1).out.startswith("0 stores, 0 B, removed")
+    assert dgmix("cache", "clear").out.startswith("1 store, ")
+    assert list(cache.iterdir()) == []
 
 
 def test_inspect_of_nothing_is_one_sentence(dgmix: Command, tmp_path: Path) -> None:

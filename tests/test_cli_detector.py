@@ -117,6 +117,11 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     assert then.startswith(f"next: dgmix score {path} ")
     loaded = Detector.load(path)
     assert (loaded.seed, loaded.fitted_.recipe.detect.neighbors) == (3, 2)
+    done = dgmix("fit", healthy, "-o", path, *options, "--json")
+    values = json.loads(done.out)
+    assert (values["detector"], values["recordings"]) == (str(path), 5)
+    told = json.loads(dgmix("info", path, "--json").out)
+    assert values == {"detector": str(path), **{n: told[n] for n in values if n != "detector"}}
 
 
 def test_fit_says_what_each_recording_is_compared_with(dgmix: Command, tmp_path: Path) -> None:
@@ -317,7 +322,8 @@ def test_update_adds_a_condition(dgmix: Command, pump: Path, healthy: Path, tmp_
 def test_an_update_is_taken_back(dgmix: Command, pump: Path, tmp_path: Path) -> None:
     before = pump.read_bytes()
     more = write_noise(tmp_path / "more", 2, seed=7)
-    assert dgmix("update", pump, more, "--accept").status == 0
+    values = json.loads(dgmix("update", pump, more, "--accept", "--json").out)
+    assert (values["given"], values["recordings"]) == (2, 7)
     assert pump.read_bytes() != before
     done = dgmix("update", pump, "--undo")
     assert done.out.startswith(f"{pump}: the update of 20")

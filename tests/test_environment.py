@@ -61,7 +61,7 @@ def test_without_git_there_is_no_commit(
     (tmp_path / ".git").mkdir()
     monkeypatch.setattr(environment, "__file__", str(tmp_path / "src" / "dgmix" / "x.py"))
     monkeypatch.setattr(subprocess, "run", fail)
-    assert environment._commit() is None
+    assert environment.source_commit() is None
 
 
 def test_the_processor_is_named_where_the_system_tells(
@@ -70,6 +70,6 @@ def test_the_processor_is_named_where_the_system_tells(
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\nflags\t: a b\n")
     monkeypatch.setattr(environment, "Path", lambda _: cpuinfo)
-    assert environment._processor() == "Fast CPU @ 3 GHz"
+    assert environment.processor() == "Fast CPU @ 3 GHz"
     cpuinfo.unlink()
-    assert environment._processor() == platform.processor()
+    assert environment.processor() == platform.processor()

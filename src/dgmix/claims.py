@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dgmix.config import Recipe, dump_recipe, load_recipe
 from dgmix.data.clip import Manifest
@@ -61,8 +62,11 @@ def _same(path: Path, text: str) -> bool:
     return there == text
 
 
-def claim(output: Path, claimed: Mapping[Path, str]) -> None:
+def claim(output: Path, claimed: Mapping[Path, str], made_of: Mapping[str, Any]) -> None:
     """Write what the run is made of, and remove the report: it will not tell all any more.
+
+    `made_of`, the recipe's name and changes and where the data lie, is noted with the versions in
+    `environment.json`.
 
     Raises `InputError` if another run, started at the same time, has claimed the folder meanwhile.
     """
@@ -70,7 +74,8 @@ def claim(output: Path, claimed: Mapping[Path, str]) -> None:
         if not path.exists():
             write_text(path, text, replace=False)
         refuse_another({path: text})
-    write_text(output / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
+    record = {**made_of, **describe_environment()}
+    write_text(output / "environment.json", json.dumps(record, indent=2) + "\n")
     (output / "report.html").unlink(missing_ok=True)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -24,18 +26,25 @@ from dgmix.cli_detector import (
     commands,
     condition_named,
 )
+from dgmix.cli_help import Tasks
+from dgmix.cli_options import AsJson, show, show_written
+from dgmix.cli_system import commands as system_commands
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
+from dgmix.progress import QUIET, USUAL, VERBOSE, detail, speaking
 from dgmix.streams import prepare_streams
 from dgmix.watch.command import app as watch
 
+LEVELS = {"-q": QUIET, "--quiet": QUIET, "-v": VERBOSE, "--verbose": VERBOSE}
+GLOBAL = ("--debug", *LEVELS)
+"""Options that may stand before or after a command's name."""
 CONTINUES = ("run", "demo", "download")
 INTERRUPTED = 130  # the exit status that typer gives an interrupted command
 MISUSE: Any = typer.BadParameter.__mro__[1]  # click's UsageError, which typer does not export
 
 app = typer.Typer(
     help="Hear from healthy recordings alone that a machine is about to break.",
-    add_completion=False,
+    cls=Tasks,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -43,15 +52,19 @@ app = typer.Typer(
 app.add_typer(dcase_commands)
 app.add_typer(commands)
 app.add_typer(watch, name="watch")
+app.add_typer(system_commands)
 
 
 def main() -> None:
     """Run the command line; failures end in one sentence on standard error."""
     prepare_streams()
+    began = time.perf_counter()
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
+    arguments = [each for each in sys.argv[1:] if each not in GLOBAL] or ["--help"]
     try:
-        status = app(arguments, prog_name="dgmix", standalone_mode=False)
+        with speaking(_level(sys.argv[1:])):
+            status = app(arguments, prog_name="dgmix", standalone_mode=False)
+            detail(f"{arguments[0]}: {time.perf_counter() - began:.2f} s")
         sys.stdout.flush()
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
@@ -69,6 +82,12 @@ def main() -> None:
         more = "; the same command continues where it was" if arguments[0] in CONTINUES else ""
         print(f"dgmix: stopped{more}", file=sys.stderr)
     sys.exit(status)
+
+
+def _level(arguments: Sequence[str]) -> int:
+    """Return how much is to be said: the last of -q and -v, wherever they stand."""
+    levels = [LEVELS[each] for each in arguments if each in LEVELS]
+    return levels[-1] if levels else USUAL
 
 
 def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn:
@@ -99,6 +118,10 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show neither progress nor notes.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of failures.")] = False,
 ) -> None:
     """Hear from healthy recordings alone that a machine is about to break."""
@@ -107,22 +130,28 @@ def options(
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to fill.")] = Path("demo"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two machines, shorter clips: less than a minute.")
+    ] = False,
     jobs: Jobs = None,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate machines, train, score, tabulate and report, in a few minutes."""
     from dgmix.pipeline import demo as run_demo
 
-    _show_run(run_demo(output, jobs=jobs))
+    _show_run(run_demo(output, quick=quick, jobs=jobs), as_json)
 
 
 @app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A folder of recordings, or a CSV of them.")],
+    as_json: AsJson = False,
 ) -> None:
     """Tell what a data set holds: machines, sections, domains, durations, broken files."""
-    from dgmix.data.inspect import inspect_text
+    from dgmix.data.inspect import inspect, plain, render
 
-    print(inspect_text(path))
+    found = inspect(path)
+    show(render(found), plain(found), as_json)
 
 
 @app.command()
@@ -153,6 +182,7 @@ def run(
     cache: Cache = None,
     device: Device = None,
     ray: Ray = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
     from dgmix.model.distributed import launched
@@ -169,14 +199,14 @@ def run(
     if len(data) > 1:
         from dgmix.several import run_several
 
-        finished, show = run_several(recipe, data, output, **options), _show_several
+        finished, show_finished = run_several(recipe, data, output, **options), _show_several
     else:
         from dgmix.pipeline import run as run_recipe
 
-        finished, show = run_recipe(recipe, data[0], output, **options), _show_run
+        finished, show_finished = run_recipe(recipe, data[0], output, **options), _show_run
     launch = launched(os.environ)
     if launch is None or launch.rank == 0:
-        show(finished)
+        show_finished(finished, as_json)
 
 
 @app.command()
@@ -208,6 +238,7 @@ def report(
     condition: Condition = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
     domain: Domain = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the HTML report of a run or of scores, or one of scored recordings to listen to."""
     if not recordings:
@@ -215,7 +246,7 @@ def report(
 
         if output:
             check_output(output, ".html", read=[of])
-        print(write_report(of, output))
+        show_written(write_report(of, output), as_json)
         return
     output = output or Path("report.html")
     from dgmix.detect.detector import Detector
@@ -235,7 +266,7 @@ def report(
         top=top,
         title=of.name,
     )
-    print(written)
+    show_written(written, as_json)
 
 
 @app.command()
@@ -251,6 +282,7 @@ def export(
     embedding: Annotated[
         bool, typer.Option("--embedding", help="Waveform to embedding, without a verdict.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a detector as an ONNX file, from waveform to verdict."""
     from dgmix.detect.bundle import load_detector
@@ -264,18 +296,23 @@ def export(
         false_alarm_rate=false_alarm_rate,
         embedding=embedding,
     )
-    print(written)
+    show_written(written, as_json)
 
 
-def _show_several(folder: Path) -> None:
-    from dgmix.several import TABLE
+def _show_several(folder: Path, as_json: bool) -> None:
+    from dgmix.several import TABLE, official_scores
 
-    print((folder / TABLE).read_text("utf-8"))
-    print(f"Tables: {folder / TABLE}, and results.md of each run")
+    table = (folder / TABLE).read_text("utf-8")
+    runs = {each.parent.name: official_scores(each.parent) for each in folder.glob("*/results.md")}
+    values = {"folder": str(folder), "tables": str(folder / TABLE), "runs": runs}
+    show(f"{table}\nTables: {folder / TABLE}, and results.md of each run", values, as_json)
 
 
-def _show_run(folder: Path) -> None:
-    from dgmix.pipeline import summary
+def _show_run(folder: Path, as_json: bool) -> None:
+    from dgmix.pipeline import summary, summary_values
 
-    print(summary(folder))
-    print(f"\nTables: {folder / 'results.md'}\nReport: {folder / 'report.html'}")
+    places = {"tables": str(folder / "results.md"), "report": str(folder / "report.html")}
+    if as_json:
+        show("", {"folder": str(folder), **places, "systems": summary_values(folder)}, as_json)
+    else:
+        print(f"{summary(folder)}\n\nTables: {places['tables']}\nReport: {places['report']}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dgmix.cli_options import AsJson, show_written
 from dgmix.files import check_output
 
 commands = typer.Typer()
@@ -26,7 +27,6 @@ OfYear = Annotated[
     typer.Option("--year", help="Of DCASE, 2020 to 2026; the names tell it by default."),
 ]
 System = Annotated[str | None, typer.Option(help="Which one of a run's systems; dgmix by default.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; fractions.")]
 
 
 @commands.command()
@@ -59,6 +59,7 @@ def download(
         ),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Archives at once.")] = 4,
+    as_json: AsJson = False,
 ) -> None:
     """Download a data set, verified and resumable, and name its test clips."""
     from dgmix.data.download import download as fetch
@@ -73,7 +74,7 @@ def download(
         base_url=base_url,
         jobs=jobs,
     )
-    print(done)
+    show_written(done, as_json)
 
 
 @commands.command()
@@ -87,17 +88,22 @@ def simulate(
         int | None,
         typer.Option(min=1, max=100, help="Of a machine, like dcase2022 only; 6 by default."),
     ] = None,
-    clips: Annotated[int, typer.Option(min=2, help="Training clips per section.")] = 1000,
+    clips: Annotated[
+        int | None,
+        typer.Option(min=2, help="Training clips per section; 50 by default, 1000 in real sets."),
+    ] = None,
     test_clips: Annotated[
         int | None, typer.Option(min=1, help="Test clips per domain and label, in a section.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Length of a clip.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another set.")] = 0,
     jobs: Jobs = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a simulated set of machines in the form of a year of DCASE Task 2."""
     import os
 
+    from dgmix.data.simulate import CLIPS
     from dgmix.data.simulate import simulate as write_set
 
     write_set(
@@ -105,13 +111,13 @@ def simulate(
         like=like,
         machines=machine or None,
         sections=sections,
-        clips=clips,
+        clips=clips or CLIPS,
         test_clips=test_clips,
         seconds=seconds,
         seed=seed,
         jobs=jobs or os.cpu_count() or 1,
     )
-    print(folder)
+    show_written(folder, as_json)
 
 
 @commands.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from dgmix.cli_options import AsJson, show
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -89,6 +89,7 @@ def fit(
     conditions_from: ConditionsFrom = None,
     cache: Cache = None,
     device: Device = None,
+    as_json: AsJson = False,
 ) -> None:
     """Learn one detector from healthy recordings of a machine."""
     from dgmix.config import load_recipe
@@ -97,6 +98,7 @@ def fit(
     from dgmix.detect.reporting import fit_report
     from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.summary import summary
     from dgmix.model.device import chosen_device
 
     settings = load_recipe(recipe, changes or ())
@@ -112,7 +114,8 @@ def fit(
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     save_detector(fitted, output)
-    print(fit_report(fitted, str(output), given.names))
+    values = {"detector": str(output), **summary(fitted)}
+    show(fit_report(fitted, str(output), given.names), values, as_json)
 
 
 @commands.command()
@@ -189,12 +192,14 @@ def update(
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take the last update back.")] = False,
     domain: Domain = None,
+    as_json: AsJson = False,
 ) -> None:
     """Remember more healthy recordings, of a new condition say, without training again."""
     from dgmix.detect import learn
     from dgmix.detect.bundle import load_detector, save_detector
     from dgmix.detect.reporting import undo_report, update_report
     from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.summary import summary
 
     if (healthy is None) != undo:
         raise InputError("update: give a folder of healthy recordings, or --undo")
@@ -204,24 +209,26 @@ def update(
     if healthy is None:
         fitted = learn.undo_update(before)
         save_detector(fitted, output)
-        print(undo_report(before, fitted, str(output)))
+        values = {"detector": str(output), **summary(fitted)}
+        show(undo_report(before, fitted, str(output)), values, as_json)
         return
     more = healthy_sounds(healthy)
     if (named := condition_named(condition, domain)) is not None:
         more = more.relabelled(conditions=[named] * len(more))
     fitted = learn.update(before, more, accept=accept)
     save_detector(fitted, output)
-    print(update_report(before, fitted, str(output), len(more)))
+    values = {"detector": str(output), "given": len(more), **summary(fitted)}
+    show(update_report(before, fitted, str(output), len(more)), values, as_json)
 
 
 @commands.command()
 def info(
     detector: DetectorFile,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell what is inside a detector: training data, promises, versions, settings."""
     from dgmix.detect.bundle import describe_detector
     from dgmix.detect.summary import described
 
     values = describe_detector(detector)
-    print(json.dumps(values, indent=2) if as_json else described(str(detector), values))
+    show(described(str(detector), values), values, as_json)

@@ -20,11 +20,11 @@ def describe_environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "gpu": _gpu(),
         "packages": package_versions(),
-        "commit": _commit(),
+        "commit": source_commit(),
     }
 
 
@@ -40,7 +40,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the model of this computer's processor, as far as the system names it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(errors="replace").splitlines():
@@ -55,7 +56,7 @@ def _gpu() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
-def _commit() -> str | None:
+def source_commit() -> str | None:
     """Return the commit of the source tree that dgmix runs from, if it runs from one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():

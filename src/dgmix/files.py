@@ -199,6 +199,30 @@ def printable(path: str | os.PathLike[str]) -> str:
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
 
 
+def free_space(path: str | os.PathLike[str]) -> int | None:
+    """Return how many bytes are free on the disk of a path, which need not be there yet.
+
+    None where the system does not tell.
+    """
+    folder = Path(path).absolute()
+    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    try:
+        return shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
+def shown_size(number: float | None) -> str:
+    """Return a number of bytes in the unit that suits it, in three figures."""
+    if number is None:
+        return "unknown"
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
 @contextmanager
 def explained(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` raised inside the block into a sentence that names `path`.

@@ -8,12 +8,12 @@ from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgmix.audio.cache import default_folder
 from dgmix.claims import claim, claims, refuse_another
 from dgmix.cluster import Cluster, connected
-from dgmix.config import Recipe, dump_recipe, load_recipe
+from dgmix.config import Recipe, dump_recipe, load_recipe, recipe_origin
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.recordings import of_clips
@@ -21,7 +21,7 @@ from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.model.device import chosen_device
-from dgmix.progress import say
+from dgmix.progress import detail, say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
 
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from dgmix.model.distributed import Ranks
 
 
-DEMO_SECTIONS, DEMO_CLIPS = 3, 40
+DEMO: dict[str, Any] = {"sections": 3, "clips": 40}
+QUICK_DEMO: dict[str, Any] = {
+    "machines": ("fan", "valve"),
+    "sections": 2,
+    "clips": 20,
+    "seconds": 4.0,
+}
+"""What `demo` simulates; arguments of `dgmix.data.simulate.simulate`."""
 
 
 def run(
@@ -61,6 +68,7 @@ def run(
     if ray is not None:
         _refuse_other_fan_out(jobs)
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    made_of = _made_of(recipe, settings, data)
     manifest = load_manifest(data)
     for line in manifest.left_out:
         say(f"left out: {line}")
@@ -73,6 +81,7 @@ def run(
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))
         device = cluster.device if cluster else chosen_device(device)
+        detail(f"device: {device}")
         output = make_folder(output)
         units = plan(settings, clips, seeds, output, store_folder, device)
         pending = [unit for unit in units if not unit.done]
@@ -84,7 +93,7 @@ def run(
             raise InputError("a process group and --ray: choose one of them; Ray starts once")
         ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
         if pending:
-            ranks.first_does(partial(_prepare, pending, claimed, output))
+            ranks.first_does(partial(_prepare, pending, claimed, output, made_of))
             if ranks.size > 1:
                 complete_together(teachers, ranks, teach_unit)
                 complete_together(pending, ranks, complete_unit)
@@ -96,13 +105,24 @@ def run(
     return output
 
 
-def demo(output: str | Path, *, jobs: int | None = None) -> Path:
-    """Simulate a small set of machines, run the `demo` recipe on it, return the run's folder."""
+def _made_of(recipe: str | Path | Recipe, settings: Recipe, data: str | Path) -> dict[str, Any]:
+    """Return what the record of a run says of its recipe, and of where its data are."""
+    base = "" if isinstance(recipe, Recipe) else recipe
+    origin = recipe_origin(settings.model_dump(mode="json"), base)
+    detail(f"recipe: {origin}")
+    return {"recipe": origin._asdict(), "data": os.path.abspath(data)}  # noqa: PTH100 - links count
+
+
+def demo(output: str | Path, *, quick: bool = False, jobs: int | None = None) -> Path:
+    """Simulate a small set of machines, run the `demo` recipe on it, return the run's folder.
+
+    A `quick` set has two machine types and short clips.
+    """
     from dgmix.data.simulate import simulate
 
     output = make_folder(output)
     cores = jobs or os.cpu_count() or 1
-    simulate(output / "data", sections=DEMO_SECTIONS, clips=DEMO_CLIPS, jobs=cores)
+    simulate(output / "data", **(QUICK_DEMO if quick else DEMO), jobs=cores)
     return run(
         "demo", output / "data", output / "run", jobs=jobs, cache=output / "cache", device="cpu"
     )
@@ -114,6 +134,14 @@ def summary(run: Path) -> str:
     from dgmix.evaluate.tables import summary_text
 
     return summary_text(read_run(run), load_recipe(run / "recipe.yaml").evaluate)
+
+
+def summary_values(run: Path) -> dict[str, dict[str, Any]]:
+    """Return the official metrics of each system of a finished run, fractions, for programs."""
+    from dgmix.evaluate.scores import read_run
+    from dgmix.evaluate.tables import summary_values
+
+    return summary_values(read_run(run), load_recipe(run / "recipe.yaml").evaluate)
 
 
 def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
@@ -241,13 +269,15 @@ def _refuse_other_fan_out(jobs: int | None) -> None:
         raise InputError("torchrun or srun, and --ray: choose one of them; Ray starts once")
 
 
-def _prepare(units: Sequence[Unit], claimed: Mapping[Path, str], output: Path) -> None:
+def _prepare(
+    units: Sequence[Unit], claimed: Mapping[Path, str], output: Path, made_of: Mapping[str, Any]
+) -> None:
     """Decode the clips of `units`, write what the run is made of, and clear away leftovers."""
     unit = units[0]
     paths = dict.fromkeys(clip.path for each in units for clip in each.clips)
     for path, note in unit.store.add(paths, os.cpu_count() or 1).items():
         say(f"{path}: {note}")
-    claim(output, claimed)
+    claim(output, claimed, made_of)
     remove_unfinished(output)
     for folder in {path.parent for path in claimed} - {output}:
         remove_unfinished(folder, below=True)

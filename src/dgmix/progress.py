@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 LINE_SECONDS = 10.0
+QUIET, USUAL, VERBOSE = range(3)
 _several_writers = False
-_quiet = False
+_level = USUAL
 
 
 class Advance(Protocol):
@@ -32,7 +33,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     On a terminal this is a bar; elsewhere at most one plain line every ten seconds, and one at
     the end, so that logs stay readable.
     """
-    if _quiet:
+    if _level == QUIET:
         yield silent
     elif sys.stderr.isatty() and not _several_writers:
         with _bar(what, total) as advance:
@@ -49,20 +50,45 @@ def share_terminal() -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Show no progress inside the block: another process does the same and shows it."""
-    global _quiet
-    before, _quiet = _quiet, True
+def speaking(at: int) -> Iterator[None]:
+    """Say as much as a level tells inside the block: `QUIET`, `USUAL` or `VERBOSE`.
+
+    Quiet shows neither progress nor notes, verbose shows details too.
+    """
+    before = level()
+    set_level(at)
     try:
         yield
     finally:
-        _quiet = before
+        set_level(before)
+
+
+def quiet() -> AbstractContextManager[None]:
+    """Show no progress inside the block: another process does the same and shows it."""
+    return speaking(QUIET)
+
+
+def level() -> int:
+    """Return how much is said; see `speaking`."""
+    return _level
+
+
+def set_level(at: int) -> None:
+    """Say so much from now on; see `speaking`."""
+    global _level
+    _level = at
 
 
 def say(line: str) -> None:
-    """Print one plain line on standard error."""
-    if not _quiet:
+    """Print one plain line on standard error, unless dgmix is to be quiet."""
+    if _level > QUIET:
         print(line, file=sys.stderr, flush=True)
+
+
+def detail(line: str) -> None:
+    """Print one plain line on standard error where details are wanted."""
+    if _level == VERBOSE:
+        say(line)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from dgmix.errors import DgmixError, InputError
-from dgmix.progress import share_terminal
+from dgmix.progress import level, set_level, share_terminal
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -64,7 +64,8 @@ class WorkerPool(ProcessPoolExecutor):
         self._numbers = itertools.count()
         self._table = spawn.RawArray("q", 2 * count)  # of each process its id, and its call
         next_row = spawn.Value("i", 0)
-        super().__init__(count, spawn, _start, (self._table, next_row, count > 1, prepare))
+        start = (self._table, next_row, count > 1, level(), prepare)
+        super().__init__(count, spawn, _start, start)
         # All of them start at the first call: CPython overlooks the death of one that starts later.
         self._safe_to_dynamically_spawn_children = False
         self._others = set(multiprocessing.active_children())
@@ -145,7 +146,9 @@ def _do(call: int, work: Callable[[], T]) -> T:
         _Row.table[_Row.first + 1] = IDLE
 
 
-def _start(table: Any, next_row: Any, several: bool, prepare: Callable[[], None] | None) -> None:
+def _start(
+    table: Any, next_row: Any, several: bool, loudness: int, prepare: Callable[[], None] | None
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with next_row.get_lock():
         _Row.table, _Row.first = table, 2 * next_row.value
@@ -154,6 +157,7 @@ def _start(table: Any, next_row: Any, several: bool, prepare: Callable[[], None]
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
+    set_level(loudness)
     if several:
         share_terminal()
     if prepare:

@@ -31,7 +31,7 @@ from dgmix.audio.stream import Source
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, printable, remove_unfinished, write_text
-from dgmix.progress import progress
+from dgmix.progress import detail, progress
 from dgmix.workers import results_in_order, single_threaded
 
 FORMAT = 3
@@ -91,6 +91,8 @@ class FeatureStore:
             self._identities[path] = identity
             if not self._index.find(identity.digest):
                 missing.setdefault(identity.digest, path)
+        new = len(missing)
+        detail(f"features: {len(given)} recordings, {new} of them to decode, in {self.folder}")
         if missing:
             self._make_folder()
             failed = self._add(list(missing.values()), jobs)

@@ -5,7 +5,15 @@ in `settings.py`: DG-Mix by itself, as published where its publication tells. `r
 is what dgmix's developers recommend, and what `Detector` takes by itself.
 """
 
-from dgmix.config.recipe import RECIPES, Recipe, dump_recipe, load_recipe, parse_recipe
+from dgmix.config.recipe import (
+    RECIPES,
+    Origin,
+    Recipe,
+    dump_recipe,
+    load_recipe,
+    parse_recipe,
+    recipe_origin,
+)
 from dgmix.config.settings import (
     HE_INITIALISED,
     LEAST_BANDS,
@@ -51,6 +59,7 @@ __all__ = [
     "FinetuneSettings",
     "InputSettings",
     "LarsSettings",
+    "Origin",
     "Precision",
     "PretrainSettings",
     "RawViewName",
@@ -61,4 +70,5 @@ __all__ = [
     "dump_recipe",
     "load_recipe",
     "parse_recipe",
+    "recipe_origin",
 ]

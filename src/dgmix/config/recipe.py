@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -138,6 +138,45 @@ def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
 def dump_recipe(recipe: Recipe) -> str:
     """Return the recipe, with every setting, as YAML that `load_recipe` reads."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+class Origin(NamedTuple):
+    """Which recipe settings come from, and what was changed of it, "pretrain.epochs: 5" say."""
+
+    base: str
+    changes: list[str]
+
+    def __str__(self) -> str:
+        return ", ".join([self.base, *self.changes])
+
+
+def recipe_origin(
+    values: Mapping[str, Any], base: str | Path = "", decided: bool = False
+) -> Origin:
+    """Return where the settings of a recipe come from: `base`, or else the nearest shipped one.
+
+    Where the recordings have `decided` what a recipe leaves to them, that is no change of it.
+    """
+    origins = []
+    for name in [base] if base else RECIPES:
+        own = dict(_flat(load_recipe(name).model_dump(mode="json")))
+        changes = [
+            f"{key}: {value}"
+            for key, value in _flat(values)
+            if (key, value) not in own.items()
+            and not (decided and own.get(key) == "auto" and key != "precision")
+        ]
+        origins.append(Origin(str(name), changes))
+    return min(origins, key=lambda origin: len(origin.changes))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys and the values of nested settings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _key(place: tuple[int | str, ...]) -> str:

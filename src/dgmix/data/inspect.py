@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 from dgmix.audio.io import Header, read_header
 from dgmix.data import Clip, Manifest, load_manifest
@@ -101,6 +102,26 @@ def inspect_text(path: str | os.PathLike[str]) -> str:
 def render(found: Inspection) -> str:
     """Return an inspection as plain text: a table of clips, then a line for each other fact."""
     return "\n".join([*_table(found.clips), "", *_facts(found), *_complaints(found)]) + "\n"
+
+
+def plain(found: Inspection) -> dict[str, Any]:
+    """Return an inspection as values that JSON has; durations in seconds, rates in Hz."""
+    clips = found.clips
+    counts = Counter((c.machine, c.section, c.domain, c.split, c.label) for c in clips)
+    fields = ("machine", "section", "domain", "split", "label", "clips")
+    return {
+        "path": found.path,
+        "clips": [dict(zip(fields, (*key, n), strict=True)) for key, n in sorted(counts.items())],
+        "recordings": len(clips),
+        "repeats": found.repeats,
+        "seconds": asdict(found.durations),
+        "sample_rates": {str(rate): n for rate, n in sorted(found.sample_rates.items())},
+        "channels": {str(number): n for number, n in sorted(found.channels.items())},
+        "unreadable": dict(found.unreadable),
+        "incomplete": dict(found.incomplete),
+        "notes": list(clips.notes),
+        "left_out": list(clips.left_out),
+    }
 
 
 def _durations(seconds: Sequence[float]) -> Durations:

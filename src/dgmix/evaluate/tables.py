@@ -5,6 +5,7 @@ Numbers are fractions in `results_frame` and results.csv, per cent in all that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -13,7 +14,7 @@ from dgmix.config import EvaluateSettings
 from dgmix.errors import DgmixError
 from dgmix.evaluate.draws import GROUPS
 from dgmix.evaluate.formats import in_order, markdown_table, percent, shown, signed, text_table
-from dgmix.evaluate.intervals import Place, Resampled, resample
+from dgmix.evaluate.intervals import Estimate, Place, Resampled, resample
 from dgmix.evaluate.metrics import METRICS
 from dgmix.evaluate.notes import (
     CONVENTION_NAMES,
@@ -102,6 +103,30 @@ def summary_text(scores: pl.DataFrame, settings: EvaluateSettings) -> str:
     table = text_table(*overview(official, systems_of(scores), brief=True))
     about = f"{_scope(scores)} Official metric, in %:"
     return f"{about}\n\n{table}\n\n{interval_note(official)}"
+
+
+def summary_values(
+    scores: pl.DataFrame, settings: EvaluateSettings
+) -> dict[str, dict[str, float | list[float] | None]]:
+    """Return the official metrics and Ω of each system: fractions, None where undefined."""
+    official = resample(scores, convention_of(scores), settings.bootstrap, settings.confidence)
+    return {
+        system: {
+            **{name: _plain(official.estimate(system, [name]).value) for name in official.metrics},
+            "omega": _plain(official.estimate(system).value),
+            "omega_interval": _interval(official.estimate(system)),
+            "omega_error": _plain(official.estimate(system).error),
+        }
+        for system in systems_of(scores)
+    }
+
+
+def _interval(estimate: Estimate) -> list[float] | None:
+    return None if math.isnan(estimate.low) else [estimate.low, estimate.high]
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def overview(

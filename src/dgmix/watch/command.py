@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dgmix.errors import DgmixError, InputError
+from dgmix.errors import DgmixError, InputError, did_you_mean
 
 RUN = "run"
 Settings = Annotated[Path, typer.Argument(metavar="SETTINGS", help="The file watch.yaml.")]
@@ -21,6 +21,9 @@ class WithDefault(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Put the command that runs before words that are none."""
         if args and args[0] not in (*self.commands, "-h", "--help"):
+            near = "" if args[0].startswith("-") else did_you_mean(args[0], self.commands)
+            if near and not Path(args[0]).exists():
+                raise InputError(f"{args[0]}: no command of dgmix watch, and no file{near}")
             args = [RUN, *args]
         return super().parse_args(ctx, args)
 

@@ -10,7 +10,7 @@ from dgmix.evaluate.scores import read_run
 
 def test_facts_count_what_was_run(make_run):
     run = make_run(seeds=(0, 1, 2))
-    assert about.facts(read_run(run), about.read_settings(run)) == [
+    assert about.facts(read_run(run), about.read_settings(run), {}) == [
         "2 machines",
         "4 sections",
         "160 test clips",
@@ -41,7 +41,7 @@ def test_data_table_without_training_clips(make_run):
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_that_ship_are_recognised(tmp_path, name):
     (tmp_path / "recipe.yaml").write_text(dump_recipe(load_recipe(name)), "utf-8")
-    table, shown = about.settings_table(about.read_settings(tmp_path))
+    table, shown = about.settings_table(about.read_settings(tmp_path), {})
     assert shown == f"recipe “{name}”"
     changed = {row.cells[0] for row in table.blocks[0].rows if row.kind == "changed"}
     assert bool(changed) == (name != "default")
@@ -50,10 +50,24 @@ def test_recipes_that_ship_are_recognised(tmp_path, name):
 def test_settings_that_differ_from_the_default_are_marked(tmp_path):
     recipe = load_recipe("default", ["detect.neighbors=7", "input.log=false"])
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe), "utf-8")
-    table, shown = about.settings_table(about.read_settings(tmp_path))
+    table, shown = about.settings_table(about.read_settings(tmp_path), {})
     changed = {r.cells[0]: r.cells[1:] for r in table.blocks[0].rows if r.kind == "changed"}
     assert changed == {"detect.neighbors": ["7", "1"], "input.log": ["no", "yes"]}
-    assert shown == "a recipe of its own"
+    assert shown == "recipe “default”, 2 settings changed"
+
+
+def test_a_changed_recipe_keeps_the_name_of_its_base(tmp_path):
+    recipe = load_recipe("published", ["pretrain.epochs=5"])
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe), "utf-8")
+    settings = about.read_settings(tmp_path)
+    for recorded, name in (
+        ({}, "recipe “published”, 1 setting changed"),
+        ({"recipe": {"base": "my/mine.yaml", "changes": []}}, "recipe “mine”"),
+        ({"recipe": "damaged"}, "recipe “published”, 1 setting changed"),
+    ):
+        assert about.settings_table(settings, recorded)[1] == name
+    table = about.environment_table({"data": "/home/someone/pumps", "recipe": {"base": "x"}})
+    assert [row.cells for row in table.blocks[0].rows] == [["data", "pumps"]]
 
 
 def test_evaluation_settings_are_those_of_the_run(tmp_path):
@@ -85,7 +99,7 @@ def test_environment_is_shown_flat():
 
 
 def test_files_that_are_missing_say_nothing(tmp_path):
-    assert about.settings_table(about.read_settings(tmp_path)) is None
+    assert about.settings_table(about.read_settings(tmp_path), {}) is None
     assert about.environment_table(about.read_environment(tmp_path)) is None
     assert about.training_clips(tmp_path) == {}
 

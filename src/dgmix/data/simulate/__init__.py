@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+CLIPS = 50
+"""Training clips of a section by default; the real sets have 1000."""
+
 MACHINES = ("bearing", "fan", "gearbox", "slider", "ToyCar", "ToyTrain", "valve")
 """The machine types that there is a physical model of: those of DCASE 2022."""
 
@@ -15,7 +18,7 @@ def simulate(
     like: str = "dcase2022",
     machines: Sequence[str] | None = None,
     sections: int | None = None,
-    clips: int = 1000,
+    clips: int = CLIPS,
     seed: int = 0,
     seconds: float = 10.0,
     test_clips: int | None = None,
@@ -38,8 +41,10 @@ def simulate(
     script that asks for more than one needs the `__main__` guard). A second call makes only the
     clips that are missing. Clips of the same form, name, seed and length are the same in every set.
 
+    How many clips, how much disk and how much time that takes is said before it begins.
+
     Raises `InputError` for arguments out of range, and for a folder that holds anything but a set
-    simulated with these arguments.
+    simulated with these arguments, and `DgmixError` where the disk has no room for the set.
     """
     from dgmix.data.simulate.writing import Order, write_set
 

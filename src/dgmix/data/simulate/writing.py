@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,9 +18,9 @@ from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
 from dgmix.data.simulate.conditions import section_shift
 from dgmix.data.simulate.forms import USUAL, Form, form_of
 from dgmix.data.simulate.signals import RATE
-from dgmix.errors import InputError, choices
-from dgmix.files import explained, make_folder, write_text
-from dgmix.progress import progress
+from dgmix.errors import DgmixError, InputError, choices
+from dgmix.files import explained, free_space, make_folder, shown_size, write_text
+from dgmix.progress import progress, say
 from dgmix.workers import worker_pool
 
 FORMAT = 1
@@ -107,9 +108,45 @@ def write_set(folder: Path, order: Order, jobs: int = 1) -> None:
     write_attributes(folder, order)
     clips = [clip for clip in order.plan() if not (folder / clip.path).exists()]
     write = partial(write_clip, folder, order.seed, round(order.seconds * RATE))
+    clips = begin(folder, clips, write, jobs)
     with progress("simulate", len(clips)) as advance, _mapped(write, clips, jobs) as done:
         for name in done:
             advance(1, name)
+
+
+def begin(
+    folder: Path, clips: Sequence[PlannedClip], write: Callable[[PlannedClip], str], jobs: int
+) -> list[PlannedClip]:
+    """Write the first clip of each machine, say what all will take, and return the others.
+
+    Raises `DgmixError` where the disk has no room for them.
+    """
+    first = {clip.machine: clip for clip in reversed(clips)}
+    seconds = {}
+    for machine, clip in first.items():
+        began = time.perf_counter()
+        write(clip)
+        seconds[machine] = time.perf_counter() - began
+    rest = [clip for clip in clips if clip is not first[clip.machine]]
+    size = sum((folder / first[clip.machine].path).stat().st_size for clip in clips)
+    left = sum((folder / first[clip.machine].path).stat().st_size for clip in rest)
+    free = free_space(folder)
+    if free is not None and left > free:
+        raise DgmixError(
+            f"{folder}: the set takes {shown_size(size)}, and {shown_size(free)} are free; choose "
+            "fewer clips, sections or machines, or another folder"
+        )
+    duration = sum(seconds[clip.machine] for clip in rest) / min(jobs, max(1, len(rest)))
+    say(f"simulate: {len(clips)} clips, {shown_size(size)}, {shown_duration(duration)}")
+    return rest
+
+
+def shown_duration(seconds: float) -> str:
+    """Return about how long something takes, in words."""
+    if seconds < 60:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 120 else f"about {minutes / 60:.1f} h"
 
 
 def claim(folder: Path, order: Order) -> None:

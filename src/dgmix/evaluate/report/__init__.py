@@ -53,7 +53,7 @@ def contents(run: Path) -> dict[str, Any]:
         raise InputError(f"{run}: there is no such folder; give the folder of a run, or of scores")
     scores = read_scores(run)
     logs = read_logs(run)
-    settings = about.read_settings(run)
+    settings, environment = about.read_settings(run), about.read_environment(run)
     evaluate = about.evaluation(settings)
     convention = convention_of(scores)
     official = resample(scores, convention, evaluate.bootstrap, evaluate.confidence)
@@ -62,7 +62,7 @@ def contents(run: Path) -> dict[str, Any]:
     looks = figures.looks(systems)
     return {
         "title": run.absolute().name,
-        "facts": about.facts(scores, settings),
+        "facts": about.facts(scores, settings, environment),
         "verdict": result.verdict(official, systems),
         "summary": result.summary(official, systems),
         "overall": result.overall_figure(official, looks),
@@ -82,6 +82,6 @@ def contents(run: Path) -> dict[str, Any]:
         "maps": embeddings.maps(run),
         "training": curves.trainings(logs),
         "data": about.data_table(scores, about.training_clips(run)),
-        "settings": about.settings_table(settings),
-        "environment": about.environment_table(about.read_environment(run)),
+        "settings": about.settings_table(settings, environment),
+        "environment": about.environment_table(environment),
     }

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from dgmix.config import RECIPES, EvaluateSettings, load_recipe, parse_recipe
+from dgmix.config import EvaluateSettings, Origin, load_recipe, parse_recipe, recipe_origin
 from dgmix.detect.resolve import recipe_at
 from dgmix.errors import InputError
 from dgmix.evaluate.formats import in_order
@@ -65,7 +65,7 @@ def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
     return parse_recipe({"evaluate": own}, "recipe.yaml").evaluate
 
 
-def facts(scores: pl.DataFrame, settings: dict[str, Any]) -> list[str]:
+def facts(scores: pl.DataFrame, settings: dict[str, Any], environment: dict[str, Any]) -> list[str]:
     """Return what was run in a few words each."""
     test = scores.filter(split="test")
     counts = {
@@ -81,10 +81,12 @@ def facts(scores: pl.DataFrame, settings: dict[str, Any]) -> list[str]:
         for name, count in counts.items()
         if count > 1 or name != "train/test split"
     ]
-    return [*shown, *([recipe_name(settings)] if settings else [])]
+    return [*shown, *([recipe_name(settings, environment)] if settings else [])]
 
 
-def settings_table(settings: dict[str, Any]) -> tuple[Table, str] | None:
+def settings_table(
+    settings: dict[str, Any], environment: dict[str, Any]
+) -> tuple[Table, str] | None:
     """Return every setting beside that of the default recipe, and which recipe they are."""
     if not settings:
         return None
@@ -95,15 +97,22 @@ def settings_table(settings: dict[str, Any]) -> tuple[Table, str] | None:
         for name, value in own.items()
     ]
     table = Table("Settings; bold: not as in the default recipe", columns, [Block(rows)])
-    return table, recipe_name(settings)
+    return table, recipe_name(settings, environment)
 
 
-def recipe_name(settings: dict[str, Any]) -> str:
-    """Return which of the recipes that ship with dgmix these settings are, if any."""
-    for name in RECIPES:
-        if _shipped(name, settings) == settings:
-            return f"recipe “{name}”"
-    return "a recipe of its own"
+def recipe_name(settings: dict[str, Any], environment: dict[str, Any]) -> str:
+    """Return which recipe these settings come from, and how many of them were changed.
+
+    The run's record names it; without one it is the nearest of those that ship with dgmix.
+    """
+    match environment.get("recipe"):
+        case {"base": str(base), "changes": [*changes]}:
+            origin = Origin(base, changes)
+        case _:
+            origin = recipe_origin(settings, decided=True)
+    number = len(origin.changes)
+    changed = f", {number} {'setting' if number == 1 else 'settings'} changed" if number else ""
+    return f"recipe “{Path(origin.base).stem}”{changed}"
 
 
 def _shipped(name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +127,10 @@ def environment_table(environment: dict[str, Any]) -> Table | None:
     """Return versions and hardware as the run found them."""
     if not environment:
         return None
-    return listing("Versions and hardware", "What", "Value", flat(environment))
+    shown = {name: value for name, value in environment.items() if name != "recipe"}
+    if "data" in shown:  # the record has the whole path; a report may go to others
+        shown["data"] = Path(str(shown["data"])).name
+    return listing("Versions and hardware", "What", "Value", flat(shown))
 
 
 def data_table(scores: pl.DataFrame, training: dict[str, Counter[str]]) -> Table:
