@@ -575,8 +575,7 @@ def test_a_machine_of_the_name_of_what_all_share_is_refused(
 def test_the_demo_simulates_runs_and_can_be_called_again(
     tmp_path: Path, small: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "DEMO_SECTIONS", 1)
-    monkeypatch.setattr(pipeline, "DEMO_CLIPS", 4)
+    monkeypatch.setattr(pipeline, "DEMO", {"sections": 1, "clips": 4})
     monkeypatch.setattr(pipeline, "load_recipe", lambda *_: small)
     one_machine = partial(simulate, machines=("fan",), seconds=1.0)
     monkeypatch.setattr("dgmix.data.simulate.simulate", one_machine)
