@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dgmix.data.simulate import simulate
     from dgmix.detect.detector import Detector
     from dgmix.errors import DgmixError, InputError
+    from dgmix.estimate import estimate_run
     from dgmix.evaluate import evaluate_scores
     from dgmix.evaluate.comparison import compare_scores
     from dgmix.evaluate.report import write_report
@@ -32,6 +33,7 @@ _HOME = {
     "Recipe": "config",
     "compare_scores": "evaluate.comparison",
     "download": "data.download",
+    "estimate_run": "estimate",
     "evaluate_scores": "evaluate",
     "inspect": "data.inspect",
     "load_manifest": "data",
@@ -49,6 +51,7 @@ __all__ = [
     "Recipe",
     "compare_scores",
     "download",
+    "estimate_run",
     "evaluate_scores",
     "inspect",
     "load_manifest",

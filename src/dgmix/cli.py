@@ -182,6 +182,10 @@ def run(
     cache: Cache = None,
     device: Device = None,
     ray: Ray = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Tell what it would take, measured on a few clips."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train, embed, score, evaluate and report; a second call continues the first."""
@@ -194,8 +198,11 @@ def run(
         "jobs": jobs,
         "cache": cache,
         "device": device,
-        "ray": ray,
     }
+    if dry_run:
+        _show_estimates(recipe, data, output, options, ray, as_json)
+        return
+    options["ray"] = ray
     if len(data) > 1:
         from dgmix.several import run_several
 
@@ -316,3 +323,28 @@ def _show_run(folder: Path, as_json: bool) -> None:
         show("", {"folder": str(folder), **places, "systems": summary_values(folder)}, as_json)
     else:
         print(f"{summary(folder)}\n\nTables: {places['tables']}\nReport: {places['report']}")
+
+
+def _show_estimates(
+    recipe: str,
+    data: list[Path],
+    output: Path,
+    options: dict[str, Any],
+    ray: str | None,
+    as_json: bool,
+) -> None:
+    """Print what a run of each data set would take."""
+    from dgmix.errors import InputError
+    from dgmix.estimate import estimate_run
+    from dgmix.several import data_names
+
+    if ray is not None:
+        raise InputError("--dry-run measures this machine, not the nodes of --ray: leave one out")
+    folders = data_names(data)
+    found = {
+        name: estimate_run(recipe, each, output / name if len(folders) > 1 else output, **options)
+        for name, each in folders.items()
+    }
+    texts = [f"{name}\n{each.text()}" for name, each in found.items()]
+    text = "\n".join(texts) if len(texts) > 1 else texts[0].partition("\n")[2]
+    show(text, {name: each.values() for name, each in found.items()}, as_json)

@@ -69,14 +69,7 @@ def run(
         _refuse_other_fan_out(jobs)
     settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     made_of = _made_of(recipe, settings, data)
-    manifest = load_manifest(data)
-    for line in manifest.left_out:
-        say(f"left out: {line}")
-    clips = chosen_machines(manifest, machines)
-    if settings.detect.per_section:
-        check_sections(clips)
-    settings.encoder.weights_file()  # said before anything is written
-    settings = resolve(settings, of_clips(clips.select(split="train", label="normal")))
+    settings, clips = resolved(settings, data, machines)
     store_folder = Path(cache) if cache else default_folder()
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))
@@ -142,6 +135,22 @@ def summary_values(run: Path) -> dict[str, dict[str, Any]]:
     from dgmix.evaluate.tables import summary_values
 
     return summary_values(read_run(run), load_recipe(run / "recipe.yaml").evaluate)
+
+
+def resolved(recipe: Recipe, data: str | Path, machines: Sequence[str]) -> tuple[Recipe, Manifest]:
+    """Return the recipe of a run, which may depend on the recordings, and the clips of it.
+
+    Says what of the data is left out. Raises `InputError` where the clips are not enough, or the
+    recipe's weights are not there.
+    """
+    manifest = load_manifest(data)
+    for line in manifest.left_out:
+        say(f"left out: {line}")
+    clips = chosen_machines(manifest, machines)
+    if recipe.detect.per_section:
+        check_sections(clips)
+    recipe.encoder.weights_file()  # said before anything is written
+    return resolve(recipe, of_clips(clips.select(split="train", label="normal"))), clips
 
 
 def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:

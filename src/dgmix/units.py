@@ -107,7 +107,7 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     crops = (Known.healthy(unit.teacher) if unit.teacher else known).crops(unit.recipe)
     learns = unit.recipe.detect.learns
     network = _trained(unit.teacher or unit, crops, ranks) if learns else None
-    ranks.first_does(partial(_score_unit, unit, known, crops, network))
+    ranks.first_does(partial(score_unit, unit, known, crops, network))
 
 
 def teach_unit(unit: Unit, ranks: Ranks | None = None) -> None:
@@ -125,7 +125,7 @@ def _trained(unit: Unit, crops: TrainingCrops, ranks: Ranks) -> Network:
     return train(unit.recipe, crops, unit.seed, run, unit.device)
 
 
-def _score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network | None) -> None:
+def score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network | None) -> None:
     """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.embed import embed_clips

@@ -107,6 +107,20 @@ class FeatureStore:
             path: printable(entry.note) for path, entry in entries.items() if entry and entry.note
         }
 
+    def missing(self, paths: Paths, jobs: int = 1) -> list[str]:
+        """Return which of `paths` `add` would decode: of several of one content, the first.
+
+        Those that cannot be read are among them.
+        """
+        self._index.refresh()
+        given = list(dict.fromkeys(map(_absolute, paths)))
+        contents: dict[str, str] = {}
+        for path, identity in zip(given, in_order(_identify, given, jobs), strict=True):
+            digest = path if isinstance(identity, InputError) else identity.digest
+            if not self._index.find(digest):
+                contents.setdefault(digest, path)
+        return list(contents.values())
+
     def open(self, paths: Paths) -> MelBank:
         """Return the spectrograms of `paths`, in their order, mapped from disk.
 

@@ -40,10 +40,7 @@ class TrainingCrops:
 
         A class is a section, or with `classes="attributes"` a section's clips of equal attributes.
         """
-        of_section = classes == "sections" or not attributes
-        names = (
-            sections if of_section else list(map(" ".join, zip(sections, attributes, strict=True)))
-        )
+        names = class_names(sections, attributes, classes)
         return cls(bank, np.unique(np.array(names), return_inverse=True)[1].astype(np.int64))
 
     @property
@@ -53,8 +50,7 @@ class TrainingCrops:
 
     def steps_per_epoch(self, settings: StageSettings) -> int:
         """Return the number of batches that an epoch is divided into."""
-        crops = max(SMALLEST_BATCH, len(self.bank) * crops_per_clip(len(self.bank), settings))
-        return max(1, round(crops / settings.batch_size))
+        return steps_per_epoch(len(self.bank), settings)
 
     def epoch(
         self, network: Network, settings: StageSettings, rng: np.random.Generator
@@ -140,6 +136,21 @@ def _sent(values: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Return an array on a device, without waiting for it where it is a GPU."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def class_names(
+    sections: Sequence[str], attributes: Sequence[str], classes: Classes
+) -> Sequence[str]:
+    """Return the class (clip,) of each clip: its section, or that and its attributes."""
+    if classes == "sections" or not attributes:
+        return sections
+    return list(map(" ".join, zip(sections, attributes, strict=True)))
+
+
+def steps_per_epoch(clips: int, settings: StageSettings) -> int:
+    """Return the number of batches that an epoch of so many clips is divided into."""
+    crops = max(SMALLEST_BATCH, clips * crops_per_clip(clips, settings))
+    return max(1, round(crops / settings.batch_size))
 
 
 def crops_per_clip(clips: int, settings: StageSettings) -> int:
