@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dgmix
+from dgmix.audio.io import write_wav
+from dgmix.detect.detector import Detector
 
 HEAVY = {"torch", "numpy", "sklearn", "scipy", "polars", "plotly", "jinja2", "rich", "soundfile"}
+SCRIPT = """
+import json, os, sys
+import dgmix
+loaded = {"import": "numpy" in sys.modules}
+from dgmix.cli import app
+sys.stdout = open(os.devnull, "w")
+for arguments in json.loads(sys.argv[1]):
+    app(arguments, standalone_mode=False)
+    loaded[arguments[0]] = [m for m in ("torch", "sklearn", "polars", "scipy") if m in sys.modules]
+print(json.dumps(loaded), file=sys.__stdout__)
+"""
 
 
 def modules_after(code: str) -> set[str]:
@@ -46,3 +61,22 @@ def test_importing_dgmix_loads_nothing_heavy() -> None:
 
 def test_the_command_line_loads_nothing_heavy_until_a_command_runs() -> None:
     assert not modules_after("import dgmix.cli") & (HEAVY - {"rich"})
+
+
+def test_the_default_detector_loads_no_torch(tmp_path: Path) -> None:
+    folder, detector = tmp_path / "healthy", tmp_path / "d.dgmix"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        write_wav(folder / f"{number}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
+    Detector(cache=tmp_path / "cache").fit(folder).save(detector)
+    fit = ["fit", str(folder), "-o", str(tmp_path / "e.dgmix"), "--cache", str(tmp_path / "cache")]
+    calls = [["info", str(detector)], ["score", str(detector), str(folder / "0.wav")], fit]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(calls)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = json.loads(done.stdout)
+    assert loaded == {"import": False, "info": [], "score": [], "fit": ["scipy"]}

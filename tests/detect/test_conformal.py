@@ -245,7 +245,7 @@ def test_interval_of_independent_scores_is_that_of_the_beta_distribution(
     alarms = round(rate * (n + 1))
     expected = stats.beta.ppf([0.05, 0.95], alarms, n + 1 - alarms)
     low, high = rate_interval(n, rate, 0.9, design_effect=1)
-    np.testing.assert_allclose((low, high), expected)
+    np.testing.assert_allclose((low, high), expected, rtol=1e-5)
     rng = np.random.default_rng(0)
     realised = np.array([1 - plain_scale(rng.uniform(size=n)).threshold(rate) for _ in range(2000)])
     inside = np.mean((realised >= expected[0]) & (realised <= expected[1]))

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from dgmix.config import DetectSettings
+from dgmix.detect.scorers import knn
 from dgmix.detect.scorers.knn import KNearest, distances, mean_of_nearest
 
 Floats = NDArray[np.floating]
@@ -80,6 +81,17 @@ def test_a_training_clip_is_at_no_distance() -> None:
 def test_fewer_references_than_neighbours_are_all_used() -> None:
     references, queries = np.eye(3), np.zeros((1, 3))
     assert scores(references, queries, k=9) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("queries", "references"), [(20, 30), (1, 1), (3, 1), (1, 40)])
+def test_few_distances_are_those_of_many(
+    monkeypatch: pytest.MonkeyPatch, queries: int, references: int
+) -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(size=(n, 130)).astype(np.float32) for n in (queries, references))
+    few = distances(first, second)
+    monkeypatch.setattr(knn, "FEW", -1)
+    np.testing.assert_allclose(few, distances(first, second), rtol=1e-14)
 
 
 def test_a_distance_is_the_same_whichever_comes_first() -> None:

@@ -11,6 +11,8 @@ from dgmix.config import DetectSettings
 
 TINY = 1e-12
 
+FEW = 1 << 22  # differences; computing more takes longer than loading scipy.spatial does
+
 
 class KNearest:
     """Mean distance to the k nearest references; Euclidean with k = 1 is the published score."""
@@ -35,9 +37,21 @@ def distances(
 
     Of the differences themselves: expanded squares lose the digits that tell copies apart.
     """
+    if len(queries) * references.size <= FEW:
+        return _few_distances(queries.astype(np.float64), references.astype(np.float64))
     from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
     return np.asarray(cdist(queries, references), np.float64)
+
+
+def _few_distances(
+    queries: NDArray[np.float64], references: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what scipy's `cdist` does, to the bit: it adds up one dimension after the other."""
+    squares = np.empty((len(queries), len(references)))
+    for row, query in zip(squares, queries, strict=True):
+        row[:] = np.add.accumulate(np.square(references - query), axis=1)[:, -1]
+    return np.sqrt(squares)
 
 
 def cosine_distances(
