@@ -17,8 +17,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect import views
-from dgmix.detect.views.levels import LEAST_CHANGE, Levels
+from dgmix.detect.views.blocks import Levels
+from dgmix.detect.views.levels import LEAST_CHANGE, change, mean, peak, q90
+from dgmix.detect.views.rhythm import rhythm
 
 CEPSTRA = 20
 Floats = NDArray[np.float64]
@@ -62,7 +63,7 @@ def quantile(share: float) -> Callable[[Levels], Levels]:
 def change_over(frames: int) -> Callable[[Levels], Levels]:
     """Return the view of how much the level changes over so many frames, of each band (mel,).
 
-    20 · log10 of the standard deviation over time of the difference, as `views.change`. Of a clip
+    20 · log10 of the standard deviation over time of the difference, as `change`. Of a clip
     that is too short for it: over as many frames as it has.
     """
 
@@ -126,16 +127,16 @@ def _as_level(change: Levels) -> Levels:
 
 LOUDNESS_SPREAD = (1.98, 1.94, 1.84, 1.67, 3.07, 1.68, 0.52, 0.18, 2.59, 0.25)
 VIEWS = {
-    "mean": CandidateView(views.mean, (2.3, 1.7)),
-    "q90": CandidateView(views.q90, (2.2, 1.7)),
+    "mean": CandidateView(mean, (2.3, 1.7)),
+    "q90": CandidateView(q90, (2.2, 1.7)),
     "q97": CandidateView(quantile(0.97), (2.2, 1.8)),
-    "max": CandidateView(views.peak, (2.6, 3.8)),
-    "max-by-band": CandidateView(views.peak, (2.6, 3.8), bands=4),
+    "max": CandidateView(peak, (2.6, 3.8)),
+    "max-by-band": CandidateView(peak, (2.6, 3.8), bands=4),
     "deviation": CandidateView(deviation, (0.3, 0.7)),
-    "change": CandidateView(views.change, (0.55, 0.7)),
+    "change": CandidateView(change, (0.55, 0.7)),
     "change-2": CandidateView(change_over(2), (0.55, 1.0)),
-    "rhythm": CandidateView(views.rhythm, (3.8, 1.0)),
-    "rhythm-by-band": CandidateView(views.rhythm, (3.8, 1.0), bands=4),
+    "rhythm": CandidateView(rhythm, (3.8, 1.0)),
+    "rhythm-by-band": CandidateView(rhythm, (3.8, 1.0), bands=4),
     "loudness": CandidateView(loudness, LOUDNESS_SPREAD),
     "cepstrum": CandidateView(cepstrum, (2.0,)),
     "cepstral-change": CandidateView(cepstral_change, (1.0,)),

@@ -27,7 +27,7 @@ from dgmix.config import load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
 from dgmix.detect.resolve import recipe_at
-from dgmix.detect.views.levels import Levels, logmel
+from dgmix.detect.views.blocks import Levels, logmel
 from dgmix.evaluate.metrics import auc, harmonic_mean, pauc
 from dgmix.progress import progress
 

@@ -29,7 +29,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
-from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer, build_scorer
+from dgmix.detect.scorers import build_joint_scorer, build_scorer, estimates
 from dgmix.detect.views import RAW_VIEWS, Vectors, represent
 from dgmix.detect.views.levels import logmel
 from dgmix.detect.windows import Windows
@@ -157,7 +157,7 @@ def scored(trial: Trial, vectors: Vectors) -> Iterator[tuple[Any, ...]]:
     known, asked = vectors.select(trial.healthy), vectors.select(trial.queries)
     for system, changes in SYSTEMS.items():
         settings = DetectSettings(**changes)
-        if settings.scorer in JOINT_SCORERS and not settings.estimates:
+        if not estimates(settings):
             joint = build_joint_scorer(settings, known, [known.clips])
             scores = joint.measure(asked, len(trial.asked))[0]
         else:

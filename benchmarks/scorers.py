@@ -26,15 +26,16 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.baselines import nearest_scores
 from dgmix.detect.conformal import ROUNDING
-from dgmix.detect.scorers import SCORERS
+from dgmix.detect.scorers import SCORERS, estimating
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.evaluate.formats import markdown_table, shown
 from dgmix.evaluate.intervals import resample
 from dgmix.evaluate.scores import SCHEMA
 
+ESTIMATING = [name for name, given in SCORERS.items() if estimating(given)]
 SYSTEMS: dict[str, dict[str, Any]] = {
-    **{name: {"scorer": name} for name in SCORERS},
-    **{f"{name}, per domain": {"scorer": name, "per_domain": True} for name in SCORERS},
+    **{name: {"scorer": name} for name in ESTIMATING},
+    **{f"{name}, per domain": {"scorer": name, "per_domain": True} for name in ESTIMATING},
     **{
         f"{name}, {balance}, per domain": {"scorer": name, "balance": balance, "per_domain": True}
         for name in ("knn", "mahalanobis")
@@ -109,7 +110,7 @@ def false_alarms(fits: int, asked: int = 200) -> str:
     """Return how many new healthy clips have a p-value of at most 10 %, by scorer and setting."""
     sizes = [(19, 4), (19, 64), (99, 16)]
     rows = []
-    for name in (*SCORERS, "knn, memmixup, per domain"):
+    for name in (*ESTIMATING, "knn, memmixup, per domain"):
         settings = DetectSettings(**SYSTEMS[name])
         found = (realised(settings, n, dim, fits, asked) for n, dim in sizes)
         rows.append([name, *(f"{rates.mean():.1%} ± {error(rates):.1%}" for rates in found)])

@@ -11,7 +11,8 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from dgmix.config import RECIPES, Recipe, Settings, load_recipe
+from dgmix.config import NAMES, RECIPES, Recipe, Settings, load_recipe
+from dgmix.plugins import OWN, Plugins
 
 INTRODUCTION = """# Settings
 
@@ -86,11 +87,25 @@ def _cells(leaf: Leaf, recipes: list[Recipe]) -> list[str]:
         where = f" (`{leaf.choice[1].model_fields['name'].default}`)"
     return [
         f"`{leaf.key}`{where}",
-        _kind(leaf.field),
+        _names(leaf.key) or _kind(leaf.field),
         leaf.field.description or "",
         _shown(leaf.field.default),
         *(_shown(leaf.value(recipe)) for recipe in recipes),
     ]
+
+
+def _names(key: str) -> str:
+    """Return the names that a setting may hold where it holds one or several, else nothing."""
+    if key not in NAMES:
+        return ""
+    kind, others = NAMES[key]
+    names = " or ".join(f"`{name}`" for name in (*others, *OWN[kind]))
+    return f"{'list: ' if isinstance(_default(key), list) else ''}{names}, or one plugged in"
+
+
+def _default(key: str) -> Any:
+    group, _, name = key.partition(".")
+    return getattr(getattr(Recipe(), group), name)
 
 
 def _kind(field: FieldInfo) -> str:
@@ -100,6 +115,8 @@ def _kind(field: FieldInfo) -> str:
         return " or ".join(_kind(FieldInfo.from_annotation(each)) for each in get_args(kind))
     if get_origin(kind) is Literal:
         return " or ".join(f"`{option}`" for option in get_args(kind))
+    if kind is Plugins:
+        return "list: text"
     if get_origin(kind) is list:
         inner = FieldInfo.from_annotation(get_args(kind)[0])
         return f"list: {_kind(inner)}"
@@ -124,6 +141,8 @@ def _options(annotation: Any) -> list[type]:
 def _shown(value: Any) -> str:
     if value is None or value is PydanticUndefined:
         return "–"
+    if isinstance(value, Plugins):
+        value = list(value.files)
     text = yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
     return f"`{text}`"
 

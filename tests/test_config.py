@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from dgmix.audio.cache import FeatureStore
 from dgmix.config import (
+    NAMES,
     PRETRAINED,
     RECIPES,
     AdamWSettings,
@@ -35,6 +36,7 @@ from dgmix.errors import InputError
 from dgmix.model.network import build_network
 from dgmix.model.optim import peak_learning_rate
 from dgmix.pipeline import chosen_machines, judge
+from dgmix.plugins import OWN, Plugins
 from dgmix.units import complete_unit, plan
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -78,7 +80,11 @@ OPTIMIZERS = {
     AdamWSettings: {"name": "adamw", "lr": 0.01},
     LarsSettings: {"name": "lars", "lr": 0.1, "lr_batch_size": 8},
 }
-SAME_RESULT = {"pretrain.recompute", "finetune.recompute"}  # see tests/model/test_recompute.py
+SAME_RESULT = {  # see tests/model/test_recompute.py, tests/test_plugins.py
+    "pretrain.recompute",
+    "finetune.recompute",
+    "plugins",
+}
 Observe = Callable[..., dict[str, Any]]
 
 
@@ -140,6 +146,10 @@ def alternatives(leaf: Any, base: Recipe, folder: Path) -> Iterator[Recipe]:
         other = build_network(base, seed=1).encoder.state_dict()
         save_file({k: v.contiguous() for k, v in other.items()}, folder / "other.safetensors")
         values = [str(folder / "other.safetensors")]
+    elif leaf.key in NAMES and kind is str:
+        values = [each for each in OWN[NAMES[leaf.key][0]] if each not in (value, *PRETRAINED)]
+    elif kind is Plugins:
+        values = [Plugins(files=("mine.py",))]
     elif get_origin(kind) is Literal:
         values = [each for each in get_args(kind) if each != value and each not in PRETRAINED]
     elif get_origin(kind) is list:
@@ -224,7 +234,7 @@ def test_every_setting_is_read(
 
 @pytest.mark.parametrize("key", ["encoder.name", "finetune.objective", "detect.scorer"])
 def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Recipe) -> None:
-    with pytest.raises(KeyError, match="stranger"):
+    with pytest.raises(InputError, match=r"there is no \w+ 'stranger'"):
         observe(changed(tiny, key, "stranger"), "scores")
 
 
@@ -342,7 +352,12 @@ def test_an_optimizer_without_a_name_is_adamw() -> None:
         ("features: {mel_scale: bark}", "setting 'features.mel_scale': Input should be 'htk' or"),
         ("input: {log: perhaps}", "setting 'input.log': Input should be a valid boolean"),
         ("evaluate: {confidence: 95}", "setting 'evaluate.confidence': Input should be less than"),
-        ("evaluate: {baselines: [pca]}", "setting 'evaluate.baselines.0': Input should be"),
+        ("evaluate: {baselines: [pca]}", "setting 'evaluate.baselines': there is no view 'pca'"),
+        (
+            "detect: {scorer: krigin}",
+            "setting 'detect.scorer': there is no scorer 'krigin' (did you mean 'kriging'?)",
+        ),
+        ("encoder: {name: 3}", "setting 'encoder.name': Input should be a valid string"),
         ("encoder: {name: beats}", "encoder 'beats' needs features.n_fft=512, features.win_length"),
         (
             "encoder: {name: temporal, init: he-fan-out}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dgmix.config import Recipe, dump_recipe, load_recipe
+from dgmix.config import Recipe, dump_recipe, read_recipe
 from dgmix.data.clip import Manifest
 from dgmix.environment import describe_environment
 from dgmix.errors import InputError
@@ -54,7 +54,7 @@ def _same(path: Path, text: str) -> bool:
     A recipe may leave out what has its default; a table of an older dgmix has no attributes.
     """
     if path.name == "recipe.yaml":
-        return dump_recipe(load_recipe(path)) == text
+        return dump_recipe(read_recipe(path)) == text
     there = path.read_text("utf-8")
     if path.name == "clips.csv":
         first, *_ = theirs = list(csv.reader(io.StringIO(there))) or [[]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dgmix.audio.cache import default_folder
 from dgmix.claims import claim, claims, refuse_another
 from dgmix.cluster import Cluster, connected
-from dgmix.config import Recipe, dump_recipe, load_recipe, recipe_origin
+from dgmix.config import Recipe, dump_recipe, load_recipe, read_recipe, recipe_origin
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect.recordings import of_clips
@@ -126,7 +126,7 @@ def summary(run: Path) -> str:
     from dgmix.evaluate.scores import read_run
     from dgmix.evaluate.tables import summary_text
 
-    return summary_text(read_run(run), load_recipe(run / "recipe.yaml").evaluate)
+    return summary_text(read_run(run), read_recipe(run / "recipe.yaml").evaluate)
 
 
 def summary_values(run: Path) -> dict[str, dict[str, Any]]:

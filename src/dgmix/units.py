@@ -202,17 +202,17 @@ def _baseline_scores(
 ) -> NDArray[np.float64]:
     """Return the scores (clip,) of a baseline: a part of `fitted`, or a system of its own."""
     from dgmix.detect.baselines import nearest_scores
-    from dgmix.detect.views import LEARNED, RAW_VIEWS
+    from dgmix.detect.views import LEARNED, find_view
     from dgmix.model.train import untrained
 
-    if name in RAW_VIEWS:  # as published: the distance to the nearest clip of the section
-        training, vectors = RAW_VIEWS[name](known.bank, test.bank)
-        return nearest_scores(training, known.sections, vectors, test.sections)
     if name == "untrained":
         detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
         recipe = unit.recipe.model_copy(update={"detect": detect})
         network = untrained(recipe, crops, unit.seed, unit.device)
         return test.judged(known.remembered(recipe, network, unit.seed))
+    if name not in ("learned", "raw"):  # as published: the distance to the section's nearest clip
+        training, vectors = find_view(name, unit.recipe.plugins)(known.bank, test.bank)
+        return nearest_scores(training, known.sections, vectors, test.sections)
     learned = name == "learned"
     views = [view for view in unit.recipe.detect.views if (view == LEARNED) == learned]
     return test.judged(fitted.with_views(views))

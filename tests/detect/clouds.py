@@ -9,13 +9,13 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dgmix.config import DetectSettings, ViewName
+from dgmix.config import DetectSettings
 from dgmix.detect.calibration import Calibration, Scores
 from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.views import RAW_VIEWS, Vectors
 
-NAMES: tuple[ViewName, ...] = tuple(RAW_VIEWS)  # type: ignore[assignment]
+NAMES = tuple(RAW_VIEWS)
 LEAST_DIM = max(view.parts for view in RAW_VIEWS.values())
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from dgmix.config import DetectSettings
 from dgmix.detect.compare import Direct, Distances, Estimated, compare_with, held_out
 from dgmix.detect.memory import HealthyClips, Memory
-from dgmix.detect.scorers import build_scorer
+from dgmix.detect.scorers import build_scorer, estimates
 from dgmix.detect.views import Vectors, parts_of
 
 POOLS = st.sampled_from(["mean-embedding", "mean-distance", "max-distance"])
@@ -215,10 +215,10 @@ def test_some_recordings_estimate_and_the_others_calibrate(changes: dict[str, ob
 
 
 def test_which_settings_estimate() -> None:
-    assert not DetectSettings().estimates
-    assert not DetectSettings(neighbors=3, pool="max-distance").estimates
+    assert not estimates(DetectSettings())
+    assert not estimates(DetectSettings(neighbors=3, pool="max-distance"))
     for changes in ESTIMATING:
-        assert DetectSettings(**changes).estimates  # type: ignore[arg-type]
+        assert estimates(DetectSettings(**changes))  # type: ignore[arg-type]
 
 
 @given(

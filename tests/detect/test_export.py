@@ -31,9 +31,9 @@ from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import RAW_VIEWS
 from dgmix.errors import DgmixError, InputError
 from dgmix.model.crops import TrainingCrops
-from dgmix.model.encoders import ENCODERS
 from dgmix.model.network import Network, build_network
 from dgmix.model.train import recalibrate
+from dgmix.plugins import Plugins
 
 WHY = "part of the extra 'onnx', which is not installed"
 onnx = pytest.importorskip("onnx", reason=WHY)
@@ -95,10 +95,11 @@ def random_network(
     sections: list[str],
     encoder: Callable[..., nn.Module] | None,
 ) -> Network:
-    with pytest.MonkeyPatch.context() as patch:
-        if encoder:
-            patch.setitem(ENCODERS, "mobilenetv2", encoder)
-        network = build_network(recipe, 0)
+    if encoder:
+        settings = recipe.encoder.model_copy(update={"name": "small"})
+        given = Plugins(encoders={"small": encoder})
+        recipe = recipe.model_copy(update={"encoder": settings, "plugins": given})
+    network = build_network(recipe, 0)
     crops = TrainingCrops.of(bank, sections)
     network.transform.set_statistics(*crops.level_statistics(network))
     recalibrate(network, crops, recipe.pretrain, 0)

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from dgmix.config.changes import changed, nearest_setting, nearest_value
 from dgmix.config.settings import (
+    GIVEN,
     HE_INITIALISED,
+    LEARNED,
     PRETRAINED,
     AudioSettings,
     DetectSettings,
@@ -26,7 +35,16 @@ from dgmix.config.settings import (
     Settings,
 )
 from dgmix.errors import InputError, did_you_mean
+from dgmix.plugins import NONE, Kind, Plugins, unknown
 
+UNCHECKED = "unchecked"
+NAMES: dict[str, tuple[Kind, tuple[str, ...]]] = {
+    "encoder.name": ("encoders", ()),
+    "finetune.objective": ("objectives", ()),
+    "detect.scorer": ("scorers", ()),
+    "detect.views": ("views", (LEARNED, GIVEN)),
+    "evaluate.baselines": ("views", ("learned", "raw", "untrained")),
+}  # settings that name what can be plugged in: its kind, and what else they may name
 RECIPES = (
     "published",
     "published-small",
@@ -61,15 +79,43 @@ class Recipe(Settings):
     recalibrate: bool = Field(True, description="recompute batch-norm statistics after training")
     detect: DetectSettings = DetectSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    plugins: Annotated[
+        Plugins,
+        PlainValidator(Plugins.of),
+        PlainSerializer(lambda given: list(given.files), return_type=list[str]),
+    ] = Field(
+        NONE,
+        description="files of Python code with encoders, scorers, raw views or objectives of your "
+        "own, from the recipe's folder on; see docs/plugins.md",
+    )
+
+    @model_validator(mode="after")
+    def _names_are_known(self, info: ValidationInfo) -> Recipe:
+        if info.context != UNCHECKED:
+            self.plugins.load()
+            for setting, kind, name in self.names():
+                if not self.plugins.knows(kind, name):
+                    known = [*NAMES[setting][1], *self.plugins.names(kind)]
+                    raise ValueError(f"setting '{setting}': {unknown(kind[:-1], name, known)}")
+        return self
+
+    def names(self) -> Iterator[tuple[str, Kind, str]]:
+        """Yield each setting that names what can be plugged in, its kind, and the name."""
+        for setting, (kind, others) in NAMES.items():
+            group, _, key = setting.partition(".")
+            value = getattr(getattr(self, group), key)
+            for name in [value] if isinstance(value, str) else value:
+                if name not in others:
+                    yield setting, kind, name
 
     @model_validator(mode="after")
     def _baselines_are_of_the_views(self) -> Recipe:
         views, baselines = self.detect.views, self.evaluate.baselines
         if len(set(views)) < len(views):
             raise ValueError("detect.views names a view twice")
-        if "learned" in baselines and "dgmix" not in views:
+        if "learned" in baselines and LEARNED not in views:
             raise ValueError("evaluate.baselines: 'learned' needs the view dgmix in detect.views")
-        if "raw" in baselines and set(views) == {"dgmix"}:
+        if "raw" in baselines and set(views) == {LEARNED}:
             raise ValueError("evaluate.baselines: 'raw' needs a raw view in detect.views")
         return self
 
@@ -99,26 +145,42 @@ class Recipe(Settings):
         return self
 
 
-def load_recipe(name_or_path: str | Path, changes: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    name_or_path: str | Path, changes: Sequence[str] = (), plugins: object = None
+) -> Recipe:
     """Return a recipe that ships with dgmix (one of `RECIPES`) or of a YAML file.
 
     `changes` are `a.b=value` texts, their values read as YAML; they win over the file. Where they
-    choose another optimiser or encoder, what the file says about its own is left out.
+    choose another optimiser or encoder, what the file says about its own is left out. `plugins` are
+    `Plugins` beside those that the file names, or what `Plugins.of` takes.
 
-    Raises `InputError` when the recipe does not exist, is not YAML, or holds an unknown key or a
-    value out of range; the message names the recipe and the key.
+    Raises `InputError` when the recipe does not exist, is not YAML, or holds an unknown key or name
+    or a value out of range; the message names the recipe and the key.
     """
     origin = str(name_or_path)
     values = _parse(_recipe_text(name_or_path), origin)
+    own = Plugins.of(values.pop("plugins", None)).beside(Path(name_or_path).parent)
     if changes:
         values = changed(values, changes, Recipe().model_dump(mode="json"))
-    return parse_recipe(values, origin)
+    more = Plugins.of(values.pop("plugins", None)) | Plugins.of(plugins)
+    return parse_recipe({**values, "plugins": own | more}, origin)
 
 
-def parse_recipe(values: Mapping[str, Any], origin: str) -> Recipe:
-    """Return the recipe that a nested mapping describes; `origin` names it in error messages."""
+def read_recipe(path: Path) -> Recipe:
+    """Return the recipe in a file of a run, whatever its names stand for: no plug-in is run.
+
+    Raises what `load_recipe` does.
+    """
+    return parse_recipe(_parse(_recipe_text(path), str(path)), str(path), checked=False)
+
+
+def parse_recipe(values: Mapping[str, Any], origin: str, *, checked: bool = True) -> Recipe:
+    """Return the recipe that a nested mapping describes; `origin` names it in error messages.
+
+    With `checked` its names are looked up, for which files of plug-ins are run.
+    """
     try:
-        return Recipe.model_validate(values)
+        return Recipe.model_validate(values, context=None if checked else UNCHECKED)
     except ValidationError as error:
         first = error.errors()[0]
         key = _key(first["loc"])

@@ -11,24 +11,10 @@ from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 HE_INITIALISED = ("mobilenetv2", "light", "resnet")  # encoders that `encoder.init` is for
-RawViewName = Literal[
-    "logmel-mean",
-    "logmel-q90",
-    "logmel-max",
-    "logmel-min",
-    "logmel-change",
-    "logmel-rhythm",
-    "cepstrum",
-    "cepstrum",
-]
-ViewName = Literal["dgmix", RawViewName]
-EncoderName = Literal[
-    "mobilenetv2", "light", "temporal", "statistics", "resnet", "aisfx", "beats", "eat"
-]
-ScorerName = Literal["knn", "kriging", "mahalanobis", "density", "varmin", "daco", "gmm"]
-BaselineName = Literal["learned", "raw", "untrained", RawViewName]
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
+LEARNED = "dgmix"  # the view that is the embedding of a network
+GIVEN = "vectors"  # the view that is no more than vectors that the user gives
 MOST_NETWORKS = 32
 LEAST_BANDS, MOST_BANDS = 20, 512
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -117,10 +103,7 @@ class InputSettings(Settings):
 class EncoderSettings(Settings):
     """Which network turns a crop into an embedding (DESIGN §1.2)."""
 
-    name: EncoderName = Field(
-        "mobilenetv2",
-        description="a key of `dgmix.model.encoders.ENCODERS`; see docs/encoders-and-objectives.md",
-    )
+    name: str = Field("mobilenetv2", description="which; see docs/encoders-and-objectives.md")
     width: PositiveFloat = Field(1.0, description="multiplies the channels of every layer")
     init: Literal["torch", "he-fan-out"] = Field(
         "torch",
@@ -231,11 +214,7 @@ class FinetuneSettings(StageSettings):
         "sections",
         description="what it tells apart: sections, or each section's attributes in clip names",
     )
-    objective: Literal["sections", "adacos"] = Field(
-        "sections",
-        description="a key of `dgmix.model.objectives.OBJECTIVES`; "
-        "see docs/encoders-and-objectives.md",
-    )
+    objective: str = Field("sections", description="which; see docs/encoders-and-objectives.md")
     head: list[PositiveInt] = Field(
         [], description="`sections`: sizes of linear layers between embedding and classes"
     )
@@ -258,7 +237,7 @@ class DetectSettings(Settings):
         description="`relative-deviation`: a window has the weight (1 + its deviation)^this, the "
         "deviation from the mean being 1 where it is largest",
     )
-    views: list[ViewName] = Field(
+    views: list[str] = Field(
         ["dgmix"],
         min_length=1,
         description="what is compared of a clip: the learned embedding, statistics of the log-mel; "
@@ -267,7 +246,7 @@ class DetectSettings(Settings):
     whiten: bool = Field(
         False, description="compare where healthy clips differ alike in all directions"
     )
-    scorer: ScorerName = Field(
+    scorer: str = Field(
         "knn", description="how far a clip is from the healthy ones; see docs/scorers.md"
     )
     metric: Literal["euclidean", "cosine"] = Field(
@@ -337,13 +316,7 @@ class DetectSettings(Settings):
     @property
     def learns(self) -> bool:
         """Whether a view is the embedding of a network."""
-        return "dgmix" in self.views
-
-    @property
-    def estimates(self) -> bool:
-        """Whether more than the distance of two clips decides a score."""
-        direct = self.scorer in ("knn", "kriging")
-        return not direct or self.whiten or self.per_domain or self.balance != "none"
+        return LEARNED in self.views
 
 
 class EvaluateSettings(Settings):
@@ -351,7 +324,7 @@ class EvaluateSettings(Settings):
 
     bootstrap: Annotated[int, Field(ge=0)] = Field(1000, description="resamples per interval")
     confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="of the intervals")
-    baselines: list[BaselineName] = Field(
+    baselines: list[str] = Field(
         ["untrained", "logmel-mean", "logmel-max"],
         description="systems shown beside the detector: its learned view alone, its raw views "
         "alone, the learned view untrained; one raw view with the published 1-NN",

@@ -24,7 +24,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.old_formats import upgraded
 from dgmix.detect.summary import summary
-from dgmix.detect.views import LEARNED, Vectors, view_size
+from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 
@@ -237,7 +237,8 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
 def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, DTypeLike]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     views, bins = recipe.detect.views, recipe.features.n_mels
-    sizes: dict[str, int] = {name: view_size(name, bins) for name in views if name != LEARNED}
+    raw = {name: find_view(name, recipe.plugins) for name in views if name != LEARNED}
+    sizes = {name: view_size(view, bins) for name, view in raw.items()}
     weights: Tensors = {}
     if recipe.detect.learns:
         from dgmix.model.state import blank_arrays

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
 from dgmix.detect.memory import Memory
-from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer
+from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer, estimates
 from dgmix.detect.scorers.pooling import pool
 from dgmix.detect.views import Vectors, parts_of
+from dgmix.plugins import NONE, Plugins
 
 TINY = 1e-12
 Floats = NDArray[np.float64]
@@ -61,9 +62,10 @@ class Comparison(Protocol):
         ...
 
 
-def compare_with(settings: DetectSettings, memory: Memory) -> Comparison:
+def compare_with(settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> Comparison:
     """Return the comparison with the clips of a memory that the settings describe."""
-    return (Estimated if settings.estimates else Direct)(settings, memory)
+    kind = Estimated if estimates(settings, plugins) else Direct
+    return kind(settings, memory, plugins)
 
 
 class Direct:
@@ -74,11 +76,15 @@ class Direct:
 
     exact = True
 
-    def __init__(self, settings: DetectSettings, memory: Memory) -> None:
+    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> None:
+        self._plugins = plugins
         groupings = [_numbered(memory.clips.recordings), _numbered(memory.clips.conditions)]
         self.calibrating = np.ones(len(memory.clips), bool)
         self.scorers: dict[str, list[JointScorer]] = {
-            name: [build_joint_scorer(settings, part, groupings) for part in parts_of(name, view)]
+            name: [
+                build_joint_scorer(settings, part, groupings, plugins)
+                for part in parts_of(name, view, plugins)
+            ]
             for name, view in memory.views.items()
         }
         self.parts = tuple(len(scorers) for scorers in self.scorers.values())
@@ -93,7 +99,7 @@ class Direct:
         parts = [
             each
             for name, scorers in self.scorers.items()
-            for each in zip(scorers, parts_of(name, queries[name]), strict=True)
+            for each in zip(scorers, parts_of(name, queries[name], self._plugins), strict=True)
         ]
         for row, (scorer, vectors) in enumerate(parts):
             own[row], healthy, between = scorer.measure(vectors, count)
@@ -110,14 +116,14 @@ class Estimated:
 
     exact = False
 
-    def __init__(self, settings: DetectSettings, memory: Memory) -> None:
+    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> None:
         self._settings = settings
         clips = memory.clips
         self.calibrating = held_out(clips.recordings, clips.domains, settings.held_out)
         estimating = memory.select(np.flatnonzero(~self.calibrating))
         domains = np.array(estimating.clips.domains, str)
         self._scorers = {
-            name: build_scorer(settings, domains[view.clips], view.clips).fit(view.values)
+            name: build_scorer(settings, domains[view.clips], view.clips, plugins).fit(view.values)
             for name, view in estimating.views.items()
         }
         self.parts = (1,) * len(memory.views)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
-from dgmix.detect.views.levels import logmel
+from dgmix.detect.views import logmel
 
 BAND_GROUPS = 32
 SURE_PEAK = 0.68

@@ -28,7 +28,7 @@ from dgmix.detect.conformal import smallest_rate
 from dgmix.detect.embed import embed_clips
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.summary import plain
-from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict
+from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict, can_be_exported
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import atomic_path
 
@@ -115,13 +115,16 @@ def _embedding(fitted: FittedDetector) -> WaveformEmbedding:
 def _verdict(fitted: FittedDetector, section: str, rate: float) -> WaveformVerdict:
     """Return the module that compares with the clips of `section`."""
     settings, comparison = fitted.recipe.detect, fitted.comparison(section)
-    if not isinstance(comparison, Direct) or settings.bands > 1 or settings.metric == "cosine":
+    if not isinstance(comparison, Direct) or not can_be_exported(comparison.scorers):
         raise InputError(
             "only the scorers knn and kriging, without whiten, per_domain and balance, can be "
             "exported to ONNX, with metric euclidean and one band; fit a detector with one of them"
         )
     known = fitted.calibration(section).known
-    verdict = WaveformVerdict(_embedding(fitted), settings, comparison.scorers, known, rate)
+    plugins = fitted.recipe.plugins
+    verdict = WaveformVerdict(
+        _embedding(fitted), settings, comparison.scorers, known, rate, plugins
+    )
     if sum(each.numel() * each.element_size() for each in verdict.buffers()) > LARGEST_BYTES:
         raise InputError(
             f"a memory of {len(comparison.calibrating)} recordings is too large for an ONNX file "

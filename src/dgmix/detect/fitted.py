@@ -138,7 +138,7 @@ class FittedDetector:
         if key not in self._compared:
             of = np.array([key in (ALL, each) for each in self.memory.clips.sections])
             memory = self.memory if of.all() else self.memory.select(np.flatnonzero(of))
-            comparison = compare_with(self.recipe.detect, memory)
+            comparison = compare_with(self.recipe.detect, memory, self.recipe.plugins)
             clips = memory.clips
             calibration = Calibration(comparison, clips.recordings, clips.conditions)
             self._compared[key] = comparison, calibration, clips.conditions

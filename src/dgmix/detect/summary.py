@@ -9,6 +9,7 @@ import numpy as np
 
 from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, smallest_rate
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.scorers import estimates
 from dgmix.detect.views import LEARNED
 from dgmix.errors import first_few
 
@@ -63,7 +64,7 @@ def _promises_of(fitted: FittedDetector) -> Summary:
             "known conditions": _promise(count, "recordings"),
             "new conditions": _promise(fitted.count("new"), "conditions"),
         },
-        "exact": not fitted.recipe.detect.estimates,
+        "exact": not estimates(fitted.recipe.detect, fitted.recipe.plugins),
         "false-alarm rate": rate,
         "false-alarm rate interval": list(rate_interval(count, rate)) if count else [0.0, 0.0],
         "threshold": {name: plain(limit) for name, limit in limits.items()},

@@ -6,8 +6,10 @@ It gives what `Detector` gives for one signal (sample,) that has the detector's 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,11 +19,15 @@ from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import ROUNDING
 from dgmix.detect.scorers import JointScorer
-from dgmix.detect.views import LEARNED, RAW_VIEWS, view_size
+from dgmix.detect.views import LEARNED, RawView, find_view, view_size
+from dgmix.detect.views.tensors import windows
 from dgmix.detect.waveform_mel import WaveformMel
 from dgmix.detect.waveform_scores import MODULES, Verdict
-from dgmix.detect.waveform_views import STATISTICS, windows
+from dgmix.errors import InputError
 from dgmix.model.network import Network, decibels
+from dgmix.plugins import NONE, Plugins
+
+TRIAL_FRAMES = 150
 
 
 class WaveformEmbedding(nn.Module):
@@ -74,12 +80,15 @@ class WaveformVerdict(nn.Module):
         scorers: Mapping[str, Sequence[JointScorer]],
         promise: Promise,
         rate: float,
+        plugins: Plugins = NONE,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.views = list(scorers)
         bands = len(embedding.mel.filters)
-        self.sizes = {view: view_size(view, bands) for view in scorers if view != LEARNED}
+        raw = {name: find_view(name, plugins) for name in scorers if name != LEARNED}
+        self.forms = {name: tensor_form(name, view, bands) for name, view in raw.items()}
+        self.scales = {name: view.scale(view_size(view, bands)) for name, view in raw.items()}
         self.pool = settings.pool
         self.scorers = nn.ModuleList(
             [MODULES[type(each)](each) for parts in scorers.values() for each in parts]
@@ -118,12 +127,37 @@ class WaveformVerdict(nn.Module):
         vectors = []
         for view in self.views:
             if view != LEARNED:
-                scale = torch.from_numpy(RAW_VIEWS[view].scale(self.sizes[view]))
-                vectors.append((STATISTICS[view](levels) * scale).float()[None])
+                scale = torch.from_numpy(self.scales[view])
+                vectors.append((self.forms[view](levels) * scale).float()[None])
             elif embeddings is not None:
                 whole = self.pool == "mean-embedding"
                 vectors.append(mean(embeddings)[None] if whole else embeddings)
         return vectors
+
+
+def can_be_exported(scorers: Mapping[str, Sequence[JointScorer]]) -> bool:
+    """Return whether all of the scorers have their like in torch."""
+    return all(type(each) in MODULES for parts in scorers.values() for each in parts)
+
+
+def tensor_form(name: str, view: RawView, n_mels: int) -> Callable[[Tensor], Tensor]:
+    """Return a raw view as a function of tensors, float64 (frame, mel).
+
+    Its own form of that, or else its function, where that gives the same of tensors as of arrays.
+    Raises `InputError` where it does not.
+    """
+    levels = np.random.default_rng(0).normal(-40, 10, (TRIAL_FRAMES, n_mels)).astype(np.float32)
+    form: Callable[[Any], Any] = view.tensors or view.describe
+    try:
+        values = form(torch.from_numpy(levels).double())
+        np.testing.assert_allclose(values.numpy(), view.describe(levels), rtol=1e-3, atol=1e-3)
+    except Exception as error:
+        raise InputError(
+            f"view '{name}' cannot become part of an ONNX file: its function gives other numbers "
+            "of torch's tensors than of arrays, or none; give it the form `tensors` "
+            "(docs/plugins.md), or fit without this view"
+        ) from error
+    return form
 
 
 def mean(values: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dgmix.audio.features import MelSpectrogram
-from dgmix.detect.waveform_views import wrapped
+from dgmix.detect.views.tensors import wrapped
 
 
 class WaveformMel(nn.Module):

@@ -56,7 +56,9 @@ class Network(nn.Module):
         self.crop_frames = crop_frames(recipe)
         n_mels = recipe.features.n_mels
         self.transform = InputTransform(recipe.input, n_mels)
-        self.encoder = encoder or build_encoder(recipe.encoder, n_mels, self.crop_frames)
+        self.encoder = encoder or build_encoder(
+            recipe.encoder, n_mels, self.crop_frames, recipe.plugins
+        )
         self.embedding_size = int(self.encoder.embedding_size)  # type: ignore[arg-type]
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -34,6 +34,7 @@ from dgmix.model.objectives import build_objective
 from dgmix.model.optim import build_optimizer, learning_rate
 from dgmix.model.precision import DTYPES, computing_in, training_dtype
 from dgmix.model.recompute import recomputing
+from dgmix.plugins import NONE, Plugins
 from dgmix.progress import Advance, progress, say
 
 Stage = Literal["pretrain", "finetune"]
@@ -129,7 +130,10 @@ def _train_one(
             settings: StageSettings = getattr(recipe, stage)
             if index >= saved["stage"] and _wanted(stage, settings, crops, run):
                 resumed = saved if index == saved["stage"] and "optimizer" in saved else None
-                StageTraining(stage, settings, network, crops, seed, run, dtype).complete(resumed)
+                stage_training = StageTraining(
+                    stage, settings, network, crops, seed, run, dtype, recipe.plugins
+                )
+                stage_training.complete(resumed)
         return _finish(network, recipe, crops, seed, run.ranks)
 
 
@@ -186,12 +190,14 @@ class StageTraining:
         seed: int,
         run: Run,
         dtype: torch.dtype = torch.float32,
+        plugins: Plugins = NONE,
     ) -> None:
         self.number, self.stage, self.settings = STAGES.index(stage), stage, settings
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            objective = build_objective(stage, settings, network.embedding_size, crops.class_count)
+            size = network.embedding_size
+            objective = build_objective(stage, settings, size, crops.class_count, plugins)
         self.objective = objective.to(network.device)
         self.dtype = dtype
         self.encode = joint_encoder(network.encoder, run.ranks)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers import JOINT_SCORERS, build_joint_scorer
+from dgmix.detect.scorers import SCORERS, build_joint_scorer, goes_by_distances
 from dgmix.detect.scorers.kriging import NUGGET
 from dgmix.detect.views import Vectors
 
 Floats = NDArray[np.float64]
+JOINT_SCORERS = [name for name, given in SCORERS.items() if goes_by_distances(given)]
 
 
 def vectors(values: Floats) -> Vectors:

@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmix.detect.views import RAW_VIEWS
-from dgmix.detect.views.blocks import ACCUMULATORS, describe_blocks
-from dgmix.detect.views.levels import logmel
+from dgmix.detect.views import RAW_VIEWS, logmel
+from dgmix.detect.views.blocks import describe_blocks
 
-
-def test_every_raw_view_can_be_made_of_blocks() -> None:
-    assert list(ACCUMULATORS) == list(RAW_VIEWS)
+BLOCKS = {name: view.blocks for name, view in RAW_VIEWS.items() if view.blocks}
 
 
 @given(st.integers(1, 700), st.integers(1, 300), st.integers(0, 9), st.booleans())
@@ -25,7 +22,7 @@ def test_views_of_blocks_are_those_of_the_whole(
     mel[:, 0] = 0
     mel = mel.astype(np.float32)
     blocks = [mel[first : first + size] for first in range(0, frames, size)]
-    for name, view in describe_blocks(list(RAW_VIEWS), blocks, 32).items():
+    for name, view in describe_blocks(BLOCKS, blocks, 32).items():
         expected = RAW_VIEWS[name].describe(logmel(mel))
         assert view.shape == expected.shape
         assert view.dtype == np.float32
@@ -35,5 +32,5 @@ def test_views_of_blocks_are_those_of_the_whole(
 @pytest.mark.parametrize("frames", [127, 128, 129, 191, 192, 193, 256, 1000])
 def test_the_windows_of_a_rhythm_are_the_same(frames: int) -> None:
     mel = np.random.default_rng(0).lognormal(0, 1, (frames, 32)).astype(np.float32)
-    view = describe_blocks(["logmel-rhythm"], np.array_split(mel, 5), 32)["logmel-rhythm"]
+    view = describe_blocks(BLOCKS, np.array_split(mel, 5), 32)["logmel-rhythm"]
     np.testing.assert_allclose(view, RAW_VIEWS["logmel-rhythm"].describe(logmel(mel)), atol=1e-4)

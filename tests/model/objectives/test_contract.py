@@ -11,7 +11,7 @@ from dgmix.model.batch import Batch
 from dgmix.model.objectives import OBJECTIVES, build_objective
 
 
-@pytest.fixture(params=OBJECTIVES)
+@pytest.fixture(params=["dgmix", *OBJECTIVES])
 def objective(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
     if request.param == "dgmix":

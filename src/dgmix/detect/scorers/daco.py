@@ -27,6 +27,8 @@ class SoftDomains:
     median of d over all references. `domains` text (reference,) are theirs.
     """
 
+    by_domains = True
+
     def __init__(self, settings: DetectSettings, domains: NDArray[np.str_] | None = None) -> None:
         self.settings, self.domains = settings, domains
         self._distances = METRICS[settings.metric]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
-from dgmix.detect.scorers.knn import METRICS, mean_of_nearest
+from dgmix.detect.scorers.knn import METRICS, KNearest, mean_of_nearest
 from dgmix.detect.scorers.pooling import pool
 from dgmix.detect.views import Vectors
 
@@ -21,8 +21,11 @@ class Nearest:
     """Mean distance to the k nearest vectors of other groups; see `JointScorer`.
 
     `neighbours`, for each grouping: the distances (vector, k) of each vector of a healthy clip to
-    its k nearest of other groups, infinite where there are fewer.
+    its k nearest of other groups, infinite where there are fewer. `estimating` is the scorer that
+    takes its place where more than distances decides.
     """
+
+    estimating = KNearest
 
     def __init__(
         self, settings: DetectSettings, view: Vectors, groupings: Sequence[Groups]

@@ -2,8 +2,8 @@
 
 The learned view is the embedding of DG-Mix. The raw ones are statistics over time of the levels of
 each mel band; they stand beside DG-Mix in a detector, and as baselines in every table (DESIGN
-§1.7). To add one, write a function from levels (frame, mel) to (dim,), put it in `RAW_VIEWS`, add
-its name to `DetectSettings.views`, and its like in torch to `dgmix.detect.waveform`.
+§1.7). To add one, write a file with a `RawView` and name it in `dgmix.plugins.OWN`; the contract
+test over all raw views picks it up. Views from outside are plugged in (docs/plugins.md).
 
 Two clips are compared by the distance of their vectors, in a metric that is the same for all
 machines: each number is multiplied by a fixed factor (docs/decisions/0025-fixed-metrics.md).
@@ -11,107 +11,53 @@ machines: each number is multiplied by a fixed factor (docs/decisions/0025-fixed
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.frames import hop_frames
-from dgmix.config import Recipe
-from dgmix.detect.views.blocks import describe_blocks
-from dgmix.detect.views.cepstrum import cepstrum
-from dgmix.detect.views.levels import Levels, change, floor, logmel, mean, peak, q90
-from dgmix.detect.views.rhythm import rhythm
+from dgmix.config import GIVEN, LEARNED, Recipe
+from dgmix.detect.views.base import RawView, Vectors, as_view, find_view
+from dgmix.detect.views.blocks import Levels, describe_blocks, logmel
 from dgmix.detect.windows import windows_of
+from dgmix.errors import InputError
+from dgmix.plugins import NONE, Own, Plugins
 from dgmix.progress import Advance, silent
 
 if TYPE_CHECKING:
     from dgmix.model.network import Network
 
-LEARNED = "dgmix"
+__all__ = [
+    "GIVEN",
+    "LEARNED",
+    "RAW_VIEWS",
+    "RawView",
+    "Vectors",
+    "as_view",
+    "find_view",
+    "in_words",
+    "logmel",
+    "parts_of",
+    "represent",
+    "view_size",
+]
 LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
-
-
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """What stands for clips in a comparison.
-
-    `values` float32 (vector, dim): one vector of each clip, or of each of its windows;
-    `clips` int64 (vector,): which clip a vector is of, ascending.
-    """
-
-    values: NDArray[np.float32]
-    clips: NDArray[np.int64]
-
-    def select(self, chosen: NDArray[np.int64]) -> Vectors:
-        """Return the vectors of the clips of these ascending numbers (clip,), numbered anew."""
-        kept = np.isin(self.clips, chosen)
-        return Vectors(self.values[kept], np.searchsorted(chosen, self.clips[kept]))
-
-
-@dataclass(frozen=True)
-class RawView:
-    """How to describe the levels (frame, mel) of a clip by a vector (dim,).
-
-    `in_words` is what of a sound it tells. `spreads` are typical deviations of healthy clips, from
-    the first number to the last, with straight lines between them; they are what simulated machines
-    show, and the same for all machines. The vector is cut in `parts` of equal
-    size, each compared by itself. As a baseline the vector itself is
-    standardised over the training clips or not.
-    """
-
-    describe: Callable[[Levels], Levels]
-    in_words: str
-    spreads: tuple[float, ...]
-    parts: int = 1
-    standardize: bool = False
-
-    def scaled(self, values: Levels) -> Levels:
-        """Return a description (dim,) in the metric of this view, for its distances."""
-        return np.asarray(values * self.scale(len(values)), np.float32)
-
-    def scale(self, size: int) -> NDArray[np.float64]:
-        """Return the factors (dim,) of a vector of this size, one over the spreads."""
-        places = np.linspace(0, len(self.spreads) - 1, size)
-        return 1 / np.interp(places, np.arange(len(self.spreads)), self.spreads)
-
-    def __call__(
-        self, training: MelBank, test: MelBank
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the baseline's view of training and test clips, each float64 (clip, dim)."""
-        first, second = (self._of(bank).astype(np.float64) for bank in (training, test))
-        if not self.standardize:
-            return first, second
-        mean, std = first.mean(0), np.maximum(first.std(0), 1e-9)
-        return (first - mean) / std, (second - mean) / std
-
-    def _of(self, bank: MelBank) -> NDArray[np.float32]:
-        return np.stack([self.describe(logmel(bank[i])) for i in range(len(bank))])
-
-
-RAW_VIEWS = {
-    "logmel-mean": RawView(mean, "mean level", (2.0, 1.6)),
-    "logmel-q90": RawView(q90, "louder moments", (2.2, 1.7)),
-    "logmel-max": RawView(peak, "peaks", (2.6, 3.8), parts=4, standardize=True),
-    "logmel-min": RawView(floor, "quietest moments", (2.6, 2.2)),
-    "logmel-change": RawView(change, "roughness", (0.55, 0.7)),
-    "logmel-rhythm": RawView(rhythm, "rhythm", (3.8, 1.0)),
-    "cepstrum": RawView(cepstrum, "spectral shape", (2.0,)),
-}
+RAW_VIEWS: Mapping[str, RawView] = Own("views")
 
 
 def in_words(view: str) -> str:
-    """Return what of a sound a view tells: "peaks", of logmel-max."""
-    return "learned features" if view == LEARNED else RAW_VIEWS[view].in_words
+    """Return what of a sound a view tells: "peaks", of logmel-max; of one from outside its name."""
+    if view == LEARNED:
+        return "learned features"
+    return RAW_VIEWS[view].in_words if view in RAW_VIEWS else view
 
 
-def parts_of(view: str, vectors: Vectors) -> list[Vectors]:
+def parts_of(view: str, vectors: Vectors, plugins: Plugins = NONE) -> list[Vectors]:
     """Return the vectors of each part of a view."""
-    parts = RAW_VIEWS[view].parts if view in RAW_VIEWS else 1
+    parts = 1 if view in (LEARNED, GIVEN) else find_view(view, plugins).parts
     edges = np.linspace(0, vectors.values.shape[1], parts + 1).round().astype(int)
     return [
         Vectors(vectors.values[:, first:last], vectors.clips)
@@ -119,9 +65,9 @@ def parts_of(view: str, vectors: Vectors) -> list[Vectors]:
     ]
 
 
-def view_size(name: str, n_mels: int) -> int:
+def view_size(view: RawView, n_mels: int) -> int:
     """Return how many numbers a raw view has of a clip of so many mel bands."""
-    return len(RAW_VIEWS[name].describe(np.zeros((1, n_mels), np.float32)))
+    return len(view.describe(np.zeros((1, n_mels), np.float32)))
 
 
 def represent(
@@ -132,12 +78,14 @@ def represent(
     The learned view needs a network. Calls `advance` with the number of clips that were described
     since.
     """
-    views = dict.fromkeys(recipe.detect.views)
-    learned = LEARNED in views
-    raw = _raw(bank, [name for name in views if name != LEARNED], silent if learned else advance)
-    if network is not None and learned:
-        raw[LEARNED] = _learned(recipe, network, bank, advance)
-    return {name: raw[name] for name in views}
+    names = list(dict.fromkeys(recipe.detect.views))
+    if GIVEN in names:
+        raise InputError("this detector knows vectors, no sound; score vectors with it")
+    raw = {name: find_view(name, recipe.plugins) for name in names if name != LEARNED}
+    vectors = _raw(bank, raw, silent if LEARNED in names else advance)
+    if network is not None and LEARNED in names:
+        vectors[LEARNED] = _learned(recipe, network, bank, advance)
+    return {name: vectors[name] for name in names}
 
 
 def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) -> Vectors:
@@ -149,24 +97,37 @@ def _learned(recipe: Recipe, network: Network, bank: MelBank, advance: Advance) 
     return Vectors(embed(network, bank, windows, advance), windows.clips)
 
 
-def _raw(bank: MelBank, names: list[str], advance: Advance) -> dict[str, Vectors]:
-    vectors: dict[str, list[Levels]] = {name: [] for name in names}
-    for index in range(len(bank) if names else 0):
-        for name, description in _described(bank, index, names).items():
-            vectors[name].append(RAW_VIEWS[name].scaled(description))
-        advance(1)
-    clips = np.arange(len(bank))
-    return {
-        name: Vectors(
-            np.array(values, np.float32).reshape(len(bank), view_size(name, bank.n_mels)), clips
-        )
-        for name, values in vectors.items()
+def _raw(bank: MelBank, views: Mapping[str, RawView], advance: Advance) -> dict[str, Vectors]:
+    values = {
+        name: np.empty((len(bank), view_size(view, bank.n_mels)), np.float32)
+        for name, view in views.items()
     }
+    for index in range(len(bank) if views else 0):
+        for name, description in _described(bank, index, views).items():
+            _check_description(name, description, values[name].shape[1])
+            values[name][index] = views[name].scaled(description)
+        advance(1)
+    return {name: Vectors(each, np.arange(len(bank))) for name, each in values.items()}
 
 
-def _described(bank: MelBank, index: int, names: list[str]) -> dict[str, Levels]:
-    """Return the descriptions of a clip, by view; of a long one made block by block."""
-    if bank.frames[index] > LONG_FRAMES:
-        return describe_blocks(names, bank.blocks(index), bank.n_mels)
-    levels = logmel(bank[index])
-    return {name: RAW_VIEWS[name].describe(levels) for name in names}
+def _described(bank: MelBank, index: int, views: Mapping[str, RawView]) -> dict[str, Levels]:
+    """Return the descriptions of a clip, by view; of a long one made block by block.
+
+    A view that has no form for blocks has all of it in memory.
+    """
+    makers = {name: view.blocks for name, view in views.items() if view.blocks}
+    if bank.frames[index] <= LONG_FRAMES:
+        makers = {}
+    described = describe_blocks(makers, bank.blocks(index), bank.n_mels) if makers else {}
+    whole = [name for name in views if name not in described]
+    levels = logmel(bank[index]) if whole else None
+    return described | {name: views[name].describe(levels) for name in whole if levels is not None}
+
+
+def _check_description(name: str, description: Levels, size: int) -> None:
+    """Raise `InputError` unless a view gave a vector of its size, of numbers."""
+    if np.shape(description) != (size,) or not np.isfinite(description).all():
+        raise InputError(
+            f"view '{name}': shape {np.shape(description)} of a recording, or a value that is no "
+            f"number; it must give the same count of finite numbers of every one, here {size}"
+        )

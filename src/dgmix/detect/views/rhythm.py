@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.detect.views.levels import LEAST_CHANGE, Levels
+from dgmix.detect.views.base import RawView
+from dgmix.detect.views.blocks import Levels
+from dgmix.detect.views.levels import LEAST_CHANGE
 from dgmix.detect.windows import window_starts
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RHYTHM_FRAMES, RHYTHM_GROUPS, RHYTHM_BANDS = 128, 16, 20
+STEP = RHYTHM_FRAMES // 2
 
 
 def rhythm(levels: Levels) -> Levels:
@@ -52,3 +60,60 @@ def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
     value = np.arange(edges[-1])
     parts = (value >= edges[:-1, None]) & (value < edges[1:, None])
     return np.asarray(parts / parts.sum(1, keepdims=True), np.float64)
+
+
+def rhythm_of_tensors(levels: Tensor) -> Tensor:
+    """Return what `rhythm` does of tensors (frame, mel), by a matrix product."""
+    import torch
+
+    from dgmix.detect.views.tensors import windows
+
+    frame = torch.arange(RHYTHM_FRAMES, dtype=torch.float64)
+    angles = 2 * np.pi / RHYTHM_FRAMES * frame * frame[1 : RHYTHM_FRAMES // 2 + 1, None]
+    waves = torch.cat([angles.cos(), angles.sin()]) * torch.from_numpy(hann())
+    grouped = levels @ torch.from_numpy(band_groups(levels.shape[1])).T
+    parts = windows(grouped, RHYTHM_FRAMES, RHYTHM_FRAMES // 2)
+    parts = waves @ (parts - parts.mean(1, keepdim=True))
+    power = (
+        parts.square().mean(0).reshape(2, -1, grouped.shape[1]).sum(0) * (4 / RHYTHM_FRAMES) ** 2
+    )
+    bands = torch.from_numpy(modulation_bands()) @ power
+    spectrum: Tensor = 10 * (bands + LEAST_CHANGE**2).log10().flatten()
+    return spectrum
+
+
+class _RhythmBlocks:
+    """The windows of the whole recording: every `STEP` frames, and one that ends with it."""
+
+    def __init__(self, n_mels: int) -> None:
+        self._groups = band_groups(n_mels).T
+        self._waiting = np.zeros((0, self._groups.shape[1]))
+        self._last = self._waiting
+        self._power = np.zeros((STEP, self._groups.shape[1]))
+        self._windows = 0
+
+    def add(self, _: NDArray[np.float32], levels: Levels) -> None:
+        grouped = levels @ self._groups
+        self._last = np.concatenate([self._last, grouped])[-RHYTHM_FRAMES:]
+        waiting = np.concatenate([self._waiting, grouped])
+        first = 0
+        while first + RHYTHM_FRAMES <= len(waiting):
+            self._window(waiting[first : first + RHYTHM_FRAMES])
+            first += STEP
+        self._waiting = waiting[first:]
+
+    def _window(self, grouped: NDArray[np.float64]) -> None:
+        centred = (grouped - grouped.mean(0)) * hann()[:, None]
+        self._power += np.abs(np.fft.rfft(centred, axis=0)[1:]) ** 2 * (4 / RHYTHM_FRAMES) ** 2
+        self._windows += 1
+
+    def result(self) -> Levels:
+        if len(self._last) < RHYTHM_FRAMES:  # shorter than a window: it wraps around
+            self._window(self._last[np.arange(RHYTHM_FRAMES) % len(self._last)])
+        elif len(self._waiting) != RHYTHM_FRAMES - STEP:
+            self._window(self._last)
+        bands = modulation_bands() @ (self._power / self._windows)
+        return np.asarray(10 * np.log10(bands + LEAST_CHANGE**2), np.float32).ravel()
+
+
+RHYTHM = RawView(rhythm, "rhythm", (3.8, 1.0), blocks=_RhythmBlocks, tensors=rhythm_of_tensors)

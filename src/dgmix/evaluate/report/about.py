@@ -62,7 +62,7 @@ def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
     if isinstance(own, dict):
         known = EvaluateSettings.model_fields.keys() - {"baselines"}
         own = {key: value for key, value in own.items() if key in known}
-    return parse_recipe({"evaluate": own}, "recipe.yaml").evaluate
+    return parse_recipe({"evaluate": own}, "recipe.yaml", checked=False).evaluate
 
 
 def facts(scores: pl.DataFrame, settings: dict[str, Any], environment: dict[str, Any]) -> list[str]:

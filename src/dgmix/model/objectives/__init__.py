@@ -1,20 +1,20 @@
 """Objectives: what training makes small.
 
-To add one, write a file with an `nn.Module` that satisfies `Objective`, put it in `OBJECTIVES` and,
-for fine-tuning, add its name to `FinetuneSettings`; the contract test over all picks it up.
+Pre-training is DG-Mix; fine-tuning has one of `OBJECTIVES`. To add one, write a file with an
+`nn.Module` that satisfies `Objective`, and name it in `dgmix.plugins.OWN`; the contract test over
+all picks it up. Objectives from outside are plugged in (docs/plugins.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from dgmix.model.batch import Batch, Outcome
-from dgmix.model.objectives.adacos import SubclusterAdaCos
 from dgmix.model.objectives.dgmix import DGMix
-from dgmix.model.objectives.sections import MixedSections
+from dgmix.plugins import NONE, Own, Plugins
 
 
 class Objective(Protocol):
@@ -25,17 +25,19 @@ class Objective(Protocol):
         ...
 
 
-OBJECTIVES: dict[str, Callable[[Any, int, int], nn.Module]] = {
-    "dgmix": lambda settings, size, _classes: DGMix(settings, size),
-    "sections": MixedSections,
-    "adacos": SubclusterAdaCos,
-}
+OBJECTIVES: Mapping[str, Callable[[Any, int, int], nn.Module]] = Own("objectives")
 
 
-def build_objective(stage: str, settings: Any, embedding_size: int, classes: int) -> nn.Module:
+def build_objective(
+    stage: str, settings: Any, embedding_size: int, classes: int, plugins: Plugins = NONE
+) -> nn.Module:
     """Return the objective of a training stage, with freshly initialised heads.
 
-    Pre-training is DG-Mix; fine-tuning has the objective that its settings name.
+    Raises `InputError` for the name of one that nothing has.
     """
-    name = "dgmix" if stage == "pretrain" else settings.objective
-    return OBJECTIVES[name](settings, embedding_size, classes)
+    if stage == "pretrain":
+        return DGMix(settings, embedding_size)
+    objective: nn.Module = plugins.find("objectives", settings.objective)(
+        settings, embedding_size, classes
+    )
+    return objective

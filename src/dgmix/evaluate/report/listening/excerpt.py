@@ -61,7 +61,7 @@ def whole(fitted: FittedDetector, samples: NDArray[np.float32]) -> tuple[Excerpt
     """Return all of a recording, (sample,) at the detector's rate, and where it is unusual."""
     from dgmix.audio.bank import bank_of_signals
     from dgmix.detect.localize import localize
-    from dgmix.detect.views.levels import logmel
+    from dgmix.detect.views import logmel
 
     audio, features = fitted.recipe.audio, fitted.recipe.features
     bank = bank_of_signals([samples], audio, features)
