@@ -260,7 +260,7 @@ def test_describes_itself(plain: Exported) -> None:
 
 
 def test_refuses_an_unknown_section(tiny: Recipe, unwritten: Path) -> None:
-    with pytest.raises(InputError, match=r"section 07: .* there are 00, 01"):
+    with pytest.raises(InputError, match=r"section 07: .* choose from 00, 01"):
         export_onnx(learned(tiny, Small), unwritten, section="07")
 
 
