@@ -24,7 +24,7 @@ from dgmix.config import Recipe, StageSettings
 from dgmix.data.clip import Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
-from dgmix.detect.views import LEARNED, Vectors, view_size
+from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.estimate.counting import healthy
 from dgmix.model.crops import TrainingCrops, crops_per_clip
 from dgmix.model.network import build_network
@@ -246,7 +246,7 @@ def _drawn(recipe: Recipe, count: int, domains: tuple[str, ...]) -> Memory:
     sizes = {
         name: build_network(recipe, 0).embedding_size
         if name == LEARNED
-        else view_size(name, recipe.features.n_mels)
+        else view_size(find_view(name, recipe.plugins), recipe.features.n_mels)
         for name in recipe.detect.views
     }
     views: dict[str, Vectors] = {
