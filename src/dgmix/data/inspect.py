@@ -152,10 +152,18 @@ def _facts(found: Inspection) -> Iterator[str]:
         f"median {_span(spread.median)}"
     )
     yield f"sample rate: {_listed(found.sample_rates, ' Hz')}"
+    yield f"band:        up to {min(found.sample_rates) / 2000:.5g} kHz{_shared(found)}"
     yield f"channels:    {_listed(found.channels)}"
     yield f"domains:     {_listed(found.counts('domain'))}"
     if found.repeats > 1:
         yield f"repeats:     {found.repeats} train/test splits; the first is shown"
+
+
+def _shared(found: Inspection) -> str:
+    """Return what is said where recordings of several sample rates share the lowest one's band."""
+    if len(found.sample_rates) == 1:
+        return ""
+    return "; that of the lowest sample rate is what all share, and what `dgmix fit` learns from"
 
 
 def _complaints(found: Inspection) -> Iterator[str]:

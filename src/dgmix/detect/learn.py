@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
+from dgmix.detect.band import remarks
 from dgmix.detect.duplicates import merge_copies
 from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.judgement import ANOMALY
@@ -23,7 +24,7 @@ from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve
 from dgmix.detect.views import represent
 from dgmix.errors import InputError
-from dgmix.progress import Advance, progress, silent
+from dgmix.progress import Advance, progress, say, silent
 
 if TYPE_CHECKING:
     from dgmix.model.network import Network
@@ -48,6 +49,8 @@ def fit(
     recipe.encoder.weights_file()  # a missing file is reported before anything is decoded
     recipe = resolve(recipe, healthy)
     bank = healthy.bank(recipe, cache, os.cpu_count() or 1)
+    for line in remarks(healthy, bank, recipe):
+        say(line)
     network = _trained(healthy, bank, recipe, seed, device) if recipe.detect.learns else None
     with threadpool_limits(1, "blas"), progress("remembering", len(bank)) as advance:
         clips = healthy_clips(healthy, bank, recipe)

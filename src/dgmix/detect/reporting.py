@@ -10,6 +10,7 @@ import numpy as np
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.summary import (
     Summary,
+    band,
     conditions,
     counted,
     known_conditions,
@@ -32,7 +33,7 @@ def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
     `names` (recording,) are those of the healthy recordings.
     """
     values = summary(fitted)
-    lines = [f"{path}: {training(values)}"]
+    lines = [f"{path}: {training(values)}", f"band: {band(values)}"]
     if len(values["sections"]) > 1:
         lines.append(f"sections: {sections(values)}")
     if odd := odd_recordings(fitted, names):

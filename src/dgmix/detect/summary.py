@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from dgmix.detect.band import highest
 from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, smallest_rate
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.resolve import hertz
 from dgmix.detect.scorers import estimates
 from dgmix.detect.views import LEARNED
 from dgmix.errors import first_few
@@ -46,6 +48,10 @@ def _training(fitted: FittedDetector) -> Summary:
     return {
         "files": len(clips),
         "recordings": len(pairs),
+        "band": {
+            "highest frequency": highest(fitted.recipe),
+            "sample rate": fitted.recipe.audio.rate,
+        },
         "minutes": round(float(clips.seconds.sum()) / 60, 2),
         "trained on": fitted.trained,
         "sections": dict(sorted(Counter(clips.sections).items())),
@@ -93,6 +99,12 @@ def training(values: Summary) -> str:
             "pieces of these"
         )
     return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def band(values: Summary) -> str:
+    """Return which frequencies a detector compares, of a `summary`."""
+    whole, rate = values["band"]["highest frequency"], values["band"]["sample rate"]
+    return f"heard up to {hertz(whole)} ({hertz(rate)} recordings)"
 
 
 def sections(values: Summary) -> str:
@@ -171,6 +183,7 @@ def described(path: str, values: Summary) -> str:
     settings = yaml.safe_dump(values["recipe"], sort_keys=False)
     lines = {
         "learned from": training(values),
+        "band": band(values),
         "sections": _listed(values["sections"]),
         "conditions": conditions(values),
         "false alarms": known_conditions(values),

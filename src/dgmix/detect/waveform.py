@@ -19,7 +19,7 @@ from dgmix.config import DetectSettings, Recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import ROUNDING
 from dgmix.detect.scorers import JointScorer
-from dgmix.detect.views import LEARNED, RawView, find_view, view_size
+from dgmix.detect.views import LEARNED, RawView, find_view, part_places, view_size
 from dgmix.detect.views.tensors import windows
 from dgmix.detect.waveform_mel import WaveformMel
 from dgmix.detect.waveform_scores import MODULES, Verdict
@@ -106,9 +106,9 @@ class WaveformVerdict(nn.Module):
         mels = self.embedding.spectrogram(waveform)
         embeddings = self.embedding.embeddings(mels) if self.embedding.network else None
         vectors = [
-            part
+            view[:, place]
             for view, parts in zip(self.vectors(mels, embeddings), self.parts, strict=True)
-            for part in view.chunk(parts, dim=1)
+            for place in part_places(view.shape[1], parts)
         ]
         measured = [scorer(each) for scorer, each in zip(self.scorers, vectors, strict=True)]
         own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))

@@ -58,11 +58,14 @@ def in_words(view: str) -> str:
 def parts_of(view: str, vectors: Vectors, plugins: Plugins = NONE) -> list[Vectors]:
     """Return the vectors of each part of a view."""
     parts = 1 if view in (LEARNED, GIVEN) else find_view(view, plugins).parts
-    edges = np.linspace(0, vectors.values.shape[1], parts + 1).round().astype(int)
-    return [
-        Vectors(vectors.values[:, first:last], vectors.clips)
-        for first, last in pairwise(edges.tolist())
-    ]
+    places = part_places(vectors.values.shape[1], parts)
+    return [Vectors(vectors.values[:, place], vectors.clips) for place in places]
+
+
+def part_places(size: int, parts: int) -> list[slice]:
+    """Return where the parts of a vector of so many numbers lie; they differ by one at most."""
+    edges = np.linspace(0, size, parts + 1).round().astype(int).tolist()
+    return [slice(first, last) for first, last in pairwise(edges)]
 
 
 def view_size(view: RawView, n_mels: int) -> int:

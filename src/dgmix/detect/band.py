@@ -1,0 +1,91 @@
+"""Up to which frequency a detector compares sound, and up to which a recording has any.
+
+A recording that was resampled from a lower rate, or compressed with loss, is empty above some
+frequency: there its level falls within two bands by more than any machine's does, and stays low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgmix.audio.bank import MelBank
+from dgmix.audio.features import FLOOR
+from dgmix.audio.mel_scale import mel_edges
+from dgmix.config import Recipe
+from dgmix.detect.localize import MOST_FRAMES, BandStatistics
+from dgmix.detect.recordings import Sounds
+from dgmix.detect.resolve import hertz, sample_rates
+from dgmix.errors import first_few
+
+PLATEAU, SLOPE = 6, 2  # bands below the end of the sound, and in which it ends
+FALL, LACK = 20.0, 12.0  # dB, of a recording by itself, and beside healthy ones
+WHOLE = 0.85  # of the band; recorders' own filters end the sound above that
+Floats = NDArray[np.floating]
+
+
+def highest(recipe: Recipe) -> float:
+    """Return up to which frequency a detector compares sound, in Hz; to a band, of half a rate."""
+    edges, half = mel_edges(recipe.features), recipe.audio.rate / 2
+    return half if edges[-1] + edges[-1] - edges[-2] > half else float(edges[-1])
+
+
+def band_levels(bank: MelBank, index: int) -> Floats:
+    """Return the mean magnitude of each band of a recording in dB (mel,); of a long one's start."""
+    magnitudes = next(bank.blocks(index, MOST_FRAMES)).mean(0, dtype=np.float64)
+    return np.asarray(20 * np.log10(np.maximum(magnitudes, FLOOR)))
+
+
+def content(levels: Floats, recipe: Recipe) -> float:
+    """Return the highest frequency in Hz at which a recording of these band levels has sound.
+
+    `levels` (mel,) in dB, as `band_levels` returns them.
+    """
+    edges = mel_edges(recipe.features)
+    widths = edges[2:] - edges[:-2]
+    end = _end(levels - 20 * np.log10(widths), FALL)
+    return highest(recipe) if end is None else float(edges[end])
+
+
+def lacks_above(levels: Floats, healthy: BandStatistics, recipe: Recipe) -> float | None:
+    """Return above which frequency in Hz a recording lacks what healthy ones have, or None.
+
+    Its levels (mel,) lie below theirs there by `LACK` or more, all of them, and not below.
+    """
+    beside = np.asarray(levels - healthy.mean)
+    end = _end(beside, LACK)
+    if end is None or beside[end:].max() > -LACK:
+        return None
+    return float(mel_edges(recipe.features)[end])
+
+
+def _end(levels: Floats, fall: float) -> int | None:
+    """Return the first band from which on all levels (mel,) lie `fall` dB below those before."""
+    first = PLATEAU + SLOPE
+    if len(levels) <= first:
+        return None
+    above = np.maximum.accumulate(levels[::-1])[::-1][first:]
+    before = np.lib.stride_tricks.sliding_window_view(levels, PLATEAU).min(1)[: len(above)]
+    falls = before - above
+    return None if falls.max() < fall else first + int((falls >= falls.max() - 1).argmax())
+
+
+def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
+    """Yield sentences on sound that is not learned from, and on what healthy recordings lack."""
+    rates, whole = sample_rates(healthy), highest(recipe)
+    if rates and min(rates) / 2 > whole * (1 + 1e-6):
+        yield (
+            f"nothing above {hertz(whole)} is heard, and the recordings reach "
+            f"{hertz(min(rates) / 2)}: audio.sample_rate and features.f_max decide, as auto does "
+            "in the recipe default"
+        )
+    ends = [content(band_levels(bank, index), recipe) for index in range(len(bank))]
+    short = [place for place, end in enumerate(ends) if end < WHOLE * whole]
+    if short:
+        listed = first_few([f"{healthy.names[i]} above {hertz(ends[i])}" for i in short])
+        yield (
+            f"{len(short)} of {len(bank)} recordings have no sound in the upper part of the band, "
+            f"which ends at {hertz(whole)}: {listed}; were they resampled, or compressed?"
+        )
