@@ -93,15 +93,16 @@ def test_the_text_is_for_people(pump: Path) -> None:
         "machine  section  train source  test normal  test anomaly",
         "pump     00                  2            1             1",
     ]
-    facts = dict(line.split(":", 1) for line in lines[3:9])
+    facts = dict(line.split(":", 1) for line in lines[3:10])
     assert facts["recordings"].strip() == "4, 12 s in total"
     assert facts["duration"].strip() == "1 s to 5 s, median 3 s"
     assert facts["sample rate"].strip() == "16000 Hz (3), 44100 Hz (1)"
+    assert facts["band"].strip().startswith("up to 8 kHz; that of the lowest sample rate is what")
     assert facts["channels"].strip() == "1 (3), 2 (1)"
     assert facts["domains"].strip() == "source (3), target (1)"
     assert facts["unreadable"].strip() == "12"
-    assert lines[9].startswith("  bad00.wav: the file is empty")
-    assert lines[20].startswith("  bad11.wav: the file is empty")
+    assert lines[10].startswith("  bad00.wav: the file is empty")
+    assert lines[21].startswith("  bad11.wav: the file is empty")
 
 
 def test_the_text_says_when_there_is_nothing_to_learn_from(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_reports_tell_what_was_learned_and_what_comes_next(make_fitted: Make) ->
     lines = fit_report(fitted, "pump.dgmix", [f"{n}.wav" for n in range(8)]).splitlines()
     assert lines[0].startswith("pump.dgmix: 8 recordings, 0.2 minutes")
     assert [line.partition(":")[0] for line in lines[1:]] == [
+        "band",
         "sections",
         "false alarms",
         "new conditions",

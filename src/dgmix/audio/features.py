@@ -13,7 +13,7 @@ from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
 FLOOR = 1e-5
-BLOCK_FRAMES = 512
+BLOCK_FRAMES, BLOCK_SAMPLES = 512, 1 << 18
 BANDS_AT_ONCE = 16
 Floats = NDArray[np.floating]
 
@@ -44,6 +44,11 @@ class MelSpectrogram:
         """Return the mel spectrogram of `waveform` (..., sample), (..., mel, frame)."""
         return self.spectrogram(self.pad(waveform))
 
+    @property
+    def block_frames(self) -> int:
+        """How many frames are computed at once: fewer where they are long, to bound the memory."""
+        return max(min(BLOCK_FRAMES, BLOCK_SAMPLES // self.hop_length), 1)
+
     def pad(self, waveform: Floats) -> Floats:
         """Return `waveform` (..., sample) with half a frame of reflected samples at each end."""
         half = self.frame_length // 2
@@ -53,13 +58,13 @@ class MelSpectrogram:
         return np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(half, half)], "reflect")
 
     def blocks(self, parts: Iterable[Floats]) -> Iterator[Floats]:
-        """Yield the mel spectrogram of a signal in blocks (mel, up to BLOCK_FRAMES).
+        """Yield the mel spectrogram of a signal in blocks (mel, up to `block_frames`).
 
         The signal comes in parts (sample,) too, so that one of any length takes bounded memory; the
         blocks together are the frames of the whole, whatever the parts.
         """
         half = self.frame_length // 2
-        step = BLOCK_FRAMES * self.hop_length
+        step = self.block_frames * self.hop_length
         block = step - self.hop_length + self.frame_length
         waiting, started = np.empty(0, np.float32), False
         for part in parts:
@@ -74,8 +79,8 @@ class MelSpectrogram:
         else:
             padded = self.pad(waiting)
         frames = 1 + (len(padded) - self.frame_length) // self.hop_length
-        for first in range(0, frames, BLOCK_FRAMES):
-            last = min(first + BLOCK_FRAMES, frames) - 1
+        for first in range(0, frames, self.block_frames):
+            last = min(first + self.block_frames, frames) - 1
             part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]
             yield self.spectrogram(part)
 

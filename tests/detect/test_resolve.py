@@ -1,0 +1,70 @@
+"""What healthy recordings decide of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmix.audio.io import write_wav
+from dgmix.config import load_recipe
+from dgmix.detect.recordings import Sounds
+from dgmix.detect.resolve import recipe_at, resolve
+from dgmix.detect.sources import sounds
+from dgmix.errors import InputError
+
+DEFAULT = load_recipe("default")
+
+
+def of_rates(*rates: int) -> Sounds:
+    return sounds([(np.ones(rate // 10), rate) for rate in rates])
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [([48_000] * 3, 48_000), ([44_100, 48_000], 44_100), ([25_600], 25_600), ([500], 1000)],
+)
+def test_the_lowest_rate_is_what_all_share(rates: list[int], expected: int) -> None:
+    found = resolve(DEFAULT, of_rates(*rates))
+    assert found == recipe_at(DEFAULT, expected)
+    assert found.audio.rate == expected
+    assert resolve(found, of_rates(8000)) == found
+
+
+def test_rates_that_differ_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    resolve(DEFAULT, of_rates(16_000, 8000, 16_000))
+    assert capsys.readouterr().err == (
+        "sample rates differ: 8 kHz (1), 16 kHz (2); all are heard at the lowest, so up to 4 kHz\n"
+    )
+    resolve(DEFAULT, of_rates(16_000, 16_000))
+    assert capsys.readouterr().err == ""
+
+
+def test_files_that_cannot_be_read_decide_nothing(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", np.ones(4000) * 0.1, 44_100)
+    (tmp_path / "b.wav").write_bytes(b"nothing")
+    paths = [tmp_path / name for name in ("a.wav", "b.wav", "none.wav")]
+    assert resolve(DEFAULT, sounds(paths)).audio.rate == 44_100
+    with pytest.raises(InputError, match=r"audio.sample_rate': auto, and no recording can be read"):
+        resolve(DEFAULT, sounds(paths[1:]))
+
+
+def test_a_rate_that_is_chosen_stays_and_the_bands_follow_it() -> None:
+    found = resolve(load_recipe("default", ["audio.sample_rate=32000"]), of_rates(96_000))
+    assert found.audio.rate == 32_000
+    assert 15_500 < found.features.highest <= 16_000
+    published = load_recipe("published")
+    assert resolve(published, of_rates(96_000)) == published
+
+
+def test_a_rate_with_too_few_bands_is_refused() -> None:
+    with pytest.raises(InputError, match=r"sample_rate': 500 Hz leave 14 mel bands, and views"):
+        resolve(load_recipe("default", ["audio.sample_rate=500"]), of_rates(500))
+
+
+def test_what_is_open_cannot_be_used() -> None:
+    with pytest.raises(InputError, match="auto, which healthy recordings decide"):
+        _ = DEFAULT.audio.rate
+    with pytest.raises(InputError, match="auto, which the sample rate decides"):
+        _ = DEFAULT.features.highest
