@@ -7,12 +7,14 @@ import mmap
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.features import MelSpectrogram
+from dgmix.audio.quality import Quality
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.files import explained
 
@@ -23,12 +25,25 @@ FLOAT16_MAX = 65504.0
 Half = NDArray[np.float16]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """What is kept of a recording: `mel`, its linear magnitudes, float16 (frame, mel).
+
+    `note` is that of a `dgmix.audio.io.Recording`; `quality` is None where it was not measured.
+    """
+
+    mel: Half
+    note: str = ""
+    quality: Quality | None = None
+
+
 class MelBank:
     """Mel spectrograms of a list of clips, in memory or mapped from disk.
 
     `clips` are linear magnitudes, float16 (frame, mel) each; `frames` is int64 (clip,), the number
-    of frames of each clip; `notes` (clip,) say what is missing of each, empty where nothing is.
-    `maps` are the files that they are mapped from.
+    of frames of each clip; `notes` (clip,) say what is missing of each, empty where nothing is;
+    `qualities` (clip,) are their measures, None where there are none. `maps` are the files that
+    they are mapped from.
     """
 
     def __init__(
@@ -37,16 +52,35 @@ class MelBank:
         n_mels: int,
         maps: Sequence[mmap.mmap] = (),
         notes: Sequence[str] | None = None,
+        qualities: Sequence[Quality | None] | None = None,
     ) -> None:
         self.n_mels = n_mels
+        self.qualities = tuple(qualities) if qualities is not None else (None,) * len(clips)
         self.notes = tuple(notes) if notes is not None else ("",) * len(clips)
         bases: list[object] = [clip.base for clip in clips]
         self._maps = [*maps, *(base for base in bases if isinstance(base, mmap.mmap))]
         self.frames = np.array([len(clip) for clip in clips], dtype=np.int64)
         self._clips = clips
 
+    @classmethod
+    def of(
+        cls, features: Sequence[Features], n_mels: int, maps: Sequence[mmap.mmap] = ()
+    ) -> MelBank:
+        """Return the features of some recordings as a bank."""
+        columns = [(each.mel, each.note, each.quality) for each in features]
+        mels, notes, qualities = zip(*columns, strict=True) if columns else ((), (), ())
+        return cls(mels, n_mels, maps, notes, qualities)
+
     def __len__(self) -> int:
         return len(self._clips)
+
+    def select(self, chosen: Iterable[int]) -> MelBank:
+        """Return the clips of these numbers, in memory."""
+        features = [
+            Features(np.array(self._clips[index]), self.notes[index], self.qualities[index])
+            for index in chosen
+        ]
+        return MelBank.of(features, self.n_mels)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Return all linear magnitudes of a clip, float32 (frame, mel)."""

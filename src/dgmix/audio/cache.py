@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dgmix.audio.bank import Half, MelBank, half_mel_of
+from dgmix.audio.bank import Features, MelBank, half_mel_of
 from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.io import SignalReader
 from dgmix.audio.shards import Entry, Index, ShardWriter
@@ -34,7 +34,7 @@ from dgmix.files import explained, make_folder, printable, remove_unfinished, wr
 from dgmix.progress import detail, progress
 from dgmix.workers import results_in_order, single_threaded
 
-FORMAT = 3
+FORMAT = 4
 HASHED_AT_ONCE = 1 << 18
 S = TypeVar("S")
 T = TypeVar("T")
@@ -140,7 +140,11 @@ class FeatureStore:
             for name, each in maps.items()
         }
         clips = [shards[e.shard].reshape(-1, n_mels)[e.first : e.first + e.frames] for e in entries]
-        return MelBank(clips, n_mels, list(maps.values()), [entry.note for entry in entries])
+        features = [
+            Features(clip, entry.note, entry.quality)
+            for clip, entry in zip(clips, entries, strict=True)
+        ]
+        return MelBank.of(features, n_mels, list(maps.values()))
 
     def _digest(self, path: str) -> str:
         """Return the hash of a file; of one that `add` has just read, what it was then."""
@@ -174,19 +178,19 @@ class FeatureStore:
                 if isinstance(found, InputError):
                     unreadable[path] = found
                 else:
-                    note, mel = found
-                    entry = Entry(self._identities[path].digest, note=note)
-                    self._index.put(writer.add(entry, mel))
+                    measures = found.quality.values() if found.quality else {}
+                    entry = Entry(self._identities[path].digest, note=found.note, measures=measures)
+                    self._index.put(writer.add(entry, found.mel))
                 advance()
         return unreadable
 
     def _decoded(
         self, paths: Sequence[str], jobs: int
-    ) -> Generator[tuple[str, Half] | InputError, None, None]:
-        """Yield the note and the frames of each file, in order, or why there are none."""
+    ) -> Generator[Features | InputError, None, None]:
+        """Yield the features of each file, in order, or why there are none."""
         mel = MelSpectrogram(self.features, self.audio.rate)
 
-        def decode(path: str) -> tuple[str, Half] | InputError:
+        def decode(path: str) -> Features | InputError:
             try:
                 return features_of(path, self.audio, mel)
             except InputError as error:
@@ -196,14 +200,14 @@ class FeatureStore:
             yield from decoded
 
 
-def features_of(source: Source, audio: AudioSettings, mel: MelSpectrogram) -> tuple[str, Half]:
-    """Return the note of a recording and its features, float16 (frame, mel); see `half_mel_of`.
+def features_of(source: Source, audio: AudioSettings, mel: MelSpectrogram) -> Features:
+    """Return the features of a recording; see `half_mel_of`.
 
     Raises `InputError` for one that cannot be decoded.
     """
     reader = SignalReader(source, audio)
     frames = half_mel_of(reader.blocks(), mel)
-    return reader.note, frames
+    return Features(frames, reader.note, reader.quality)
 
 
 LATER = {  # settings that came after the first stores: told where they are not the default

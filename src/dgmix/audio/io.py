@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgmix.audio.quality import Quality, QualityMeter
 from dgmix.audio.stream import Sound, Source, name_of, open_sound
 from dgmix.config import AudioSettings
 from dgmix.errors import InputError
@@ -102,14 +103,16 @@ def sample_rate_of(source: Source) -> int:
 class SignalReader:
     """Decodes a file into the signal that settings ask for, a block at a time.
 
-    `note` is that of a `Recording`, once all blocks were read. However long the file is, little of
-    it is in memory: a long one is decoded twice, first for its mean.
+    `note` is that of a `Recording`, once all blocks were read, and `quality` that of what was
+    decoded. However long the file is, little of it is in memory: a long one is decoded twice, first
+    for its mean.
     """
 
     def __init__(self, source: Source, settings: AudioSettings) -> None:
         self._source = source
         self._settings = settings
         self.note = ""
+        self.quality: Quality | None = None
 
     def blocks(self) -> Iterator[Samples]:
         """Yield the signal, float32 (sample,) at the rate of the settings.
@@ -121,14 +124,23 @@ class SignalReader:
             most = WHOLE_SAMPLES / max(self._settings.rate / rate, 1)
             start = list(_up_to(most, blocks))
             if sum(map(len, start)) <= most:
-                self.note = sound.note
+                start, self.note = list(self._measured(start, rate)), sound.note
                 yield to_signal(_joined(start), rate, self._settings, name_of(self._source))
                 return
             mean = self._mean(chain(_emptied(start), blocks), rate)
         with open_sound(self._source) as sound:
-            for block in self._resampled(_mono_blocks(self._source, sound), rate):
+            blocks = self._measured(_mono_blocks(self._source, sound), rate)
+            for block in self._resampled(blocks, rate):
                 yield block - mean
             self.note = sound.note
+
+    def _measured(self, blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
+        """Yield blocks at a rate; after the last one `quality` is theirs."""
+        meter = QualityMeter(rate)
+        for block in blocks:
+            meter.add(block)
+            yield block
+        self.quality = meter.quality()
 
     def _mean(self, blocks: Iterator[Samples], rate: int) -> np.float32:
         """Return what is to be taken from every sample of the signal."""

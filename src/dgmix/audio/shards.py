@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 
 from dgmix.audio.bank import Half
+from dgmix.audio.quality import Quality
 from dgmix.files import explained
 
 FRAMES_AT_ONCE = 1 << 14
@@ -17,9 +19,10 @@ FRAMES_AT_ONCE = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of an index: the content of a file, where its frames lie, and what is missing of it.
+    """A line of an index: the content of a file, where its frames lie, and what it is like.
 
-    `digest` is the XXH3 hash of the file, 128 bits; `note` is that of a `Recording`.
+    `digest` is the XXH3 hash of the file, 128 bits; `note` is that of a `Recording`, `measures` are
+    those of its quality.
     """
 
     digest: str
@@ -27,6 +30,12 @@ class Entry:
     first: int = 0
     frames: int = 0
     note: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def quality(self) -> Quality | None:
+        """The quality of the recording, where it was measured."""
+        return Quality.of(self.measures) if self.measures else None
 
 
 class Index:
@@ -48,6 +57,7 @@ class Index:
             with suppress(ValueError, TypeError):
                 entry = Entry(**json.loads(line))
                 end = (entry.first + entry.frames) * self._bytes_per_frame
+                _ = entry.quality
                 if entry.frames > 0 <= entry.first and end <= sizes.get(entry.shard, 0):
                     self.put(entry)
 

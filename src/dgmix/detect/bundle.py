@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dgmix.audio.quality import MEASURES
 from dgmix.config import Recipe, parse_recipe
 from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.localize import BandStatistics
@@ -31,7 +32,7 @@ from dgmix.files import atomic_path
 if TYPE_CHECKING:
     from dgmix.model.network import Network
 
-FORMAT = 4
+FORMAT = 5
 WEIGHTS = "network."
 ABOUT = {
     "format": int,
@@ -77,6 +78,7 @@ def _tensors(fitted: FittedDetector) -> Tensors:
         **{f"memory.{name}.clips": view.clips for name, view in memory.views.items()},
         "healthy.digests": clips.digests,
         "healthy.seconds": clips.seconds,
+        "healthy.measures": clips.measures,
         **{f"bands.{name}": [getattr(each, name) for each in fitted.bands] for name in BANDS},
     }
     return {name: np.array(values, order="C") for name, values in arrays.items()}
@@ -184,7 +186,10 @@ def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> FittedDete
     views = {n: Vectors(tensors[f"memory.{n}.values"], tensors[f"memory.{n}.clips"]) for n in names}
     columns = {name: tuple(about[name]) for name in COLUMNS}
     healthy = HealthyClips(
-        **columns, digests=tensors["healthy.digests"], seconds=tensors["healthy.seconds"]
+        **columns,
+        digests=tensors["healthy.digests"],
+        seconds=tensors["healthy.seconds"],
+        measures=tensors["healthy.measures"],
     )
     memory = Memory(views, healthy)
     _check_memory(memory)
@@ -250,6 +255,7 @@ def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, DTypeLike]]:
         **{f"memory.{name}.clips": ((None,), np.int64) for name in views},
         "healthy.digests": ((clips,), np.int64),
         "healthy.seconds": ((clips,), np.float64),
+        "healthy.measures": ((clips, len(MEASURES)), np.float64),
         "bands.mean": ((None, bins), np.float32),
         "bands.std": ((None, bins), np.float32),
         "bands.rise": ((None, 2, bins), np.float32),
@@ -288,7 +294,8 @@ def _check_tensors(tensors: Tensors, expected: dict[str, tuple[Shape, DTypeLike]
             raise DamageError(f"{name} has shape {tensor.shape}")
         if tensor.dtype != kind:
             raise DamageError(f"{name} has type {tensor.dtype}")
-        if not np.isfinite(tensor).all():
+        unmeasured = np.isnan(tensor) & (name == "healthy.measures")
+        if not (np.isfinite(tensor) | unmeasured).all():
             raise DamageError(f"{name} has a value that is not a number")
 
 

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from dgmix.config import Recipe, load_recipe
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.judgement import ANOMALY, Judgement, Promise
+from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization, localize
 from dgmix.detect.recordings import Sounds, check_one_each
 from dgmix.detect.sources import Source, healthy_sounds, sounds
@@ -149,6 +149,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         """Return 1 for each recording (recording,) that is anomalous at a false-alarm rate, else 0.
 
         Without a `promise`, it is "both" where the healthy conditions support it, else "known".
+        Only p-values decide: `judgements` tells which recordings are unusable.
         Raises `InputError` when a rate is given that is smaller than the healthy recordings
         support.
         """
@@ -158,7 +159,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         promise = promise or fitted.promise(false_alarm_rate, of)
         rate = fitted.rate(false_alarm_rate, of, promise)
         judged = self._judged(given, None, None, conditions)
-        return np.array([each.verdict(rate, promise) == ANOMALY for each in judged], np.int64)
+        return np.array([each.anomalous(rate, promise) for each in judged], np.int64)
 
     def judgements(
         self, X: Source, *, sample_rate: int | None = None, condition: str | None = None

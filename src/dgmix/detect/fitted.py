@@ -23,6 +23,7 @@ from dgmix.detect.conformal import check_rate, groups_needed, smallest_rate
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
+from dgmix.detect.quality import Limits, defects
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import represent
 from dgmix.errors import InputError, choices
@@ -92,6 +93,10 @@ class FittedDetector:
     def _compared(self) -> dict[str, tuple[Comparison, Calibration, tuple[str, ...]]]:
         return {}
 
+    @cached_property
+    def _limits(self) -> dict[str, Limits]:
+        return {}
+
     def key(self, section: str) -> str:
         """Return the section that clips of `section` are compared within, "" for all clips."""
         return section if section in self.sections else ALL
@@ -122,6 +127,14 @@ class FittedDetector:
     def comparison(self, section: str = ALL) -> Comparison:
         """Return the healthy clips that clips of `section` are compared with."""
         return self._comparison(section)[0]
+
+    def limits(self, section: str = ALL) -> Limits:
+        """Return how far the quality of the healthy clips of a section goes."""
+        key = self.key(section)
+        if key not in self._limits:
+            of = [key in (ALL, each) for each in self.memory.clips.sections]
+            self._limits[key] = Limits.of(self.memory.clips.measures[np.array(of, bool)])
+        return self._limits[key]
 
     def healthy_scores(self, section: str = ALL) -> NDArray[np.float64]:
         """Return the score (clip,) of each healthy clip of a section against the others.
@@ -166,25 +179,18 @@ class FittedDetector:
             distances = comparison.measure(queries, len(those))
             scores = calibration.judge(distances, list(named[those]))
             for row, clip in enumerate(those.tolist()):
-                judgements[clip] = self._judgement(
-                    names[clip],
-                    key,
-                    scores,
-                    row,
-                    bool(learned[clip]),
-                    healthy[distances.nearest[row]],
+                judgement = self._judgement(names[clip], key, scores, row)
+                quality = bank.qualities[clip]
+                judgements[clip] = replace(
+                    judgement,
+                    condition=healthy[distances.nearest[row]],
+                    learned=bool(learned[clip]),
+                    quality=quality,
+                    defects=defects(quality, self.limits(key)),
                 )
         return [each for each in judgements if each is not None]
 
-    def _judgement(
-        self,
-        name: str,
-        section: str,
-        scores: Scores,
-        row: int,
-        learned: bool,
-        condition: str,
-    ) -> Judgement:
+    def _judgement(self, name: str, section: str, scores: Scores, row: int) -> Judgement:
         return Judgement(
             name,
             float(scores.score[row]),
@@ -192,10 +198,8 @@ class FittedDetector:
             float(scores.score_new[row]),
             float(scores.p_new[row]),
             section,
-            condition,
-            self.views[int(scores.by_view[row].argmax())],
-            dict(zip(self.views, scores.by_view[row].tolist(), strict=True)),
-            learned,
+            view=self.views[int(scores.by_view[row].argmax())],
+            view_scores=dict(zip(self.views, scores.by_view[row].tolist(), strict=True)),
         )
 
     def judge_recordings(

@@ -12,13 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from dgmix.detect.judgement import ANOMALY, NEW_CONDITION, NORMAL, UNREADABLE, Judgement, Promise
+from dgmix.detect.judgement import (
+    ANOMALY,
+    NEW_CONDITION,
+    NORMAL,
+    UNREADABLE,
+    UNUSABLE,
+    Judgement,
+    Promise,
+)
 from dgmix.detect.views import in_words
 from dgmix.files import atomic_path
 from dgmix.progress import say
 
-STYLES = {NORMAL: "", NEW_CONDITION: "bold magenta", ANOMALY: "bold red", UNREADABLE: "yellow"}
-COLUMNS = ("path", "score", "p_value", "score_new", "p_new", "verdict", "section", "condition")
+STYLES = {
+    NORMAL: "",
+    NEW_CONDITION: "bold magenta",
+    ANOMALY: "bold red",
+    UNUSABLE: "yellow",
+    UNREADABLE: "yellow",
+}
+COLUMNS = (
+    *("path", "score", "p_value", "score_new", "p_new", "verdict", "section", "condition"),
+    "quality",
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,7 @@ def json_lines() -> Form:
                     "condition": judgement.condition,
                     "view": judgement.view,
                     "view_scores": dict(judgement.view_scores),
+                    "quality": _quality(judgement),
                 }
             print(json.dumps(values), file=out, flush=True)
 
@@ -109,13 +127,14 @@ def csv_file(path: Path) -> Form:
                 verdict = judgement.verdict(terms.rate, terms.promise)
                 if judgement.error:
                     say(str(judgement.error))
-                    rows.writerow((judgement.name, "", "", "", "", verdict, "", ""))
+                    rows.writerow((judgement.name, "", "", "", "", verdict, "", "", ""))
                     return
                 rows.writerow(
                     (
                         *(judgement.name, judgement.score, judgement.p_known),
                         *(judgement.score_new, judgement.p_new, verdict),
                         *(judgement.section, judgement.condition),
+                        "; ".join(each.text for each in judgement.defects),
                     )
                 )
 
@@ -135,12 +154,21 @@ def _numbers(judgement: Judgement, promise: Promise) -> str:
 
 
 def _explanation(judgement: Judgement, verdict: str, sectioned: bool) -> str:
-    """Return what stands after a verdict: by what a recording stands out, or why there is none."""
+    """Return what stands after a verdict: by what a recording stands out, why there is none, and
+    what is wrong with the recording."""
     if judgement.error:
         return f": {str(judgement.error).removeprefix(f'{judgement.name}: ')}"
     view = f" by its {in_words(judgement.view)}" if verdict in (ANOMALY, NEW_CONDITION) else ""
     section = f" (section {judgement.section or 'any'})" if sectioned else ""
-    return view + section
+    reason = f": {judgement.unusable}" if verdict == UNUSABLE else ""
+    notes = "".join(f"; {note}" for note in judgement.notes)
+    return view + reason + section + notes
+
+
+def _quality(judgement: Judgement) -> dict[str, object]:
+    """Return the quality of a recording as values that JSON has."""
+    measures = judgement.quality.values() if judgement.quality else {}
+    return {**measures, "unusable": judgement.unusable or None, "notes": list(judgement.notes)}
 
 
 def _printer(out: IO[str]) -> Callable[[str, str], None]:

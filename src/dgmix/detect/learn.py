@@ -17,9 +17,10 @@ from dgmix.config import Recipe
 from dgmix.detect.band import remarks
 from dgmix.detect.duplicates import merge_copies
 from dgmix.detect.fitted import FittedDetector, Update
-from dgmix.detect.judgement import ANOMALY
+from dgmix.detect.judgement import ANOMALY, UNUSABLE
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory, digests, durations
+from dgmix.detect.quality import measured
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve
 from dgmix.detect.views import represent
@@ -103,6 +104,7 @@ def healthy_clips(healthy: Sounds, bank: MelBank, recipe: Recipe) -> HealthyClip
         tuple(condition or domain for condition, domain in operating),
         numbers,
         durations(bank, recipe),
+        measured(bank.qualities),
     )
 
 
@@ -110,8 +112,9 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
     """Return a detector that remembers more healthy recordings; the network stays.
 
     What the detector calls an anomaly, judged as a recording of a condition that it knows unless
-    the conditions allow more, is left out unless it is accepted. Recordings that it knows already
-    are left out too. The update is listed in `updates` even where nothing was added.
+    the conditions allow more, and what is unusable, is left out unless it is accepted. Recordings
+    that it knows already are left out too. The update is listed in `updates` even where nothing was
+    added.
     """
     memory, bands, left_out = None, None, 0
     for part, bank in more.readable_banks(fitted.recipe):
@@ -121,7 +124,7 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
         left_out += int(faulty.sum())
         chosen = np.flatnonzero(new & ~faulty)
         if len(chosen):
-            kept = MelBank([bank[i].astype(np.float16) for i in chosen.tolist()], bank.n_mels)
+            kept = bank.select(chosen.tolist())
             clips = healthy_clips(part.select(chosen.tolist()), kept, fitted.recipe)
             clips = replace(clips, recordings=tuple(merge_copies(kept, clips.recordings)))
             views = represent(fitted.recipe, fitted.network, kept)
@@ -164,11 +167,12 @@ def _with_update(
 
 
 def _anomalous(fitted: FittedDetector, part: Sounds, bank: MelBank) -> NDArray[np.bool_]:
-    """Return which recordings (clip,) the detector calls anomalies at its own rate."""
+    """Return which recordings (clip,) are anomalies at the detector's own rate, or unusable."""
     promise = fitted.promise(None, part.sections)
     rate = fitted.rate(None, part.sections, promise)
     judgements = fitted.judge(bank, part.names, part.sections)
-    return np.array([each.verdict(rate, promise) == ANOMALY for each in judgements], bool)
+    refused = (ANOMALY, UNUSABLE)
+    return np.array([each.verdict(rate, promise) in refused for each in judgements], bool)
 
 
 def _joined(memory: Memory | None, more: Memory) -> Memory:

@@ -23,7 +23,8 @@ class HealthyClips:
 
     `sections`, `domains`: as a data set has them; `recordings`: clips of one name were recorded
     together and count once; `conditions`: the operating condition; `digests` int64: tells clips
-    apart by their features; `seconds` float64: their durations, in whole frames.
+    apart by their features; `seconds` float64: their durations, in whole frames; `measures` float64
+    (clip, measure): their quality, not a number where it is unknown.
     """
 
     sections: Texts
@@ -32,6 +33,7 @@ class HealthyClips:
     conditions: Texts
     digests: NDArray[np.int64]
     seconds: NDArray[np.float64]
+    measures: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.sections)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.quality import MEASURES
 from dgmix.detect.views import LEARNED
 
 Tensors = dict[str, NDArray[Any]]
@@ -21,12 +22,16 @@ BANDS = ("bands.mean", "bands.std", "bands.rise", "bands.fall", "bands.peak")
 
 
 def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
-    """Return tensors and description of a file of format 1, 2 or 3 as those of format 4.
+    """Return tensors and description of a file of an older format as those of format 5.
 
-    Format 1 knew one view only, the learned one; until format 3 a network was kept
+    Until format 4 the quality of recordings was not measured. Until format 3 a network was kept
     that no view needs, a recording was known by its features, a condition was a domain, and updates
-    were not listed.
+    were not listed. Format 1 knew one view only, the learned one.
     """
+    if about["format"] > 4:
+        return tensors, about
+    unknown = np.full((len(about["sections"]), len(MEASURES)), np.nan)
+    tensors = {**tensors, "healthy.measures": unknown}
     if about["format"] > 3:
         return tensors, about
     learned = LEARNED in about["recipe"]["detect"].get("views", [LEARNED])

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.bank import Half, MelBank, bank_of_signals, half_mel
+from dgmix.audio.bank import Features, MelBank, half_mel
 from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
 from dgmix.audio.features import FLOOR, MelSpectrogram
 from dgmix.audio.io import Recording, load, to_signal
+from dgmix.audio.quality import quality_of
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
@@ -70,7 +71,7 @@ class Sounds:
         """
         paths = self.paths
         if len(paths) < len(self.items):
-            bank = bank_of_signals(self.signals(recipe), recipe.audio, recipe.features)
+            bank = MelBank.of(list(self._features(recipe)), recipe.features.n_mels)
         else:
             store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
             store.add(paths, jobs)
@@ -183,6 +184,12 @@ class Sounds:
         for item, name in zip(self.items, self.names, strict=True):
             yield _signal(item, name, recipe)
 
+    def _features(self, recipe: Recipe) -> Iterator[Features]:
+        """Yield the features of each recording, decoding files."""
+        mel = MelSpectrogram(recipe.features, recipe.audio.rate)
+        for item, name in zip(self.items, self.names, strict=True):
+            yield _features(item, name, recipe, mel)
+
     def banks(self, recipe: Recipe) -> Iterator[tuple[Sounds, MelBank | InputError]]:
         """Yield these recordings in order with their features, several short ones at once.
 
@@ -190,18 +197,12 @@ class Sounds:
         while the caller computes; no more are in memory.
         """
         mel = MelSpectrogram(recipe.features, recipe.audio.rate)
-        notes = [""] * len(self)
 
-        def decode(index: int) -> Half | InputError:
-            item = self.items[index]
+        def decode(index: int) -> Features | InputError:
             try:
-                if isinstance(item, Recording):
-                    return half_mel(_signal(item, self.names[index], recipe), mel)
-                source = item.path if isinstance(item, Clip) else item
-                notes[index], features = features_of(source, recipe.audio, mel)
+                return _features(self.items[index], self.names[index], recipe, mel)
             except InputError as error:
                 return error
-            return features
 
         first = 0
         bank: MelBank | InputError
@@ -212,7 +213,7 @@ class Sounds:
                     last, bank = first + 1, features
                 else:
                     last = first + len(features)
-                    bank = MelBank(features, recipe.features.n_mels, notes=notes[first:last])
+                    bank = MelBank.of(features, recipe.features.n_mels)
                     self.part(slice(first, last)).say_notes(bank)
                 yield self.part(slice(first, last)), bank
                 first = last
@@ -251,24 +252,34 @@ def check_one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
         raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")
 
 
+def _features(item: Item, name: str, recipe: Recipe, mel: MelSpectrogram) -> Features:
+    """Return the features of a recording; raises `InputError` for one that cannot be used."""
+    if isinstance(item, Recording):
+        quality = quality_of(item.samples, item.sample_rate)
+        return Features(half_mel(_signal(item, name, recipe), mel), item.note, quality)
+    return features_of(item.path if isinstance(item, Clip) else item, recipe.audio, mel)
+
+
 def _signal(item: Item, name: str, recipe: Recipe) -> NDArray[np.float32]:
     if isinstance(item, Recording):
         return to_signal(item.samples, item.sample_rate, recipe.audio, name)
     return load(item.path if isinstance(item, Clip) else item, recipe.audio)
 
 
-def _together(decoded: Iterable[Half | InputError]) -> Iterator[list[Half] | InputError]:
+def _together(
+    decoded: Iterable[Features | InputError],
+) -> Iterator[list[Features] | InputError]:
     """Yield features in lists of about `TOGETHER_FRAMES` frames, and errors alone, in order.
 
     A shard begins a new list, so that each shard gives the same numbers without the others.
     """
-    waiting: list[Half] = []
+    waiting: list[Features] = []
     for number, features in enumerate(decoded):
-        frames = sum(map(len, waiting))
+        frames = sum(len(each.mel) for each in waiting)
         full = (
             isinstance(features, InputError)
             or number % SHARD == 0
-            or frames + len(features) > TOGETHER_FRAMES
+            or frames + len(features.mel) > TOGETHER_FRAMES
         )
         if waiting and full:
             yield waiting

@@ -21,6 +21,7 @@ from dgmix.detect.judgement import (
     NEW_CONDITION,
     NORMAL,
     UNREADABLE,
+    UNUSABLE,
     Judgement,
     Promise,
 )
@@ -153,7 +154,7 @@ class Result:
         """Count a judgement."""
         self.verdicts[judgement.verdict(self.terms.rate, self.terms.promise)] += 1
         self.learned += judgement.learned
-        if not (judgement.error or judgement.learned):
+        if not (judgement.error or judgement.learned or judgement.unusable):
             self.p_values.append(judgement.p_value(self.terms.promise))
 
     def summary(
@@ -189,6 +190,8 @@ class Result:
         if verdicts[NEW_CONDITION]:
             parts.append(f"{verdicts[NEW_CONDITION]} perhaps of a new condition")
         parts.append(f"{verdicts[NORMAL]} normal")
+        if verdicts[UNUSABLE]:
+            parts.append(f"{verdicts[UNUSABLE]} unusable")
         if verdicts[UNREADABLE]:
             parts.append(f"{verdicts[UNREADABLE]} unreadable")
         promised = {

@@ -14,8 +14,6 @@ from dgmix.watch.rule import Verdict
 from dgmix.watch.sound import Samples
 
 LEAST_SECONDS, MOST_SECONDS = 0.5, 60.0
-SILENCE = 1e-5
-"""A window that nowhere exceeds this part of full scale (−100 dB) holds no sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,8 @@ class DetectorJudge:
 
         A condition that the detector has not learned from is as good as none.
         """
-        if not len(signal) or float(np.abs(signal).max()) < SILENCE:
-            return unreadable("digital silence")
+        if not len(signal):
+            return unreadable("no samples")
         from dgmix.detect.sources import sounds
 
         named = condition if condition in self.conditions else None
@@ -86,6 +84,8 @@ class DetectorJudge:
             return unreadable(str(error))
         if judged.error is not None:
             return unreadable(str(judged.error))
+        if judged.unusable:
+            return unreadable(judged.unusable)
         return WindowJudgement(
             judged.score,
             judged.p_known,

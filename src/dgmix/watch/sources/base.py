@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
+from dgmix.audio.quality import SILENCE
 from dgmix.errors import DgmixError, InputError
 from dgmix.watch.clock import Backoff, Clock
-from dgmix.watch.judge import SILENCE
 from dgmix.watch.sound import Block, Samples
 from dgmix.watch.windows import Window
 
