@@ -13,6 +13,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.calibration import Calibration, Scores
 from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.memory import HealthyClips, Memory
+from dgmix.detect.quality import measures_of
 from dgmix.detect.views import RAW_VIEWS, Vectors
 
 NAMES = tuple(RAW_VIEWS)
@@ -42,7 +43,7 @@ class Cloud:
         conditions = tuple(f"c{number:03}" for number in self.conditions)
         clips = HealthyClips(
             ("00",) * count, ("source",) * count, tuple(names), conditions,
-            np.arange(count), np.ones(count),
+            np.arange(count), np.ones(count), measures_of([None] * count),
         )  # fmt: skip
         return Memory(self.views, clips).select(np.sort(chosen))
 

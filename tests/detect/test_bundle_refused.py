@@ -188,6 +188,7 @@ TENSORS = {
     "memory.dgmix.clips": torch.int64,
     "healthy.digests": torch.int64,
     "healthy.seconds": torch.float64,
+    "healthy.measures": torch.float64,
     "bands.mean": torch.float32,
     "bands.std": torch.float32,
     "bands.rise": torch.float32,
@@ -223,6 +224,8 @@ def test_shapes_and_types_have_to_be_right(name: str, good: Path, odd: Path) -> 
 @pytest.mark.parametrize("name", [n for n, kind in TENSORS.items() if kind != torch.int64])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_values_have_to_be_numbers(name: str, value: float, good: Path, odd: Path) -> None:
+    if name == "healthy.measures" and np.isnan(value):
+        pytest.skip("what was not measured is not a number")
     tensors, about = parts(good)
     bad = tensors[name].clone().contiguous()
     bad.view(-1)[-1] = value

@@ -16,6 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 from dgmix.config import DetectSettings
 from dgmix.detect.compare import Direct, Distances, Estimated, compare_with, held_out
 from dgmix.detect.memory import HealthyClips, Memory
+from dgmix.detect.quality import measures_of
 from dgmix.detect.scorers import build_scorer, estimates
 from dgmix.detect.views import Vectors, parts_of
 
@@ -179,7 +180,7 @@ def memory_of(values: Floats, domains: Sequence[str], recordings: Sequence[str] 
     recordings = recordings or [f"r{number:02}" for number in range(count)]
     clips = HealthyClips(
         ("00",) * count, tuple(domains), tuple(recordings), tuple(domains),
-        np.arange(count), np.ones(count),
+        np.arange(count), np.ones(count), measures_of([None] * count),
     )  # fmt: skip
     return Memory({NAMES[0]: Vectors(values.astype(np.float32), np.arange(count))}, clips)
 

@@ -113,6 +113,7 @@ def test_json_has_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
         "condition": "idle",
         "view": "logmel-mean",
         "view_scores": {"logmel-mean": 3.5},
+        "quality": {"unusable": None, "notes": []},
     }
     assert found[2] == {"path": "in/c.wav", "error": "in/c.wav: truncated; copy it again"}
     assert [each.get("verdict") for each in found] == ["normal", "new condition?", None, "ANOMALY"]
@@ -126,10 +127,10 @@ def test_a_csv_file_has_all_and_says_why(
     with (tmp_path / "out.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
             list(COLUMNS),
-            ["in/a.wav", "0.25", "0.5", "-0.5", "0.75", "normal", "00", "idle"],
-            ["in/deep/b.wav", "12.5", "0.05", "2.5", "0.2", "new condition?", "01", "running"],
-            ["in/c.wav", "", "", "", "", "unreadable", "", ""],
-            ["in/d.wav", "31.25", "0.05", "7.5", "0.04", "ANOMALY", "", "running"],
+            ["in/a.wav", "0.25", "0.5", "-0.5", "0.75", "normal", "00", "idle", ""],
+            ["in/deep/b.wav", "12.5", "0.05", "2.5", "0.2", "new condition?", "01", "running", ""],
+            ["in/c.wav", "", "", "", "", "unreadable", "", "", ""],
+            ["in/d.wav", "31.25", "0.05", "7.5", "0.04", "ANOMALY", "", "running", ""],
         ]
     assert capsys.readouterr() == ("", "in/c.wav: truncated; copy it again\n")
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.quality import MEASURES
 from dgmix.config import Recipe
 from dgmix.detect.memory import HealthyClips, Memory, digests, durations
+from dgmix.detect.quality import measures_of
 from dgmix.detect.views import Vectors
 
 Bank = Callable[..., MelBank]
@@ -24,6 +26,7 @@ def clips_of(names: str, numbers: tuple[int, ...]) -> HealthyClips:
         tuple(f"condition {each}" for each in letters),
         np.array(numbers),
         np.array(numbers) / 2,
+        np.repeat(np.array(numbers, float)[:, None], len(MEASURES), 1),
     )
 
 
@@ -81,7 +84,8 @@ def test_the_same_sound_has_the_same_number(make_bank: Bank, tiny: Recipe) -> No
     other = make_bank(tiny, [0.5, 0.9, 0.7], seed=2)
     assert np.array_equal(digests(first), digests(again))
     assert len({*digests(first), *digests(other)}) == 6
-    kept = HealthyClips(*[("x",) * 3] * 4, digests(first), durations(first, tiny))
+    columns = digests(first), durations(first, tiny), measures_of(first.qualities)
+    kept = HealthyClips(*[("x",) * 3] * 4, *columns)
     assert kept.include(again).tolist() == [True] * 3
     assert kept.include(other).tolist() == [False] * 3
 

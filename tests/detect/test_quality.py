@@ -17,12 +17,12 @@ from dgmix.detect.bundle import load_detector
 from dgmix.detect.detector import Detector
 from dgmix.detect.forms import Terms, json_lines
 from dgmix.detect.judgement import UNUSABLE, Judgement
-from dgmix.detect.quality import Limits, defects, measured
+from dgmix.detect.quality import Limits, defects, measures_of
 
 RATE = 16_000
 GOOD = Quality(4.0, -40.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0)
-HEALTHY = Limits.of(measured([GOOD, replace(GOOD, seconds=4.4, level=-35.0, click=3.0)]))
-UNKNOWN = Limits.of(measured([None, None]))
+HEALTHY = Limits.of(measures_of([GOOD, replace(GOOD, seconds=4.4, level=-35.0, click=3.0)]))
+UNKNOWN = Limits.of(measures_of([None, None]))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_healthy_recordings_may_be_is_no_defect(changes: dict[str, float]) 
 
 @pytest.mark.parametrize("name", ["dropouts", "ending", "frozen", "clipped"])
 def test_what_healthy_recordings_have_is_no_defect(name: str) -> None:
-    used = Limits.of(measured([replace(GOOD, **{name: 0.3}), GOOD]))
+    used = Limits.of(measures_of([replace(GOOD, **{name: 0.3}), GOOD]))
     assert defects(replace(GOOD, **{name: 0.4}), used) == ()
     (defect,) = defects(replace(GOOD, **{name: 0.6}), used)
     assert defect.unusable
@@ -83,7 +83,7 @@ def test_without_measured_healthy_recordings_only_plain_defects_count() -> None:
 
 def test_a_machine_that_is_always_quiet_is_not_silent() -> None:
     quiet = replace(GOOD, level=-120.0)
-    assert defects(quiet, Limits.of(measured([quiet]))) == ()
+    assert defects(quiet, Limits.of(measures_of([quiet]))) == ()
 
 
 # Through a detector

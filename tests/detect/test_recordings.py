@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmix.audio.bank import Half, MelBank, bank_of_signals
+from dgmix.audio.bank import Features, MelBank, bank_of_signals
 from dgmix.audio.io import load, write_wav
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
@@ -130,8 +130,8 @@ def test_features_come_in_order_and_broken_ones_alone(data: Path, tiny: Recipe) 
     sizes=st.lists(st.one_of(st.none(), st.integers(1, 40)), max_size=30), limit=st.integers(1, 60)
 )
 def test_grouping_keeps_order_and_bounds(sizes: list[int | None], limit: int) -> None:
-    items: list[Half | InputError] = [
-        InputError("broken") if size is None else np.full((size, 1), i, np.float16)
+    items: list[Features | InputError] = [
+        InputError("broken") if size is None else Features(np.full((size, 1), i, np.float16))
         for i, size in enumerate(sizes)
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -141,7 +141,7 @@ def test_grouping_keeps_order_and_bounds(sizes: list[int | None], limit: int) ->
     assert all(a is b for a, b in zip(flat, items, strict=True))
     for group in groups:
         if not isinstance(group, InputError):
-            assert len(group) == 1 or sum(map(len, group)) <= limit
+            assert len(group) == 1 or sum(len(each.mel) for each in group) <= limit
 
 
 def test_files_are_read_through_the_cache_and_others_are_not(

@@ -20,7 +20,7 @@ from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.judgement import ANOMALY, UNUSABLE
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory, digests, durations
-from dgmix.detect.quality import measured
+from dgmix.detect.quality import measures_of
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve
 from dgmix.detect.views import represent
@@ -104,7 +104,7 @@ def healthy_clips(healthy: Sounds, bank: MelBank, recipe: Recipe) -> HealthyClip
         tuple(condition or domain for condition, domain in operating),
         numbers,
         durations(bank, recipe),
-        measured(bank.qualities),
+        measures_of(bank.qualities),
     )
 
 

@@ -61,7 +61,7 @@ class Limits:
         return float(self.highest[MEASURES.index(name)])
 
 
-def measured(qualities: Iterable[Quality | None]) -> Floats:
+def measures_of(qualities: Iterable[Quality | None]) -> Floats:
     """Return the measures of recordings, float64 (recording, measure), not a number if unknown."""
     unknown = dict.fromkeys(MEASURES, np.nan)
     rows = [list((unknown if each is None else each.values()).values()) for each in qualities]
