@@ -252,7 +252,7 @@ def test_one_recording_alone_promises_nothing(
     assert detector.p_values(folder).tolist() == [1.0] * 6
     assert detector.predict(folder).tolist() == [0] * 6
     assert detector.threshold_ == np.inf
-    detector.update(make_clips([2.0], seed=6))
+    detector.update(make_clips([4.0], seed=6))
     assert (detector.p_values(folder) < 1).any()
 
 

@@ -178,14 +178,14 @@ def test_an_update_leaves_unusable_recordings_out(detector: Detector) -> None:
 
 
 def test_quality_is_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    broken = replace(GOOD, level=-200.0, click=18.0)
+    broken = replace(GOOD, level=-75.0, click=18.0)
     found = Judgement("a.wav", 1.0, 0.5, quality=broken, defects=defects(broken, HEALTHY))
     with json_lines()(Terms(0.1)) as write:
         write(found)
     values = json.loads(capsys.readouterr().out)
     assert values["verdict"] == "unusable"
-    assert values["quality"]["level"] == -200.0
-    assert values["quality"]["unusable"].startswith("silent")
+    assert values["quality"]["level"] == -75.0
+    assert values["quality"]["unusable"].startswith("35 dB quieter")
     assert values["quality"]["notes"] == [
         "one click at 2.0 s, 18 dB above the rest: was the microphone touched?"
     ]

@@ -31,6 +31,9 @@ class Defect:
     unusable: bool = False
 
 
+SILENT = Defect("silent: is the machine stopped, or the microphone dead?", unusable=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     """How far the measures of some healthy recordings go, float64 (measure,): the least, the median
@@ -72,6 +75,8 @@ def defects(quality: Quality | None, healthy: Limits) -> tuple[Defect, ...]:
     """Return what is wrong with a recording beside healthy ones; nothing where it is unknown."""
     if quality is None:
         return ()
+    if _silent(quality, healthy):
+        return (SILENT,)
     found = (check(quality, healthy) for check in CHECKS)
     return tuple(defect for defect in found if defect)
 
@@ -81,10 +86,14 @@ def unusable(found: Sequence[Defect]) -> str:
     return "; ".join(each.text for each in found if each.unusable)
 
 
+def _silent(quality: Quality, healthy: Limits) -> bool:
+    """Say whether nothing is heard, though something is in the healthy recordings, if known."""
+    as_quiet = healthy.least("level") - quality.level < MUCH_QUIETER
+    return quality.level <= 20 * np.log10(SILENCE) and not as_quiet
+
+
 def _level(quality: Quality, healthy: Limits) -> Defect | None:
     below, above = healthy.least("level") - quality.level, quality.level - healthy.most("level")
-    if quality.level <= 20 * np.log10(SILENCE) and not below < MUCH_QUIETER:
-        return Defect("silent: is the machine stopped, or the microphone dead?", unusable=True)
     if below >= QUIET:
         return Defect(
             f"{below:.0f} dB quieter than the quietest healthy recording: is the machine stopped, "

@@ -54,8 +54,8 @@ def update_report(before: FittedDetector, after: FittedDetector, path: str, give
         notes.append(f"{known} left out because it knows them")
     if left_out:
         notes.append(
-            f"{left_out} left out because they look like faults (`dgmix score` shows which; "
-            "--accept adds them if they are healthy)"
+            f"{left_out} left out because they look like faults or are unusable (`dgmix score` "
+            "shows which; --accept adds them if they are healthy)"
         )
     lines = [f"{path}: {', '.join(notes)}; now {training(values)}", *_promises(values)]
     if len(values["conditions"]) > 1:
