@@ -18,6 +18,7 @@ from dgmix.detect.calibration import Scores
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.learn import remember
 from dgmix.detect.memory import HealthyClips, Memory, digests, durations
+from dgmix.detect.quality import measures_of
 from dgmix.detect.views import Vectors
 from dgmix.errors import InputError
 from dgmix.model.network import Network
@@ -72,7 +73,9 @@ def named(count: int, recordings: Names, conditions: Names) -> HealthyClips:
     own = tuple(map(str, numbers)) if recordings is None else tuple(recordings)
     source = ("source",) * count
     given = source if conditions is None else tuple(conditions)
-    return HealthyClips(("00",) * count, source, own, given, numbers, np.zeros(count))
+    return HealthyClips(
+        ("00",) * count, source, own, given, numbers, np.zeros(count), measures_of([None] * count)
+    )
 
 
 def detector_of(described: FittedDetector, chosen: Numbers) -> FittedDetector:

@@ -29,6 +29,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
+from dgmix.detect.quality import measures_of
 from dgmix.detect.scorers import build_joint_scorer, build_scorer, estimates
 from dgmix.detect.views import RAW_VIEWS, Vectors, represent
 from dgmix.detect.views.levels import logmel
@@ -174,7 +175,15 @@ def scored_together(
     count = len(trial.healthy)
     names = tuple(f"{number:05}" for number in range(count))
     domains = tuple(trial.domains.tolist())
-    clips = HealthyClips(("00",) * count, domains, names, domains, trial.healthy, np.zeros(count))
+    clips = HealthyClips(
+        ("00",) * count,
+        domains,
+        names,
+        domains,
+        trial.healthy,
+        np.zeros(count),
+        measures_of([None] * count),
+    )
     for system, changes in SYSTEMS.items():
         detect = DetectSettings(views=list(recipe.detect.views), **changes)
         mine = recipe.model_copy(update={"detect": detect})

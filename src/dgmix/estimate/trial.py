@@ -24,6 +24,8 @@ from dgmix.config import Recipe, StageSettings
 from dgmix.data.clip import Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
+from dgmix.detect.quality import measures_of
+from dgmix.detect.views import LEARNED, Vectors, view_size
 from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.estimate.counting import healthy
 from dgmix.model.crops import TrainingCrops, crops_per_clip
@@ -255,7 +257,9 @@ def _drawn(recipe: Recipe, count: int, domains: tuple[str, ...]) -> Memory:
     }
     names = tuple(f"{number:06}" for number in range(count))
     of = (domains * count)[:count]
-    clips = HealthyClips(("",) * count, of, names, of, np.arange(count), np.zeros(count))
+    clips = HealthyClips(
+        ("",) * count, of, names, of, np.arange(count), np.zeros(count), measures_of([None] * count)
+    )
     return Memory(views, clips)
 
 
