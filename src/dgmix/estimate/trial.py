@@ -25,7 +25,6 @@ from dgmix.data.clip import Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
-from dgmix.detect.views import LEARNED, Vectors, view_size
 from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.estimate.counting import healthy
 from dgmix.model.crops import TrainingCrops, crops_per_clip
