@@ -18,7 +18,6 @@ from dgmix.audio.io import to_signal
 from dgmix.config import DetectSettings, Recipe, parse_recipe
 from dgmix.detect.calibration import Promise
 from dgmix.detect.compare import Direct
-from dgmix.detect.detector import Detector
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import Sounds
@@ -129,19 +128,19 @@ VARIANTS: list[dict[str, dict[str, Any]]] = [
 def test_finds_what_the_detector_finds(
     groups: dict[str, dict[str, Any]], changed: Callable[..., Recipe]
 ) -> None:
-    fitted = learned(changed(**groups))
-    detector = Detector.of(fitted)
-    modules = {section: module_of(fitted, section) for section in ("", "00", "01")}
-    for number, samples in enumerate(LENGTHS):
-        signal = signal_of(samples, seed=100 + number)
-        for section, module in modules.items():
+    recipe = changed(**groups)
+    fitted = learned(recipe)
+    signals = [signal_of(samples, seed=100 + number) for number, samples in enumerate(LENGTHS)]
+    mono = [to_signal(signal, RATE, recipe.audio) for signal in signals]
+    bank = bank_of_signals(mono, recipe.audio, recipe.features)
+    for section in ("", "00", "01"):
+        module, limit = module_of(fitted, section), fitted.calibration(section).threshold(ALARMS)
+        judgements = fitted.judge(bank, [""] * len(signals), [section] * len(signals))
+        for signal, expected in zip(signals, judgements, strict=True):
             score, p_value, anomaly = module(torch.from_numpy(signal))[:3]
-            expected = detector.score_samples([signal], sample_rate=RATE, sections=[section])
-            p_values = detector.p_values([signal], sample_rate=RATE, sections=[section])
-            assert score.item() == pytest.approx(expected[0], rel=RELATIVE, abs=RELATIVE)
-            assert p_value.item() == pytest.approx(p_values[0])
-            assert anomaly.item() == (p_values[0] <= ALARMS)
-            assert anomaly.item() == (score.item() > fitted.calibration(section).threshold(ALARMS))
+            assert score.item() == pytest.approx(expected.score, rel=RELATIVE, abs=RELATIVE)
+            assert p_value.item() == pytest.approx(expected.p_known)
+            assert anomaly.item() == (expected.p_known <= ALARMS) == (score.item() > limit)
 
 
 @torch.inference_mode()

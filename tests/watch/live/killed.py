@@ -1,14 +1,15 @@
 """Judges windows and delivers messages as fast as it can, until it is killed.
 
-    python killed.py STATE_FOLDER BROKER_PORT
-
-Prints "taken N" after each window, "committed N" once it is on disk; N counts over restarts.
+Writes "taken N" after each window, "committed N" once it is on disk; N counts over restarts. A fork
+server imports this module, so that a process costs no import.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,7 +28,10 @@ from dgmix.watch.store.store import Store
 PATTERN = [0.9] * 7 + [0.01] * 5
 
 
-def main(folder: Path, port: int) -> None:
+def main(folder: Path, port: int, output: Connection) -> None:
+    def report(line: str) -> None:
+        os.write(output.fileno(), f"{line}\n".encode())
+
     settings = parse_settings(
         {
             "machines": [
@@ -51,11 +55,7 @@ def main(folder: Path, port: int) -> None:
     while True:
         machine.take(window(PATTERN[number % len(PATTERN)], START + number))
         number += 1
-        print(f"taken {number}", flush=True)
+        report(f"taken {number}")
         committed = store.write(lambda _: None)
-        committed.add_done_callback(lambda _, n=number: print(f"committed {n}", flush=True))
+        committed.add_done_callback(lambda _, n=number: report(f"committed {n}"))
         never.wait(0.005)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import killed
 import pytest
 from killed import PATTERN
 from programs import broker, eventually, free_port, need
@@ -20,20 +20,24 @@ from dgmix.watch.store.opening import DATABASE, connect
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 KILLS = 50
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["killed"])
 MOST_LOST_SECONDS = 1.0
 TOPIC = "dgmix/s/pump/event"
 
 
 def run_and_kill(folder: Path, port: int, seconds: float) -> tuple[int, int]:
     """Return the last window that was committed, and the last that was taken."""
-    script = Path(__file__).with_name("killed.py")
-    command = [sys.executable, str(script), str(folder), str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
+    reading, writing = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=killed.main, args=(folder, port, writing))
+    process.start()
+    writing.close()
+    with reading, open(reading.fileno(), closefd=False) as output:
+        first = output.readline()
         time.sleep(seconds)
         process.kill()
-        lines = (first + process.stdout.read()).splitlines()
+        lines = (first + output.read()).splitlines()
+    process.join()
     numbers = dict.fromkeys(("taken", "committed"), 0)
     for line in lines:
         kind, _, number = line.partition(" ")
