@@ -30,6 +30,8 @@ from dgmix.data.clip import Clip, Manifest
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
+from dgmix.detect.recordings import of_clips
+from dgmix.detect.resolve import resolve
 from dgmix.detect.scorers import build_joint_scorer, build_scorer, estimates
 from dgmix.detect.views import RAW_VIEWS, Vectors, represent
 from dgmix.detect.views.levels import logmel
@@ -94,8 +96,8 @@ def main() -> None:
 
 def omegas_of(path: Path, cache: Path) -> dict[str, dict[str, float]]:
     """Return Ω in % by view and system of a table of repeated splits."""
-    recipe = load_recipe("default")
     clips = load_manifest(path)
+    recipe = resolve(load_recipe("default"), of_clips(clips))
     paths = list(dict.fromkeys(clip.path for clip in clips))
     store = FeatureStore(cache, recipe.audio, recipe.features)
     store.add(paths)

@@ -1,4 +1,6 @@
-"""What the two official baselines of DCASE 2022 Task 2 have in common: how they hear a clip.
+"""How the official baselines of DCASE 2022 Task 2 hear a clip, and how they are trained.
+
+The autoencoder is a recipe of dgmix (`autoencoder`, `mahala`); MobileNetV2 is in `mobilenetv2.py`.
 
 Their log-mel is librosa's: 128 bands of the power spectrum on Slaney's scale and with its norm,
 n_fft 1024, hop 512. Two things are left as torch has them, for trainings on few clips: Keras's

@@ -16,7 +16,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import autoencoder
 import mobilenetv2
 import numpy as np
 import official
@@ -41,11 +40,13 @@ from dgmix.workers import use_one_thread, worker_pool
 
 DETECTOR, LEARNED_ALONE, FINETUNED = "detector", "learned", "finetuned"
 WHOLE_CLIPS = ("whole-clips", "attributes")
-OFFICIAL = {"ae": autoencoder, "mobilenetv2": mobilenetv2}
-PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *WHOLE_CLIPS, *OFFICIAL)
+AUTOENCODERS: dict[str, list[str]] = {"autoencoder": [], "mahala": []}  # recipes, and changes
+OFFICIAL = {"mobilenetv2": mobilenetv2}
+PARTS = (DETECTOR, LEARNED_ALONE, FINETUNED, *WHOLE_CLIPS, *AUTOENCODERS, *OFFICIAL)
 NAMES = {
     **{view: shown_system(view) for view in RAW_VIEWS},
-    "ae": "official autoencoder",
+    "autoencoder": "official autoencoder",
+    "mahala": "official autoencoder, Mahalanobis",
     "mobilenetv2": "official MobileNetV2",
     "untrained": "untrained encoder",
     LEARNED_ALONE: "DG-Mix alone",
@@ -83,11 +84,14 @@ class DataSet:
     def units(self, part: str, recipe: Recipe) -> list[Unit]:
         """Return the trainings of a part.
 
-        An official baseline's lie beside the detector's; they are long: the first seed has to do.
+        Those of MobileNetV2 lie beside the detector's.
         """
         where = self.folder / (DETECTOR if part in OFFICIAL else part)
-        seeds = self.seeds[:1] if part in OFFICIAL else self.seeds
-        return plan(recipe, self.clips, seeds, where, self.cache, chosen_device(None))
+        return plan(recipe, self.clips, self.seeds_of(part), where, self.cache, chosen_device(None))
+
+    def seeds_of(self, part: str) -> tuple[int, ...]:
+        """Return the seeds of a part; official baselines are long: the first one has to do."""
+        return self.seeds[:1] if part in (*AUTOENCODERS, *OFFICIAL) else self.seeds
 
     def parts(self, wanted: Sequence[str], recipes: dict[str, Recipe]) -> list[str]:
         """Return those of the wanted parts that there are, and that mean something here."""
@@ -100,7 +104,7 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
 
     The detector is the recipe as it is. DG-Mix alone is a part of its run where the detector has
     a learned view, and a run of its own where it has not. `WHOLE_CLIPS` are the learned views of
-    the recipes of those names, whatever the recipe.
+    the recipes of those names, and `AUTOENCODERS` these recipes, whatever the recipe.
     """
     base = load_recipe(name, changes)
     learned = LEARNED in base.detect.views
@@ -121,6 +125,8 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
     }
     for part in WHOLE_CLIPS:
         found[part] = load_recipe(part, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"])
+    for part, more in AUTOENCODERS.items():
+        found[part] = load_recipe(part, ["evaluate.baselines=[]", *more])
     return {part: recipe for part, recipe in found.items() if part != LEARNED_ALONE or not learned}
 
 
@@ -152,7 +158,8 @@ def complete(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
     """Do what is missing of a part, `jobs` trainings at a time."""
     if part not in OFFICIAL:
         where = dataset.folder / part
-        dgmix.run(recipe, dataset.data, where, seeds=dataset.seeds, jobs=jobs, cache=dataset.cache)
+        seeds = dataset.seeds_of(part)
+        dgmix.run(recipe, dataset.data, where, seeds=seeds, jobs=jobs, cache=dataset.cache)
         return
     units = missing(part, dataset, recipe)
     jobs = 1 if chosen_device(None).startswith("cuda") else min(jobs, len(units))

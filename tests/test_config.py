@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from dgmix.audio.cache import FeatureStore
 from dgmix.config import (
+    ERROR_SCORERS,
     NAMES,
     PRETRAINED,
     RECIPES,
@@ -147,7 +148,8 @@ def alternatives(leaf: Any, base: Recipe, folder: Path) -> Iterator[Recipe]:
         save_file({k: v.contiguous() for k, v in other.items()}, folder / "other.safetensors")
         values = [str(folder / "other.safetensors")]
     elif leaf.key in NAMES and kind is str:
-        values = [each for each in OWN[NAMES[leaf.key][0]] if each not in (value, *PRETRAINED)]
+        others = (value, *PRETRAINED, *ERROR_SCORERS, "autoencoder")
+        values = [each for each in OWN[NAMES[leaf.key][0]] if each not in others]
     elif kind is Plugins:
         values = [Plugins(files=("mine.py",))]
     elif get_origin(kind) is Literal:

@@ -30,6 +30,7 @@ OWN: dict[str, dict[str, str]] = {
         "statistics": "dgmix.model.encoders.statistics:Statistics",
         "temporal": "dgmix.model.encoders.temporal:TemporalFilters",
         "resnet": "dgmix.model.encoders.resnet:ResNet",
+        "autoencoder": "dgmix.model.encoders.autoencoder:Autoencoder",
         "aisfx": "dgmix.model.encoders.aisfx:AiSFX",
         "beats": "dgmix.model.encoders.beats:BEATs",
         "eat": "dgmix.model.encoders.eat:EAT",
@@ -37,6 +38,7 @@ OWN: dict[str, dict[str, str]] = {
     "objectives": {
         "sections": "dgmix.model.objectives.sections:MixedSections",
         "adacos": "dgmix.model.objectives.adacos:SubclusterAdaCos",
+        "reconstruction": "dgmix.model.objectives.reconstruction:Reconstruction",
     },
     "views": {
         "logmel-mean": "dgmix.detect.views.levels:MEAN",
@@ -55,6 +57,8 @@ OWN: dict[str, dict[str, str]] = {
         "varmin": "dgmix.detect.scorers.varmin:VarianceMinimum",
         "daco": "dgmix.detect.scorers.daco:SoftDomains",
         "gmm": "dgmix.detect.scorers.gmm:GaussianMixture",
+        "reconstruction": "dgmix.detect.scorers.errors:ReconstructionError",
+        "selective-mahalanobis": "dgmix.detect.scorers.errors:SelectiveError",
     },
 }
 RESERVED = ("learned", "raw", "untrained", "vectors", "onnx")  # what settings call other things

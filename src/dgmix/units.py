@@ -168,7 +168,8 @@ class Known:
 
         sections = [f"{clip.machine} {clip.section}" for clip in self.clips]
         attributes = [clip.attributes for clip in self.clips]
-        return TrainingCrops.of(self.bank, sections, attributes, recipe.finetune.classes)
+        classes = recipe.finetune.classes
+        return TrainingCrops.of(self.bank, sections, attributes, classes, self.domains)
 
     def remembered(self, recipe: Recipe, network: Network | None, seed: int) -> FittedDetector:
         """Return the detector that remembers these clips, with a network of this seed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from dgmix.audio.bank import MelBank, bank_of_signals
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 official = pytest.importorskip("official")
-autoencoder = pytest.importorskip("autoencoder")
 mobilenetv2 = pytest.importorskip("mobilenetv2")
 MELS = 32
 
@@ -64,60 +62,6 @@ def test_levels_are_those_of_librosa() -> None:
     )
     levels = 10 * np.log10(np.maximum(mel, np.finfo(np.float64).eps)).T
     np.testing.assert_allclose(official.logmel(bank[0])[1:-1], levels[1:-1], atol=0.01)
-
-
-def test_the_autoencoder_has_the_published_layers() -> None:
-    sizes = [m.weight.shape for m in autoencoder.Autoencoder(640) if hasattr(m, "in_features")]
-    outputs = [128, 128, 128, 128, 8, 128, 128, 128, 128, 640]
-    assert sizes == [*zip(outputs, [640, *outputs[:-1]], strict=True)]
-
-
-def test_the_autoencoder_trains_and_scores_like_a_plain_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(autoencoder, "BATCH", 16)
-    training, test = bank_of([20, 24]), bank_of([9, 12], seed=1)
-    log = tmp_path / "log.jsonl"
-    got = autoencoder.scores(training, ["00"] * 2, test, ["00"] * 2, 3, log, epochs=4)
-    plain = plain_autoencoder(plain_vectors(training, 5, 1), plain_vectors(test, 5, 1), 3, 4)
-    np.testing.assert_allclose(got, plain, rtol=1e-4)
-    assert [json.loads(line)["epoch"] for line in log.read_text().splitlines()] == [1, 2, 3, 4]
-
-
-def plain_autoencoder(
-    training: list[list[np.ndarray]], test: list[list[np.ndarray]], seed: int, epochs: int
-) -> list[float]:
-    """Train and score with each vector written out, as the published code has it."""
-    data = torch.tensor(np.concatenate(training), dtype=torch.float32)
-    torch.manual_seed(seed)
-    model = autoencoder.Autoencoder(data.shape[1])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(epochs):
-        order = torch.randperm(len(data), generator=generator)
-        for first in range(0, len(data), 16):
-            batch = data[order[first : first + 16]]
-            loss = torch.nn.functional.mse_loss(model(batch), batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    model.eval()
-    found = []
-    for vectors in test:
-        errors = []
-        for vector in vectors:
-            single = torch.tensor(vector, dtype=torch.float32)[None]
-            errors.append(np.square(model(single).detach().numpy() - single.numpy()).mean())
-        found.append(float(np.mean(errors)))
-    return found
-
-
-def test_another_level_is_anomalous(tmp_path: Path) -> None:
-    test = MelBank([*noise([20] * 2, seed=1), *noise([20], level=8)], MELS)
-    got = autoencoder.scores(
-        bank_of([40] * 4), [""] * 4, test, [""] * 3, 0, tmp_path / "log", epochs=30
-    )
-    assert got.argmax() == 2
 
 
 def test_the_section_classifier_is_mobilenetv2_of_half_the_width() -> None:

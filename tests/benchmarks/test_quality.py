@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dgmix import pipeline
 from dgmix.config import DetectSettings, Recipe, load_recipe
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.errors import InputError
@@ -48,7 +47,13 @@ def scores(separation: dict[str, float], repeats: int = 1, seed: int = 0) -> pl.
 
 @pytest.fixture
 def sets() -> dict[str, object]:
-    found = {"logmel-mean": 0.3, "logmel-max": 1.0, "ae": 0.1, "learned": 0.5, "detector": 9.0}
+    found = {
+        "logmel-mean": 0.3,
+        "logmel-max": 1.0,
+        "autoencoder": 0.1,
+        "learned": 0.5,
+        "detector": 9.0,
+    }
     judged = {
         name: tables.Judged(
             resample(scores(found, repeats=3, seed=number)), {"learned": 12.34}, False
@@ -138,7 +143,8 @@ def test_the_page_of_results_has_the_markers(tmp_path: Path) -> None:
 
 def test_a_detector_of_several_views_is_shown_with_and_without_dgmix() -> None:
     found = systems.recipes_of("published", [f"detect.views=[{LEARNED}, logmel-max]"])
-    assert set(found) == {"detector", "finetuned", "whole-clips", "attributes"}
+    runs = {"detector", "finetuned", *systems.WHOLE_CLIPS, *systems.AUTOENCODERS}
+    assert set(found) == runs
     assert found["detector"].evaluate.baselines == [*RAW_VIEWS, "learned", "untrained", "raw"]
 
 
@@ -146,6 +152,8 @@ def test_dgmix_alone_is_run_where_the_detector_is_raw() -> None:
     changes = ["detect.views=[logmel-mean, logmel-max]", "pretrain.epochs=3"]
     found = systems.recipes_of("default", changes)
     whole = [found.pop(name) for name in ("whole-clips", "attributes")]
+    official = [found.pop(name).encoder.name for name in systems.AUTOENCODERS]
+    assert official == ["autoencoder"] * 2
     assert [recipe.detect.views for recipe in whole] == [[LEARNED]] * 2
     assert [recipe.encoder.name for recipe in whole] == ["resnet"] * 2
     assert set(found) == {"detector", "learned", "finetuned"}
@@ -178,15 +186,15 @@ def test_a_second_call_repeats_nothing(
     capsys: pytest.CaptureFixture[str],
     in_process: None,
 ) -> None:
-    monkeypatch.setattr(systems, "worker_pool", pipeline.worker_pool)
     monkeypatch.setattr(quality, "resample", partial(resample, bootstrap=5))
-    monkeypatch.setattr(systems.autoencoder.scores, "__defaults__", ("cpu", 1))
-    arguments = ["quality.py", f"sim={simulated}@3,4", "-o", str(tmp_path), "--part", "ae"]
+    quick = ["finetune.epochs=1", "finetune.crops_per_clip=4"]
+    monkeypatch.setitem(systems.AUTOENCODERS, "autoencoder", quick)
+    arguments = ["quality.py", f"sim={simulated}@3,4", "-o", str(tmp_path), "--part", "autoencoder"]
     arguments += ["--cache", str(shared_cache), "--jobs", "1"]
     monkeypatch.setattr(sys, "argv", arguments)
     quality.main()
     first = capsys.readouterr()
-    assert "sim, ae: 2 trainings" in first.err
+    assert "sim, autoencoder: 2 trainings" in first.err
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("scores*.csv")}
     assert {path.parent.name for path in files} == {"seed3"}
     quality.main()
@@ -209,7 +217,7 @@ def test_a_network_of_all_machines_counts_once(
     units = dataset.units("attributes", recipe)
     assert len(units) == 4
     taught = systems.trainings("attributes", units)
-    assert len(systems.trainings("ae", units)) == 4
+    assert len(systems.trainings("mobilenetv2", units)) == 4
     assert [unit.folder.name for unit in taught] == ["seed0", "seed1"]
     for unit, logs in zip(taught, [["", "network2"], [""]], strict=True):
         for name in logs:

@@ -17,6 +17,7 @@ from dgmix.config.recipe import (
     recipe_origin,
 )
 from dgmix.config.settings import (
+    ERROR_SCORERS,
     GIVEN,
     HE_INITIALISED,
     LEARNED,
@@ -41,6 +42,7 @@ from dgmix.config.settings import (
 )
 
 __all__ = [
+    "ERROR_SCORERS",
     "GIVEN",
     "HE_INITIALISED",
     "LEARNED",

@@ -19,6 +19,7 @@ from pydantic import (
 
 from dgmix.config.changes import changed, nearest_setting, nearest_value
 from dgmix.config.settings import (
+    ERROR_SCORERS,
     GIVEN,
     HE_INITIALISED,
     LEARNED,
@@ -52,6 +53,8 @@ RECIPES = (
     "learned",
     "whole-clips",
     "attributes",
+    "autoencoder",
+    "mahala",
     "demo",
     *PRETRAINED,
 )
@@ -125,6 +128,24 @@ class Recipe(Settings):
             raise ValueError(
                 f"encoder.init: '{self.encoder.init}' is for the encoders "
                 f"{', '.join(HE_INITIALISED)}, not '{self.encoder.name}'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _errors_are_scored_as_such(self) -> Recipe:
+        detect, of_errors = self.detect, self.detect.scorer in ERROR_SCORERS
+        if of_errors != (self.encoder.name == "autoencoder"):
+            raise ValueError(
+                f"encoder autoencoder and the scorers {' and '.join(ERROR_SCORERS)} need each "
+                "other; take the recipe 'autoencoder' or 'mahala'"
+            )
+        compared = detect.whiten or detect.per_domain or detect.balance != "none"
+        alone = detect.views == [LEARNED] and self.encoder.ensemble == 1
+        if of_errors and not (alone and detect.pool == "mean-embedding" and not compared):
+            raise ValueError(
+                f"scorer {detect.scorer} needs detect.views=[{LEARNED}], "
+                "detect.pool=mean-embedding and encoder.ensemble=1, and goes without whiten, "
+                "per_domain and balance: it compares nothing"
             )
         return self
 

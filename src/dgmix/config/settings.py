@@ -11,6 +11,7 @@ from dgmix.errors import InputError
 
 PRETRAINED = ("aisfx", "beats", "eat")  # encoders that come with weights; each has its recipe
 HE_INITIALISED = ("mobilenetv2", "light", "resnet")  # encoders that `encoder.init` is for
+ERROR_SCORERS = ("reconstruction", "selective-mahalanobis")  # of an autoencoder's residuals
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
 LEARNED = "dgmix"  # the view that is the embedding of a network

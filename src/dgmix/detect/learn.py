@@ -66,7 +66,7 @@ def _trained(healthy: Sounds, bank: MelBank, recipe: Recipe, seed: int, device: 
     from dgmix.model.train import Run, train
 
     classes = recipe.finetune.classes
-    crops = TrainingCrops.of(bank, healthy.sections, healthy.attributes, classes)
+    crops = TrainingCrops.of(bank, healthy.sections, healthy.attributes, classes, healthy.domains)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
         return train(recipe, crops, seed, run, device)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dgmix.config import Recipe, StageSettings
 from dgmix.data.clip import Manifest
 from dgmix.model.crops import class_names, steps_per_epoch
+from dgmix.model.objectives import needs_classes
 from dgmix.model.train import STAGES, total_steps
 from dgmix.units import Unit
 
@@ -29,7 +30,8 @@ def stages(recipe: Recipe, clips: Manifest) -> Iterator[tuple[str, StageSettings
     classes = set(class_names(sections, attributes, recipe.finetune.classes))
     for name in STAGES:
         settings: StageSettings = getattr(recipe, name)
-        if settings.epochs and (name == "pretrain" or len(classes) > 1):
+        told_apart = needs_classes(name, settings, recipe.plugins)
+        if settings.epochs and (len(classes) > 1 or not told_apart):
             yield name, settings
 
 

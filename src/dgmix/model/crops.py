@@ -22,10 +22,11 @@ SMALLEST_BATCH = 4  # two halves of two crops: the least that a covariance can b
 
 @dataclass(frozen=True)
 class TrainingCrops:
-    """The training clips of one machine: their mels and the index of each one's class."""
+    """The training clips of one machine: their mels, the index of each one's class, its domain."""
 
     bank: MelBank
     classes: Indices
+    domains: tuple[str, ...] = ()
     _copies: dict[torch.device, BankOnDevice] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -35,13 +36,15 @@ class TrainingCrops:
         sections: Sequence[str],
         attributes: Sequence[str] = (),
         classes: Classes = "sections",
+        domains: Sequence[str] = (),
     ) -> TrainingCrops:
-        """Return the crops of clips whose sections and attributes are given by name (clip,).
+        """Return the crops of clips whose sections, attributes and domains are given (clip,).
 
         A class is a section, or with `classes="attributes"` a section's clips of equal attributes.
         """
         names = class_names(sections, attributes, classes)
-        return cls(bank, np.unique(np.array(names), return_inverse=True)[1].astype(np.int64))
+        numbers = np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+        return cls(bank, numbers, tuple(domains))
 
     @property
     def class_count(self) -> int:

@@ -14,6 +14,7 @@ from dgmix.config import InputSettings, Recipe
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.ensemble import Ensemble, members_of
 from dgmix.model.encoders.weights import load_weights
+from dgmix.model.residuals import build_readout
 
 
 class InputTransform(nn.Module):
@@ -49,7 +50,10 @@ def decibels(mels: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """Input transform and encoder: linear mel crops (crop, frame, mel) → (crop, embedding)."""
+    """Input transform, encoder, readout: linear mel crops (crop, frame, mel) → (crop, embedding).
+
+    The readout makes errors of an autoencoder's residuals, and leaves other embeddings as they are.
+    """
 
     def __init__(self, recipe: Recipe, encoder: nn.Module | None = None) -> None:
         super().__init__()
@@ -59,7 +63,9 @@ class Network(nn.Module):
         self.encoder = encoder or build_encoder(
             recipe.encoder, n_mels, self.crop_frames, recipe.plugins
         )
-        self.embedding_size = int(self.encoder.embedding_size)  # type: ignore[arg-type]
+        self.readout = build_readout(recipe.detect.scorer, n_mels)
+        size = self.encoder.embedding_size
+        self.embedding_size = int(getattr(self.readout, "embedding_size", size))  # type: ignore[arg-type]
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -69,8 +75,13 @@ class Network(nn.Module):
 
     def forward(self, mels: Tensor) -> Tensor:
         """Return the embeddings (crop, dim) of linear mel crops (crop, frame, mel)."""
-        embedding: Tensor = self.encoder(self.transform(mels))
+        embedding: Tensor = self.readout(self.encode(mels))
         return embedding
+
+    def encode(self, mels: Tensor) -> Tensor:
+        """Return what the encoder makes of crops (crop, frame, mel), (crop, dim)."""
+        encoded: Tensor = self.encoder(self.transform(mels))
+        return encoded
 
 
 def member_seed(seed: int, number: int) -> int:

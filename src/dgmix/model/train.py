@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from dgmix.config import Recipe, StageSettings
 from dgmix.errors import DgmixError
@@ -30,10 +31,11 @@ from dgmix.model.network import (
     side_by_side,
     without_ensemble,
 )
-from dgmix.model.objectives import build_objective
+from dgmix.model.objectives import build_objective, needs_classes
 from dgmix.model.optim import build_optimizer, learning_rate
 from dgmix.model.precision import DTYPES, computing_in, training_dtype
 from dgmix.model.recompute import recomputing
+from dgmix.model.residuals import SelectiveMahalanobis
 from dgmix.plugins import NONE, Plugins
 from dgmix.progress import Advance, progress, say
 
@@ -128,7 +130,7 @@ def _train_one(
     with joint_norms(network.encoder, run.ranks):
         for index, stage in enumerate(STAGES):
             settings: StageSettings = getattr(recipe, stage)
-            if index >= saved["stage"] and _wanted(stage, settings, crops, run):
+            if index >= saved["stage"] and _wanted(stage, settings, recipe, crops, run):
                 resumed = saved if index == saved["stage"] and "optimizer" in saved else None
                 stage_training = StageTraining(
                     stage, settings, network, crops, seed, run, dtype, recipe.plugins
@@ -163,16 +165,21 @@ def _finish(
     if recipe.recalibrate:
         encode = joint_encoder(network.encoder, ranks)
         recalibrate(network, crops, recipe.pretrain, seed, encode)
-    return network.eval()
+    network.eval()
+    if isinstance(network.readout, SelectiveMahalanobis):
+        network.readout.learn(network.encode, crops.bank, crops.domains, network.crop_frames)
+    return network
 
 
-def _wanted(stage: Stage, settings: StageSettings, crops: TrainingCrops, run: Run) -> bool:
+def _wanted(
+    stage: Stage, settings: StageSettings, recipe: Recipe, crops: TrainingCrops, run: Run
+) -> bool:
     """Return whether a stage is to be trained; say so where it is left out against the recipe.
 
-    With one class fine-tuning has nothing to tell apart; its geometric term alone would pull all
-    embeddings into one point.
+    With one class an objective that tells classes apart has nothing to do; its geometric term alone
+    would pull all embeddings into one point.
     """
-    classes = stage == "pretrain" or crops.class_count > 1
+    classes = crops.class_count > 1 or not needs_classes(stage, settings, recipe.plugins)
     if settings.epochs and not classes and run.ranks.first:
         say(f"{run.label}: no fine-tuning, which tells classes apart: all clips are of one")
     return settings.epochs > 0 and classes
@@ -196,7 +203,7 @@ class StageTraining:
         self.network, self.crops, self.seed, self.run = network, crops, seed, run
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            size = network.embedding_size
+            size = int(network.encoder.embedding_size)  # type: ignore[arg-type]
             objective = build_objective(stage, settings, size, crops.class_count, plugins)
         self.objective = objective.to(network.device)
         self.dtype = dtype
@@ -320,7 +327,7 @@ def recalibrate(
     Running averages lag behind the weights in short trainings and make evaluation embeddings
     nearly constant (DESIGN §1.7). `encode` is the encoder where several processes share a batch.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

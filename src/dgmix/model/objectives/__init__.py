@@ -28,6 +28,13 @@ class Objective(Protocol):
 OBJECTIVES: Mapping[str, Callable[[Any, int, int], nn.Module]] = Own("objectives")
 
 
+def needs_classes(stage: str, settings: Any, plugins: Plugins = NONE) -> bool:
+    """Return whether a training stage tells classes apart, and is nothing without several."""
+    if stage == "pretrain":
+        return False
+    return bool(getattr(plugins.find("objectives", settings.objective), "needs_classes", True))
+
+
 def build_objective(
     stage: str, settings: Any, embedding_size: int, classes: int, plugins: Plugins = NONE
 ) -> nn.Module:
