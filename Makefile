@@ -8,6 +8,7 @@ SMALL = $(findstring small,$(SIMULATED))
 FULL = $(findstring full,$(SIMULATED))
 QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated small=runs/simulated-small') \
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
+GROUP = import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])# pip before 25.1 has no --group
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo install docs test coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
@@ -74,6 +75,6 @@ clean: ## Remove the environment and what the demo wrote
 	@touch $@
 
 .venv/developing: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[all]" $$($(BIN)/python -c "$(GROUP)")
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps aisfx==0.1.2 # weights for a test; its pins are of 2022
 	@touch $@

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from dgmix.cli_options import AsJson, show
+from dgmix.cli_options import AsJson, show, show_written
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -224,6 +224,12 @@ def update(
 @commands.command()
 def info(
     detector: DetectorFile,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print its model card, as Markdown.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the model card to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what is inside a detector: training data, promises, versions, settings."""
@@ -231,4 +237,16 @@ def info(
     from dgmix.detect.summary import described
 
     values = describe_detector(detector)
-    show(described(str(detector), values), values, as_json)
+    if card or output:
+        from dgmix.detect.card import model_card
+        from dgmix.files import write_text
+
+        text = model_card(detector.name, values)
+        if output:
+            check_output(output, ".md", read=[detector])
+            write_text(output, text)
+            show_written(output, as_json)
+        else:
+            show(text.rstrip(), {"card": text}, as_json)
+    else:
+        show(described(str(detector), values), values, as_json)

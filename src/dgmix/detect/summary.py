@@ -192,21 +192,27 @@ def described(path: str, values: Summary) -> str:
         "anomaly": f"a score {thresholds(values)}",
         "healthy scores": f"{shown(scores['least'])} to {shown(scores['greatest'])}, "
         f"median {shown(scores['median'])}",
-        "updates": _updates(values),
+        "updates": updates(values),
         "memory": ", ".join(
             f"{view}: {counted(count, 'vector')} of {size} numbers"
             for view, (count, size) in values["views"].items()
         ),
-        "network": f"{values['weights'] / 1e6:.2f} million weights, seed {values['seed']}"
-        if LEARNED in values["views"]
-        else "none: no view is learned",
+        "network": network(values),
         "versions": f"dgmix {values['dgmix']}, file format {values['format']}{_old(values)}",
     }
     rows = [f"{name:<15} {text}" for name, text in lines.items()]
     return "\n".join([path, "", *rows, "", "settings:", *(f"  {s}" for s in settings.splitlines())])
 
 
-def _updates(values: Summary) -> str:
+def network(values: Summary) -> str:
+    """Return how large the network of a detector is, and its seed, where it has one."""
+    if LEARNED not in values["views"]:
+        return "none: no view is learned"
+    return f"{values['weights'] / 1e6:.2f} million weights, seed {values['seed']}"
+
+
+def updates(values: Summary) -> str:
+    """Return when recordings were added to a detector, and how many."""
     entries = [
         f"{each['time']}: {each['added']} added, {each['left out']} left out"
         for each in values["updates"]
