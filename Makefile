@@ -11,7 +11,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 GROUP = import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])# pip before 25.1 has no --group
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install docs test coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -32,6 +32,9 @@ test-processors: .venv/developing ## What once failed on processors without AVX-
 		tests/model/test_train.py::test_a_batch_can_be_learned_by_heart \
 		"tests/test_config.py::test_every_setting_is_read[encoder.name]" \
 		tests/evaluate/report/listening/test_command.py -k "not older_processors"
+
+test-package: .venv/developing ## Wheel and sdist in a fresh environment, with the quick demonstration, outside of this folder
+	DGMIX_TEST_PACKAGE=1 $(BIN)/pytest tests/test_package.py
 
 docs: .venv/developing ## The documentation site, in build/site; a broken link is an error
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/site.py

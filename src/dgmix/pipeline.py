@@ -36,6 +36,7 @@ QUICK_DEMO: dict[str, Any] = {
     "clips": 20,
     "seconds": 4.0,
 }
+QUICK_CHANGES = ("pretrain.min_steps=30", "pretrain.max_steps=30")
 """What `demo` simulates; arguments of `dgmix.data.simulate.simulate`."""
 
 
@@ -117,7 +118,13 @@ def demo(output: str | Path, *, quick: bool = False, jobs: int | None = None) ->
     cores = jobs or os.cpu_count() or 1
     simulate(output / "data", **(QUICK_DEMO if quick else DEMO), jobs=cores)
     return run(
-        "demo", output / "data", output / "run", jobs=jobs, cache=output / "cache", device="cpu"
+        "demo",
+        output / "data",
+        output / "run",
+        changes=QUICK_CHANGES if quick else (),
+        jobs=jobs,
+        cache=output / "cache",
+        device="cpu",
     )
 
 
