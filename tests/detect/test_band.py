@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
 from dgmix import Detector
+from dgmix.audio.mel_scale import mel_edges
 from dgmix.config import load_recipe
-from dgmix.detect.band import band_levels, content, highest, lacks_above, remarks
+from dgmix.detect.band import band_levels, content, first_lacking, highest, remarks
+from dgmix.detect.judgement import NORMAL, UNUSABLE
 from dgmix.detect.reporting import fit_report
 from dgmix.detect.resolve import recipe_at
 from dgmix.detect.sources import sounds
@@ -58,7 +60,8 @@ def detector() -> Detector:
 def lacking(detector: Detector, item: object, rate: int | None = RATE) -> float | None:
     fitted = detector.fitted_
     [(_, bank)] = sounds([item], rate).readable_banks(fitted.recipe)
-    return lacks_above(band_levels(bank, 0), fitted.band_statistics, fitted.recipe)
+    first = first_lacking(band_levels(bank, 0), fitted.band_statistics)
+    return None if first is None else float(mel_edges(fitted.recipe.features)[first])
 
 
 @pytest.mark.parametrize(
@@ -152,3 +155,16 @@ def test_a_band_that_is_chosen_too_low_is_told(capsys: pytest.CaptureFixture[str
     assert "nothing above 8 kHz is heard, and the recordings reach 24 kHz" in (
         capsys.readouterr().err
     )
+
+
+def test_a_recording_that_lacks_a_part_is_unusable_and_says_so(detector: Detector) -> None:
+    items = [machine(60), resampled(machine(60), 16_000), resampled(machine(60), 44_100)]
+    whole, half, nearly = detector.judgements(items, sample_rate=RATE)
+    assert (whole.verdict(0.05), whole.defects) == (NORMAL, ())
+    assert half.verdict(0.2) == UNUSABLE
+    assert half.unusable == (
+        "no sound above 7.83 kHz, and the healthy recordings have some up to 24 kHz: was it "
+        "resampled, compressed, or recorded at a lower rate?"
+    )
+    assert nearly.unusable == ""
+    assert nearly.notes[0].startswith("no sound above 21.")

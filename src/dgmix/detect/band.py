@@ -16,6 +16,7 @@ from dgmix.audio.features import FLOOR
 from dgmix.audio.mel_scale import mel_edges
 from dgmix.config import Recipe
 from dgmix.detect.localize import MOST_FRAMES, BandStatistics
+from dgmix.detect.quality import Defect
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import hertz, sample_rates
 from dgmix.errors import first_few
@@ -23,6 +24,7 @@ from dgmix.errors import first_few
 PLATEAU, SLOPE = 6, 2  # bands below the end of the sound, and in which it ends
 FALL, LACK = 20.0, 12.0  # dB, of a recording by itself, and beside healthy ones
 WHOLE = 0.85  # of the band; recorders' own filters end the sound above that
+MOST_LACKING = 0.1  # of the bands, of a recording that is judged all the same
 Floats = NDArray[np.floating]
 
 
@@ -34,8 +36,9 @@ def highest(recipe: Recipe) -> float:
 
 def band_levels(bank: MelBank, index: int) -> Floats:
     """Return the mean magnitude of each band of a recording in dB (mel,); of a long one's start."""
-    magnitudes = next(bank.blocks(index, MOST_FRAMES)).mean(0, dtype=np.float64)
-    return np.asarray(20 * np.log10(np.maximum(magnitudes, FLOOR)))
+    magnitudes = next(bank.blocks(index, MOST_FRAMES))
+    mean = np.full(len(magnitudes), 1 / len(magnitudes), np.float32) @ magnitudes
+    return np.asarray(20 * np.log10(np.maximum(mean, FLOOR)))
 
 
 def content(levels: Floats, recipe: Recipe) -> float:
@@ -49,16 +52,33 @@ def content(levels: Floats, recipe: Recipe) -> float:
     return highest(recipe) if end is None else float(edges[end])
 
 
-def lacks_above(levels: Floats, healthy: BandStatistics, recipe: Recipe) -> float | None:
-    """Return above which frequency in Hz a recording lacks what healthy ones have, or None.
+def first_lacking(levels: Floats, healthy: BandStatistics) -> int | None:
+    """Return the band from which on a recording lacks what healthy ones have, or None.
 
     Its levels (mel,) lie below theirs there by `LACK` or more, all of them, and not below.
     """
     beside = np.asarray(levels - healthy.mean)
     end = _end(beside, LACK)
-    if end is None or beside[end:].max() > -LACK:
-        return None
-    return float(mel_edges(recipe.features)[end])
+    return None if end is None or beside[end:].max() > -LACK else end
+
+
+def lacking(
+    bank: MelBank, index: int, healthy: BandStatistics, recipe: Recipe
+) -> tuple[Defect, ...]:
+    """Return the defect of a recording that lacks the upper part of the band, if it does."""
+    first = first_lacking(band_levels(bank, index), healthy)
+    if first is None:
+        return ()
+    text = (
+        f"no sound above {_edge(recipe, first)}, and the healthy recordings have some up to "
+        f"{hertz(highest(recipe))}: was it resampled, compressed, or recorded at a lower rate?"
+    )
+    return (Defect(text, first < (1 - MOST_LACKING) * len(healthy.mean)),)
+
+
+def _edge(recipe: Recipe, band: int) -> str:
+    """Return the lower edge of a band in three figures."""
+    return hertz(float(f"{mel_edges(recipe.features)[band]:.3g}"))
 
 
 def _end(levels: Floats, fall: float) -> int | None:
@@ -84,7 +104,7 @@ def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
     ends = [content(band_levels(bank, index), recipe) for index in range(len(bank))]
     short = [place for place, end in enumerate(ends) if end < WHOLE * whole]
     if short:
-        listed = first_few([f"{healthy.names[i]} above {hertz(ends[i])}" for i in short])
+        listed = first_few([f"{healthy.names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])
         yield (
             f"{len(short)} of {len(bank)} recordings have no sound in the upper part of the band, "
             f"which ends at {hertz(whole)}: {listed}; were they resampled, or compressed?"

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
+from dgmix.detect.band import lacking
 from dgmix.detect.calibration import Calibration, Scores
 from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.conformal import check_rate, groups_needed, smallest_rate
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
-from dgmix.detect.quality import Limits, defects
+from dgmix.detect.quality import Defect, Limits, defects
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.views import represent
 from dgmix.errors import InputError, choices
@@ -180,15 +181,20 @@ class FittedDetector:
             scores = calibration.judge(distances, list(named[those]))
             for row, clip in enumerate(those.tolist()):
                 judgement = self._judgement(names[clip], key, scores, row)
-                quality = bank.qualities[clip]
                 judgements[clip] = replace(
                     judgement,
                     condition=healthy[distances.nearest[row]],
                     learned=bool(learned[clip]),
-                    quality=quality,
-                    defects=defects(quality, self.limits(key)),
+                    quality=bank.qualities[clip],
+                    defects=self._defects(bank, clip, key),
                 )
         return [each for each in judgements if each is not None]
+
+    def _defects(self, bank: MelBank, clip: int, section: str) -> tuple[Defect, ...]:
+        found = defects(bank.qualities[clip], self.limits(section))
+        if not self.bands:
+            return found
+        return (*found, *lacking(bank, clip, self.band_statistics, self.recipe))
 
     def _judgement(self, name: str, section: str, scores: Scores, row: int) -> Judgement:
         return Judgement(
