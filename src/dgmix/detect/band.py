@@ -106,6 +106,7 @@ def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
     if short:
         listed = first_few([f"{healthy.names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])
         yield (
-            f"{len(short)} of {len(bank)} recordings have no sound in the upper part of the band, "
-            f"which ends at {hertz(whole)}: {listed}; were they resampled, or compressed?"
+            f"no sound in the upper part of the band, which ends at {hertz(whole)}, in "
+            f"{len(short)} of {len(bank)} recordings ({listed}): were they resampled, or "
+            "compressed? They hide faults up there; leave them out"
         )

@@ -47,7 +47,7 @@ def test_a_camera_is_heard_and_heard_again_after_its_server_was_away(
     blocks: list[Block] = []
     with rtsp_server(port):
         eventually(lambda: heard(source, blocks))
-        assert blocks[0].sample_rate == 16_000
+        assert blocks[0].sample_rate == 48_000
         assert abs(blocks[-1].end - time.time()) < 5
     eventually(lambda: heard(source, []) or source.status.state == State.LOST)
     assert "s%40cret" not in source.status.detail

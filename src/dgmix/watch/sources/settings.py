@@ -45,7 +45,9 @@ class StreamSettings(_Source):
     timeout: Positive = Field(
         10.0, description="seconds that ffmpeg waits; after twice as many the stream is lost"
     )
-    sample_rate: Annotated[int, Field(gt=0)] = Field(16_000, description="Hz, by ffmpeg")
+    sample_rate: Annotated[int, Field(gt=0)] = Field(
+        48_000, description="Hz, by ffmpeg; at least that of the detector"
+    )
     channel: Annotated[int, Field(ge=1)] | None = Field(
         None, description="only this one; all are averaged if null"
     )
