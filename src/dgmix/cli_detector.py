@@ -87,6 +87,10 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
     recordings_from: RecordingsFrom = None,
     conditions_from: ConditionsFrom = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Do not learn from recordings of this name or pattern."),
+    ] = None,
     cache: Cache = None,
     device: Device = None,
     as_json: AsJson = False,
@@ -95,7 +99,7 @@ def fit(
     from dgmix.config import load_recipe
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
-    from dgmix.detect.reporting import fit_report
+    from dgmix.detect.reporting import broken_recordings, fit_report, odd_recordings
     from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
     from dgmix.detect.summary import summary
@@ -104,7 +108,7 @@ def fit(
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
-    given = healthy_sounds(healthy)
+    given = healthy_sounds(healthy).without(leave_out or ())
     given = given.named_by("recordings", recordings_from)
     given = given.named_by("conditions", conditions_from)
     settings = resolve(settings, given)
@@ -114,7 +118,12 @@ def fit(
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     save_detector(fitted, output)
-    values = {"detector": str(output), **summary(fitted)}
+    values = {
+        "detector": str(output),
+        **summary(fitted),
+        "unlike the others": odd_recordings(fitted, given.names),
+        "unlike in quality": broken_recordings(fitted, given.names),
+    }
     show(fit_report(fitted, str(output), given.names), values, as_json)
 
 

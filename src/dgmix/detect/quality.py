@@ -51,6 +51,13 @@ class Limits:
             return cls(*np.full((3, len(MEASURES)), np.nan))
         return cls(known.min(0), np.median(known, 0), known.max(0))
 
+    @classmethod
+    def usual(cls, measures: Floats) -> Limits:
+        """Return the limits of most of these measures (recording, measure): eight of ten."""
+        known = measures[~np.isnan(measures).any(1)]
+        low, high = np.quantile(known, [0.1, 0.9], 0) if len(known) else (np.nan, np.nan)
+        return cls.of(np.clip(known, low, high))
+
     def least(self, name: str) -> float:
         """Return the least value of a measure."""
         return float(self.lowest[MEASURES.index(name)])
@@ -69,6 +76,12 @@ def measures_of(qualities: Iterable[Quality | None]) -> Floats:
     unknown = dict.fromkeys(MEASURES, np.nan)
     rows = [list((unknown if each is None else each.values()).values()) for each in qualities]
     return np.array(rows, np.float64).reshape(-1, len(MEASURES))
+
+
+def quality_in(row: Floats) -> Quality | None:
+    """Return the quality that a row (measure,) of measures holds, None where it is unknown."""
+    values = dict(zip(MEASURES, row.tolist(), strict=True))
+    return None if np.isnan(row).any() else Quality.of(values)
 
 
 def defects(quality: Quality | None, healthy: Limits) -> tuple[Defect, ...]:
@@ -111,13 +124,13 @@ def _length(quality: Quality, healthy: Limits) -> Defect | None:
     Where the healthy ones differ in length, shorter ones are usable too, by as much as they differ.
     """
     least, most = healthy.least("seconds"), healthy.most("seconds")
-    own = f"{quality.seconds:.3g} s long, and the healthy recordings"
+    own = f"{_duration(quality.seconds)} long, and the healthy recordings"
     if quality.seconds < TOO_SHORT * least * least / healthy.median("seconds"):
-        return Defect(f"too short: {own} {least:.3g} s or more", unusable=True)
+        return Defect(f"too short: {own} {_duration(least)} or more", unusable=True)
     if quality.seconds < SHORT * least:
-        return Defect(f"{own} {least:.3g} s or more: false alarms are more frequent")
+        return Defect(f"{own} {_duration(least)} or more: false alarms are more frequent")
     if quality.seconds > LONG * most:
-        return Defect(f"{own} {most:.3g} s or less: false alarms may be more or less frequent")
+        return Defect(f"{own} {_duration(most)} or less: false alarms may be more or less frequent")
     return None
 
 
@@ -159,6 +172,12 @@ def _share(name: str, quality: Quality, healthy: Limits, most: float, text: str)
     if own <= UNUSUAL_SHARE * usual:
         return None
     return Defect(text, own > usual + most)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
 def _percent(share: float) -> str:

@@ -164,6 +164,23 @@ class Sounds:
         values = [m[1] if expression.groups else m[0] for m in matches if m is not None]
         return self.relabelled(**{column: [value or "" for value in values]})
 
+    def without(self, patterns: Sequence[str]) -> Sounds:
+        """Return these recordings but those whose names, or ends of paths, match a pattern.
+
+        Patterns are names of files, or have `*` and `?`. Raises `InputError` for one that matches
+        nothing.
+        """
+        left_out: set[int] = set()
+        paths = [Path(name) for name in self.names]
+        for pattern in patterns:
+            matches = {number for number, path in enumerate(paths) if path.match(pattern)}
+            if not matches:
+                raise InputError(f"{pattern}: no recording is called that; nothing is left out")
+            left_out |= matches
+        kept = self.select([number for number in range(len(self)) if number not in left_out])
+        lines = (f"{self.names[number]}: as you asked" for number in sorted(left_out))
+        return replace(kept, left_out=(*kept.left_out, *lines))
+
     def select(self, chosen: Sequence[int]) -> Sounds:
         """Return the recordings of these numbers."""
         columns = {name: getattr(self, name) for name in COLUMNS}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.odd import Odd, broken_clips, odd_clips
 from dgmix.detect.summary import (
     Summary,
     band,
@@ -24,7 +22,7 @@ from dgmix.detect.summary import (
 )
 from dgmix.errors import first_few
 
-ODD_SCORE, ENOUGH = 8.0, 8
+MOST_QUESTIONS = 5
 
 
 def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
@@ -36,8 +34,7 @@ def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
     lines = [f"{path}: {training(values)}", f"band: {band(values)}"]
     if len(values["sections"]) > 1:
         lines.append(f"sections: {sections(values)}")
-    if odd := odd_recordings(fitted, names):
-        lines.append(f"unlike the others: {odd}")
+    lines += _questions(fitted, names)
     lines += _promises(values)
     lines.append(f"anomaly: a score {thresholds(values)}")
     lines.append(f"next: dgmix score {path} FILE_OR_FOLDER")
@@ -82,21 +79,38 @@ def _promises(values: Summary) -> list[str]:
     ]
 
 
-def odd_recordings(fitted: FittedDetector, names: Sequence[str]) -> str:
-    """Return which healthy recordings, by name, lie far from all others, or nothing.
+def odd_recordings(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
+    """Return a sentence on each healthy recording, or group of some, that is unlike the others."""
+    return [_unlike([names[clip] for clip in each.clips], each) for each in odd_clips(fitted)]
 
-    Their scores exceed `ODD_SCORE` deviations of the others. A single view has no such unit, and
-    few recordings show no deviation.
-    """
-    clips = fitted.memory.clips
-    if len(fitted.views) == 1 or min(Counter(clips.sections).values()) < ENOUGH:
-        return ""
-    scores = fitted.decision_scores
-    far = [int(index) for index in np.argsort(-scores) if ODD_SCORE < scores[index] < np.inf]
-    if not far:
-        return ""
-    named = first_few([f"{names[index]} (score {shown(scores[index])})" for index in far])
-    return (
-        f"{named}; a fault must be as unusual as that to be found, so leave out what is not a "
-        "healthy machine"
-    )
+
+def broken_recordings(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
+    """Return a sentence on each healthy recording that is broken beside most of the others."""
+    found = broken_clips(fitted)
+    return [f"{names[clip]}: {'; '.join(each.text for each in wrong)}" for clip, wrong in found]
+
+
+def _unlike(names: Sequence[str], odd: Odd) -> str:
+    score, others = shown(odd.score), counted(odd.others, "other")
+    if len(names) == 1:
+        return f"{names[0]} is unlike the {others} (score {score})"
+    return f"{first_few(names, 8)} are alike and unlike the {others} (score {score} or more)"
+
+
+def _questions(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
+    """Return what is to be asked of the healthy recordings, which are all learned from."""
+    odd, broken = odd_recordings(fitted, names), broken_recordings(fitted, names)
+    lines = [f"healthy? {each}" for each in odd[:MOST_QUESTIONS]]
+    lines += [f"usable? {each}" for each in broken[:MOST_QUESTIONS]]
+    more = max(len(odd) - MOST_QUESTIONS, 0) + max(len(broken) - MOST_QUESTIONS, 0)
+    if more:
+        lines.append(f"and {more} more; `dgmix fit --report fit.html` shows all")
+    if odd:
+        lines.append(
+            "all of these were learned from: a fault like them would be normal. Leave out what is "
+            "no healthy machine with --leave-out NAME, and name other operating conditions with "
+            "--conditions-from"
+        )
+    elif broken:
+        lines.append("all of these were learned from; --leave-out NAME leaves one out")
+    return lines
