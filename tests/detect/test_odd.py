@@ -102,7 +102,7 @@ def test_fit_asks_and_drops_nothing(plain: Recipe) -> None:
     (sentence,) = odd_recordings(fitted, names)
     assert sentence.startswith("h00.wav, h01.wav, h02.wav are alike and unlike the 17 others")
     text = fit_report(fitted, "pump.dgmix", names)
-    assert f"healthy? {sentence}" in text
+    assert f"unlike the others: {sentence}" in text
     assert "--leave-out NAME" in text
     assert len(fitted.memory.clips) == 20
 

@@ -93,15 +93,15 @@ def broken_recordings(fitted: FittedDetector, names: Sequence[str]) -> list[str]
 def _unlike(names: Sequence[str], odd: Odd) -> str:
     score, others = shown(odd.score), counted(odd.others, "other")
     if len(names) == 1:
-        return f"{names[0]} is unlike the {others} (score {score})"
+        return f"{names[0]} (score {score})"
     return f"{first_few(names, 8)} are alike and unlike the {others} (score {score} or more)"
 
 
 def _questions(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
     """Return what is to be asked of the healthy recordings, which are all learned from."""
     odd, broken = odd_recordings(fitted, names), broken_recordings(fitted, names)
-    lines = [f"healthy? {each}" for each in odd[:MOST_QUESTIONS]]
-    lines += [f"usable? {each}" for each in broken[:MOST_QUESTIONS]]
+    lines = [f"unlike the others: {each}" for each in odd[:MOST_QUESTIONS]]
+    lines += [f"quality: {each}" for each in broken[:MOST_QUESTIONS]]
     more = max(len(odd) - MOST_QUESTIONS, 0) + max(len(broken) - MOST_QUESTIONS, 0)
     if more:
         lines.append(f"and {more} more; `dgmix fit --report fit.html` shows all")
