@@ -65,6 +65,20 @@ def test_estimates_draw_a_dot_and_an_interval_each():
     assert_inside(figure)
 
 
+@pytest.mark.parametrize("values", [(28, 81), (50, 96), (12, 47), (88, 99), (50, 50), (49, 51)])
+def test_estimates_show_chance_wherever_the_values_lie(values):
+    look = figures.looks(["a"])["a"]
+    rows = {str(n): [Row(str(n), look, v, v - 1, v + 1)] for n, v in enumerate(values)}
+    figure = figures.estimates(rows, "label")
+    [chance] = marks(figure, "chance")
+    at, top = chance.attrib["d"][1:].split("V")[0].split()
+    words = [each for each in figure.iter() if each.text == "50"]
+    assert [each.attrib["x"] for each in words] == [at]
+    first, *_ = marks(figure, "dot")
+    assert float(first.attrib["cy"]) - float(first.attrib["r"]) > float(top)
+    assert_inside(figure)
+
+
 def test_estimates_order_of_dots_is_that_of_the_values():
     look = figures.looks(["a"])["a"]
     values = [72.0, 51.0, 60.0]

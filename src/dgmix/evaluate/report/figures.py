@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 LOOKS = 7
 BINS = 24
 CHANCE = 50.0
+LABEL_ROOM = 20.0
 MAP_PERCENTILES = (2, 98)
 MAP_AIR = 1.2
 MAP_DOMAINS = ("source", "target")
@@ -84,14 +85,14 @@ def key(look: Look) -> Element:
 def estimates(groups: Mapping[str, Sequence[Row]], label: str) -> Element:
     """Return a dot with its interval for each estimate, one below the other.
 
-    Each group's name stands at its left; a group of one takes its estimate's name. The dashed
-    line is chance, 50 %.
+    Each group's name stands at its left; a group of one takes its estimate's name. The dotted
+    line is chance, 50 %, wherever the values lie.
     """
-    step, gap, top, left, width = 15.0, 10.0, 18.0, 132.0, 380.0
+    step, gap, top, left, width = 15.0, 10.0, 22.0, 132.0, 380.0
     rows = sum(len(group) for group in groups.values())
     bottom = top + rows * step + len(groups) * gap
     x = _percent_scale([e for group in groups.values() for e in group], left, width - 14)
-    marks = _percent_grid(x, top - 6, bottom)
+    marks = _percent_grid(x, top - 12, bottom)
     y = top
     for name, group in groups.items():
         middle = y + (len(group) - 1) * step / 2
@@ -208,11 +209,12 @@ def _percent_scale(values: Sequence[Row], start: float, end: float) -> Scale:
 
 def _percent_grid(x: Scale, top: float, bottom: float) -> list[Element]:
     marks = []
-    for value in x.ticks(5):
+    for value in sorted({*x.ticks(5), CHANCE}):
         at = svg.number(x(value))
         class_ = "chance" if value == CHANCE else "grid"
         marks.append(svg.node("path", d=f"M{at} {top:g}V{bottom:g}", class_=class_))
-        marks.append(svg.words(x(value), bottom + 15, f"{value:g}", "tick", "middle"))
+        if value == CHANCE or abs(x(value) - x(CHANCE)) >= LABEL_ROOM:
+            marks.append(svg.words(x(value), bottom + 15, f"{value:g}", "tick", "middle"))
     return marks
 
 

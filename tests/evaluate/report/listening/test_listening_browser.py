@@ -1,5 +1,8 @@
 """The report of scored recordings in a browser: it sounds, sorts and complains of nothing."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from dgmix.evaluate.report.listening import write_listening_report
@@ -88,3 +91,35 @@ def test_sorts_on_a_phone(browser, written):
     assert names.index("beep.wav") < names.index("calm_0.wav") < names.index("calm_1.wav")
     assert width <= 360
     assert browser.complaints == []
+
+
+def test_a_recording_without_company_is_no_wider_than_one_with_it(browser, workshop, tmp_path):
+    alone = write_listening_report(workshop.detector, workshop.asked, tmp_path / "a.html", top=2)
+    browser.open(alone)
+    size = "const box = document.querySelector('.heard').getBoundingClientRect();"
+    width, height = browser.run(size + "return [box.width, box.height];")
+    assert width <= 640
+    assert height <= 640
+    assert browser.complaints == []
+
+
+def test_nothing_by_axe(browser, written):
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.submodule_search_locations is None:
+        pytest.skip("axe-core-python is not installed")
+    browser.open(written)
+    script = Path(found.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
+    browser.ask("Runtime.evaluate", expression=script)
+    result = browser.run("return await axe.run()")
+    assert [(each["id"], each["nodes"][0]["html"]) for each in result["violations"]] == []
+    assert result["passes"]
+
+
+def test_numbers_in_the_table_of_the_detector_are_short(browser, written):
+    browser.open(written)
+    cells = browser.run(
+        "return [...document.querySelectorAll('[aria-labelledby=detector] td')]"
+        ".map((cell) => cell.textContent);"
+    )
+    assert len(cells) > 10
+    assert [cell for cell in cells if any(len(word) > 9 for word in cell.split(", "))] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -144,4 +144,13 @@ def standings(
 def detector_table(fitted: FittedDetector) -> Table:
     """Return what the detector learned from."""
     values = {name: value for name, value in summary(fitted).items() if name != "threshold"}
-    return listing("The detector", "What", "Value", flat(values))
+    return listing("The detector", "What", "Value", flat(_rounded(values)))
+
+
+def _rounded(value: Any) -> Any:
+    """Return nested values with each number in four figures at most."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
