@@ -55,6 +55,8 @@ RECIPES = (
     "attributes",
     "autoencoder",
     "mahala",
+    "first-shot",
+    "scac",
     "demo",
     *PRETRAINED,
 )
