@@ -25,12 +25,20 @@ from dgmix.detect.learn import healthy_clips, remember
 from dgmix.detect.recordings import Sounds
 from dgmix.model.network import Network
 from dgmix.pipeline import run
+from dgmix.progress import USUAL, speaking
 
 RATE = 16_000
 settings.register_profile(  # the same examples every time, on a busy machine too
     "dgmix", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("dgmix")
+
+
+@pytest.fixture(autouse=True)
+def as_a_command() -> Iterator[None]:
+    """Progress and notes are shown as a command does; in a program they are logged."""
+    with speaking(USUAL):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import sys
 import threading
+import types
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from dgmix import progress as shown
-from dgmix.progress import progress, say, share_terminal
+from dgmix.progress import LOGGED, detail, progress, say, share_terminal, speaking, warn
 
 
 class Clock:
@@ -95,6 +97,36 @@ def test_several_processes_write_lines_on_a_terminal(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(shown, "_several_writers", False)
     share_terminal()
     assert on_a_terminal(monkeypatch, some_work) == "work: 4/4 in 0 s  loss 0.5\r\n"
+
+
+def test_a_notebook_has_one_line_that_changes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    with progress("work", 4) as advance:
+        for _ in range(4):
+            clock.now += 0.15
+            advance(note="loss 1")
+    lines = [f"\rwork: {done}/4  loss 1" for done in (1, 3, 4)]
+    assert capsys.readouterr().err == "".join(lines) + "\n"
+
+
+def test_a_program_finds_notes_and_progress_in_its_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    caplog.set_level(logging.INFO, "dgmix")
+    with speaking(LOGGED):
+        say("done")
+        warn("ends early")
+        detail("in 3 s")
+        with progress("work", 1) as advance:
+            advance()
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("INFO", "done"),
+        ("WARNING", "ends early"),
+        ("INFO", "work: 1/1 in 0 s"),
+    ]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_say_is_a_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,12 @@
-"""Progress of long steps: a bar on a terminal, plain lines anywhere else."""
+"""Progress of long steps, and notes.
+
+A command shows both on standard error. In a program that uses dgmix notes go to the logger `dgmix`,
+and so does progress where there is neither a terminal nor a notebook.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -9,9 +14,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 LINE_SECONDS = 10.0
-QUIET, USUAL, VERBOSE = range(3)
+REDRAW_SECONDS = 0.2
+LOGGED, QUIET, USUAL, VERBOSE = range(-1, 3)
+LOG = logging.getLogger("dgmix")
 _several_writers = False
-_level = USUAL
+_level = LOGGED
 
 
 class Advance(Protocol):
@@ -30,13 +37,16 @@ def silent(steps: int = 1, note: str = "") -> None:
 def progress(what: str, total: int) -> Iterator[Advance]:
     """Show on standard error how far `what` has come; the block calls what it is given.
 
-    On a terminal this is a bar; elsewhere at most one plain line every ten seconds, and one at
-    the end, so that logs stay readable.
+    On a terminal this is a bar, in a notebook one line that changes; elsewhere at most one plain
+    line every ten seconds, and one at the end, so that logs stay readable.
     """
     if _level == QUIET:
         yield silent
     elif sys.stderr.isatty() and not _several_writers:
         with _bar(what, total) as advance:
+            yield advance
+    elif "ipykernel" in sys.modules:
+        with _one_line(what, total) as advance:
             yield advance
     else:
         with _lines(what, total) as advance:
@@ -51,9 +61,10 @@ def share_terminal() -> None:
 
 @contextmanager
 def speaking(at: int) -> Iterator[None]:
-    """Say as much as a level tells inside the block: `QUIET`, `USUAL` or `VERBOSE`.
+    """Say as much as a level tells inside the block: `LOGGED`, `QUIET`, `USUAL` or `VERBOSE`.
 
-    Quiet shows neither progress nor notes, verbose shows details too.
+    Quiet shows neither progress nor notes, verbose shows details too; logged is what a program
+    gets that does not choose.
     """
     before = level()
     set_level(at)
@@ -79,16 +90,23 @@ def set_level(at: int) -> None:
     _level = at
 
 
-def say(line: str) -> None:
-    """Print one plain line on standard error, unless dgmix is to be quiet."""
-    if _level > QUIET:
+def say(line: str, level: int = logging.INFO) -> None:
+    """Print one plain line on standard error, unless dgmix is to be quiet, or log it at `level`."""
+    if _level == LOGGED:
+        LOG.log(level, line)
+    elif _level > QUIET:
         print(line, file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Say what the user should know of recordings or of a training; a program sees it as well."""
+    say(line, logging.WARNING)
 
 
 def detail(line: str) -> None:
     """Print one plain line on standard error where details are wanted."""
-    if _level == VERBOSE:
-        say(line)
+    if _level in (LOGGED, VERBOSE):
+        say(line, logging.DEBUG)
 
 
 @contextmanager
@@ -118,6 +136,21 @@ def _bar(what: str, total: int) -> Iterator[Advance]:
                 bar.update(task, note=note)
 
         yield advance
+
+
+@contextmanager
+def _one_line(what: str, total: int) -> Iterator[Advance]:
+    done, shown = 0, -REDRAW_SECONDS
+
+    def advance(steps: int = 1, note: str = "") -> None:
+        nonlocal done, shown
+        done += steps
+        if done == total or time.monotonic() - shown >= REDRAW_SECONDS:
+            shown = time.monotonic()
+            print(f"\r{what}: {done}/{total}  {note}", end="", file=sys.stderr, flush=True)
+
+    yield advance
+    print(file=sys.stderr)
 
 
 @contextmanager

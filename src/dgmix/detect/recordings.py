@@ -22,7 +22,7 @@ from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
 from dgmix.files import printable
-from dgmix.progress import say
+from dgmix.progress import warn
 from dgmix.workers import single_threaded, threads
 
 Item: TypeAlias = Clip | BinaryIO | Recording
@@ -119,7 +119,7 @@ class Sounds:
         """Print what is missing of recordings, or what their headers say wrongly."""
         for name, note in zip(self.names, bank.notes, strict=True):
             if note:
-                say(f"{name}: {note}")
+                warn(f"{name}: {note}")
 
     def refuse_silent(self, bank: MelBank) -> None:
         """Raise `InputError` for the first file in whose features nothing is heard.

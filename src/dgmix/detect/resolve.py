@@ -12,7 +12,7 @@ from dgmix.config import LEAST_BANDS, Recipe
 from dgmix.data.clip import Clip
 from dgmix.detect.recordings import Item, Sounds
 from dgmix.errors import InputError
-from dgmix.progress import say
+from dgmix.progress import warn
 
 LEAST_RATE = 1000  # Hz; of lower rates 64 ms are too few samples for bands
 
@@ -32,7 +32,7 @@ def resolve(recipe: Recipe, healthy: Sounds) -> Recipe:
     rate = max(min(rates), LEAST_RATE)
     if len(rates) > 1:
         heard = f"all are heard at the lowest, so up to {hertz(rate / 2)}"
-        say(f"sample rates differ: {listed(rates)}; {heard}")
+        warn(f"sample rates differ: {listed(rates)}; {heard}")
     return recipe_at(recipe, rate)
 
 

@@ -37,7 +37,7 @@ from dgmix.model.precision import DTYPES, computing_in, training_dtype
 from dgmix.model.recompute import recomputing
 from dgmix.model.residuals import SelectiveMahalanobis
 from dgmix.plugins import NONE, Plugins
-from dgmix.progress import Advance, progress, say
+from dgmix.progress import Advance, progress, say, warn
 
 Stage = Literal["pretrain", "finetune"]
 STAGES: tuple[Stage, ...] = ("pretrain", "finetune")
@@ -285,7 +285,7 @@ class StageTraining:
         self.lines += 1
         warning = collapse_warning(collapse)
         if warning and self.epoch == self.epochs:
-            say(f"warning: {self.run.label}: {warning}")
+            warn(f"warning: {self.run.label}: {warning}")
 
     def _save(self, done: bool = False) -> None:
         if not self.run.ranks.first:
