@@ -13,13 +13,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from dgmix.config import Recipe, load_recipe
     from dgmix.data import load_manifest
+    from dgmix.data.clip import Clip, Manifest
     from dgmix.data.download import download
     from dgmix.data.inspect import inspect
     from dgmix.data.simulate import simulate
     from dgmix.detect.detector import Detector
+    from dgmix.detect.judgement import Judgement
+    from dgmix.detect.localize import Localization
+    from dgmix.detect.results import Results
     from dgmix.errors import DgmixError, InputError
     from dgmix.estimate import estimate_run
-    from dgmix.evaluate import evaluate_scores
+    from dgmix.evaluate import Evaluation, evaluate_scores
     from dgmix.evaluate.comparison import compare_scores
     from dgmix.evaluate.report import write_report
     from dgmix.evaluate.report.listening import write_listening_report
@@ -27,10 +31,16 @@ if TYPE_CHECKING:
     from dgmix.several import run_several
 
 _HOME = {
+    "Clip": "data.clip",
     "Detector": "detect.detector",
     "DgmixError": "errors",
+    "Evaluation": "evaluate",
     "InputError": "errors",
+    "Judgement": "detect.judgement",
+    "Localization": "detect.localize",
+    "Manifest": "data.clip",
     "Recipe": "config",
+    "Results": "detect.results",
     "compare_scores": "evaluate.comparison",
     "download": "data.download",
     "estimate_run": "estimate",
@@ -45,10 +55,16 @@ _HOME = {
     "write_report": "evaluate.report",
 }
 __all__ = [
+    "Clip",
     "Detector",
     "DgmixError",
+    "Evaluation",
     "InputError",
+    "Judgement",
+    "Localization",
+    "Manifest",
     "Recipe",
+    "Results",
     "compare_scores",
     "download",
     "estimate_run",

@@ -51,3 +51,11 @@ def test_paths_are_shown_from_the_data_folder() -> None:
     manifest = Manifest(CLIPS, ROOT)
     assert manifest.shown_path(CLIPS[0]) == "fan/a.wav"
     assert manifest.shown_path(Clip(Path("/other/c.wav"), "fan")) == "/other/c.wav"
+
+
+def test_a_manifest_is_shown_as_a_table_of_its_groups() -> None:
+    manifest = Manifest(CLIPS, ROOT)
+    assert repr(manifest) == "Manifest(data: 2 of fan, 1 of valve)"
+    html = manifest._repr_html_()
+    assert "<td>fan</td><td>00</td><td>source</td><td>test</td><td>anomaly</td><td>1</td>" in html
+    assert html.count("<tr>") == 1 + len(CLIPS)

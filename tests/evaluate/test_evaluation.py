@@ -172,3 +172,11 @@ def test_the_package_has_only_what_it_says():
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dgmix.evaluate.nothing  # noqa: B018
+
+
+def test_it_is_shown_as_a_table_and_becomes_a_frame():
+    found = evaluate_scores(GOLDEN / "scores", bootstrap=10)
+    assert repr(found) == found.to_text()
+    assert found.to_polars().to_dicts() == [dict(row) for row in found.rows]
+    assert found.to_pandas()["machine"].tolist() == [row["machine"] for row in found.rows]
+    assert found._repr_html_().count("<tr>") == 1 + len(found.rows)

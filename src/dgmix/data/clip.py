@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from dgmix.files import printable
+from dgmix.tables import html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Clip:
 SPLITS = ("train", "test")
 DOMAINS = ("source", "target")
 LABELS = ("normal", "anomaly", "unknown")
+GROUPS = ("machine", "section", "domain", "split", "label")
 
 
 class Manifest(Sequence[Clip]):
@@ -77,6 +80,16 @@ class Manifest(Sequence[Clip]):
         if isinstance(index, slice):
             return Manifest(self.clips[index], self.root)
         return self.clips[index]
+
+    def __repr__(self) -> str:
+        counts = sorted(Counter(clip.machine for clip in self.clips).items())
+        machines = ", ".join(f"{count} of {name}" for name, count in counts)
+        return f"Manifest({self.root}: {machines or 'no clips'})"
+
+    def _repr_html_(self) -> str:
+        groups = Counter(tuple(str(getattr(c, name)) for name in GROUPS) for c in self.clips)
+        rows = [[*group, count] for group, count in sorted(groups.items())]
+        return html_table([*GROUPS, "clips"], rows, f"{len(self)} clips in {self.root}")
 
     def select(self, **wanted: str | int) -> Manifest:
         """Return the clips whose fields equal all of `wanted`, for example `machine="fan"`."""

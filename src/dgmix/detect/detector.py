@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,19 @@ from sklearn.base import BaseEstimator
 from dgmix.config import Recipe, load_recipe
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.forms import Terms
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization, localize
 from dgmix.detect.recordings import Sounds, check_one_each
+from dgmix.detect.results import Results
 from dgmix.detect.sources import Source, healthy_sounds, sounds
-from dgmix.detect.summary import summary
+from dgmix.detect.summary import overview, summary, training
+from dgmix.detect.views import logmel
+from dgmix.errors import InputError
+from dgmix.tables import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Names = Sequence[str] | None
 
@@ -161,6 +169,46 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         judged = self._judged(given, None, None, conditions)
         return np.array([each.anomalous(rate, promise) for each in judged], np.int64)
 
+    def judge(
+        self,
+        X: Source,
+        *,
+        false_alarm_rate: float | None = None,
+        promise: Promise | None = None,
+        sample_rate: int | None = None,
+        sections: Names = None,
+        conditions: Names = None,
+    ) -> Results:
+        """Return score, p-values and verdict of each recording, as `dgmix score` shows them.
+
+        They are shown as a table, and become data frames and figures. A recording that cannot be
+        read is among them, with the reason. Arguments and errors are those of `predict`.
+        """
+        fitted = self._fitted()
+        given = self._sounds(X, sample_rate, sections)
+        check_one_each("conditions", conditions, len(given))
+        promise = promise or fitted.promise(false_alarm_rate, given.sections)
+        rate = fitted.rate(false_alarm_rate, given.sections, promise)
+        return Results(list(fitted.judge_recordings(given, conditions)), Terms(rate, promise))
+
+    def plot(self, X: Source, *, sample_rate: int | None = None) -> Figure:
+        """Return a matplotlib figure of one recording: its spectrogram, and where in time and
+        frequency it is unlike the healthy ones.
+
+        Raises `InputError` for several recordings, one that cannot be read, and where matplotlib,
+        the extra `plot`, is not installed.
+        """
+        from dgmix.detect.plots import plot_recording
+
+        fitted = self._fitted()
+        given = self._sounds(X, sample_rate, None)
+        if len(given) != 1:
+            raise InputError(f"plot: {len(given)} recordings; give one at a time")
+        [(_, bank)] = given.readable_banks(fitted.recipe)
+        place = localize(bank[0], fitted.band_statistics, fitted.recipe)
+        title = repr(self.judge(given)).splitlines()[-1]
+        return plot_recording(logmel(bank[0]), place, fitted.recipe.features, title)
+
     def judgements(
         self, X: Source, *, sample_rate: int | None = None, condition: str | None = None
     ) -> Iterator[Judgement]:
@@ -262,6 +310,21 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     def summary(self) -> dict[str, Any]:
         """Return what the detector learned from and can promise, as plain values."""
         return summary(self._fitted())
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        if not hasattr(self, "fitted_"):
+            return str(super().__repr__(N_CHAR_MAX))
+        return f"Detector that learned from {training(self.summary())}"
+
+    def _repr_html_(self) -> str:
+        return self._repr_mimebundle_()["text/html"]
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Return what a notebook shows: what was learned, or the settings before there is any."""
+        fitted = hasattr(self, "fitted_")
+        rows = overview(self.summary()) if fitted else self.get_params()
+        html = html_table(["Detector", ""], [(k, str(v)) for k, v in rows.items()])
+        return {"text/plain": repr(self), "text/html": html}
 
     def _judged(
         self,

@@ -56,7 +56,7 @@ class Update:
     conditions: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedDetector:
     """Settings, network and healthy clips, and all that follows from them.
 
@@ -74,6 +74,10 @@ class FittedDetector:
     seed: int = 0
     false_alarm_rate: float = 0.05
     updates: tuple[Update, ...] = ()
+
+    def __repr__(self) -> str:
+        views = ", ".join(self.memory.views)
+        return f"FittedDetector({len(self.memory.clips)} healthy recordings in {views})"
 
     @cached_property
     def sections(self) -> list[str]:

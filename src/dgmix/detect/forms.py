@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from dgmix.detect.judgement import (
     ANOMALY,
@@ -70,9 +70,9 @@ def table(arguments: Sequence[str], names: Sequence[str], sections: Sequence[str
         def write(judgement: Judgement) -> None:
             verdict = judgement.verdict(terms.rate, terms.promise)
             name = judgement.name.removeprefix(shared)
-            numbers = _numbers(judgement, terms.promise)
             after = _explanation(judgement, verdict, len(sections) > 1)
-            print_line(f"{name:<{width}}  {numbers}  {verdict}{after}", STYLES[verdict])
+            line = f"{name:<{width}}  {numbers(judgement, terms.promise)}  {verdict}{after}"
+            print_line(line, STYLES[verdict])
 
         yield write
 
@@ -87,22 +87,13 @@ def json_lines() -> Form:
         out = sys.stdout
 
         def write(judgement: Judgement) -> None:
-            values: dict[str, object] = {"path": judgement.name}
-            if judgement.error:
-                values["error"] = str(judgement.error)
+            values = row(judgement, terms)
+            error = values.pop("error")
+            if error:
+                values = {"path": judgement.name, "error": error}
             else:
-                values |= {
-                    "score": judgement.score,
-                    "p_value": judgement.p_known,
-                    "score_new": judgement.score_new,
-                    "p_new": judgement.p_new,
-                    "verdict": judgement.verdict(terms.rate, terms.promise),
-                    "section": judgement.section or None,
-                    "condition": judgement.condition,
-                    "view": judgement.view,
-                    "view_scores": dict(judgement.view_scores),
-                    "quality": _quality(judgement),
-                }
+                values["view_scores"] = dict(judgement.view_scores)
+                values["quality"] = _quality(judgement)
             print(json.dumps(values), file=out, flush=True)
 
         yield write
@@ -124,26 +115,42 @@ def csv_file(path: Path) -> Form:
             rows.writerow(COLUMNS)
 
             def write(judgement: Judgement) -> None:
-                verdict = judgement.verdict(terms.rate, terms.promise)
                 if judgement.error:
                     say(str(judgement.error))
-                    rows.writerow((judgement.name, "", "", "", "", verdict, "", "", ""))
-                    return
-                rows.writerow(
-                    (
-                        *(judgement.name, judgement.score, judgement.p_known),
-                        *(judgement.score_new, judgement.p_new, verdict),
-                        *(judgement.section, judgement.condition),
-                        "; ".join(each.text for each in judgement.defects),
-                    )
-                )
+                values = row(judgement, terms)
+                rows.writerow([values[name] for name in COLUMNS])
 
             yield write
 
     return form
 
 
-def _numbers(judgement: Judgement, promise: Promise) -> str:
+def row(judgement: Judgement, terms: Terms) -> dict[str, Any]:
+    """Return what is found of a recording as plain values, those of `COLUMNS` first.
+
+    A recording that cannot be read has only path, verdict and error; the others are None.
+    """
+    verdict = judgement.verdict(terms.rate, terms.promise)
+    if judgement.error:
+        values: dict[str, Any] = dict.fromkeys((*COLUMNS, "view"))
+        values |= {"path": judgement.name, "verdict": verdict, "error": str(judgement.error)}
+        return values
+    return {
+        "path": judgement.name,
+        "score": judgement.score,
+        "p_value": judgement.p_known,
+        "score_new": judgement.score_new,
+        "p_new": judgement.p_new,
+        "verdict": verdict,
+        "section": judgement.section or None,
+        "condition": judgement.condition,
+        "quality": "; ".join(each.text for each in judgement.defects),
+        "view": judgement.view,
+        "error": None,
+    }
+
+
+def numbers(judgement: Judgement, promise: Promise) -> str:
     """Return score and p-values in columns."""
     both = promise == "both"
     if judgement.error:

@@ -175,13 +175,10 @@ def conditions(values: Summary) -> str:
     return _listed(values["conditions"])
 
 
-def described(path: str, values: Summary) -> str:
-    """Return what `describe_detector` returns as a page of text."""
-    import yaml
-
+def overview(values: Summary) -> dict[str, str]:
+    """Return what a detector learned from and promises, of a `summary`, as texts by their names."""
     scores = values["healthy scores"]
-    settings = yaml.safe_dump(values["recipe"], sort_keys=False)
-    lines = {
+    return {
         "learned from": training(values),
         "band": band(values),
         "sections": _listed(values["sections"]),
@@ -193,6 +190,16 @@ def described(path: str, values: Summary) -> str:
         "healthy scores": f"{shown(scores['least'])} to {shown(scores['greatest'])}, "
         f"median {shown(scores['median'])}",
         "updates": updates(values),
+    }
+
+
+def described(path: str, values: Summary) -> str:
+    """Return what `describe_detector` returns as a page of text."""
+    import yaml
+
+    settings = yaml.safe_dump(values["recipe"], sort_keys=False)
+    lines = {
+        **overview(values),
         "memory": ", ".join(
             f"{view}: {counted(count, 'vector')} of {size} numbers"
             for view, (count, size) in values["views"].items()

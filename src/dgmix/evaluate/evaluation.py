@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dgmix.errors import InputError, choices
 from dgmix.evaluate.completeness import missing_clips
@@ -24,6 +25,11 @@ from dgmix.evaluate.rules import (
     year_of_scores,
 )
 from dgmix.evaluate.scores import read_scores, shown_system, systems_of
+from dgmix.tables import html_table, pandas_frame, polars_frame
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
 
 Numbers = Mapping[str, float | None]
 Row = Mapping[str, str | float | None]
@@ -31,7 +37,7 @@ Means = Mapping[str, Numbers]
 CHOICES = ("official", "same-domain")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """The metrics of one system's scores: fractions in [0, 1], None where undefined.
 
@@ -59,6 +65,22 @@ class Evaluation:
     machines: Mapping[str, Means]
     decisions: Sequence[Row]
     notes: Sequence[str]
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        lines = [list(row.values()) for row in self.rows]
+        caption = self.to_text().partition("\n")[0].replace(", in %", ", as fractions")
+        return html_table(list(self.rows[0]) if self.rows else [], lines, caption)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return the metrics of each machine and section as a polars data frame."""
+        return polars_frame(self.rows)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the metrics of each machine and section as a pandas data frame."""
+        return pandas_frame(self.rows)
 
     def to_json(self) -> str:
         """Return everything as JSON: fractions, undefined as null."""
