@@ -157,7 +157,7 @@ def test_scores_without_any_label_are_undefined_throughout(make_scores, tmp_path
 
 
 def test_an_unknown_convention_is_refused():
-    with pytest.raises(InputError, match="choose one of official, same-domain"):
+    with pytest.raises(InputError, match="choose from official, same-domain"):
         evaluate_scores(GOLDEN / "scores", "unofficial")
 
 

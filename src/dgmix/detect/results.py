@@ -43,7 +43,7 @@ class Results(Sequence[Judgement]):
 
     @property
     def verdicts(self) -> list[str]:
-        """The verdict (recording,) of each: normal, new condition?, ANOMALY, unusable or unreadable."""
+        """The verdict (recording,) of each, in the words of `dgmix score`."""
         return [each.verdict(self.terms.rate, self.terms.promise) for each in self.judgements]
 
     def rows(self) -> list[dict[str, Any]]:
