@@ -39,11 +39,12 @@ test-package: .venv/developing ## Wheel and sdist in a fresh environment, with t
 docs: .venv/developing ## The documentation site, in build/site; a broken link is an error
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/site.py
 
-check: .venv/developing docs ## Formatting, lint, types, import layers, documentation
+check: .venv/developing docs ## Formatting, lint, types, import layers, structure, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/structure.py
 
 format: .venv/developing ## Format the code
 	$(BIN)/ruff check --fix .

@@ -107,7 +107,7 @@ def _end_output() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from dgmix import __version__
+        from dgmix.version import __version__
 
         print(f"dgmix {__version__}")
         raise typer.Exit

@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dgmix import __version__
 from dgmix.audio.stores import stores
 from dgmix.environment import package_versions, processor, source_commit
 from dgmix.files import free_space, shown_size
+from dgmix.version import __version__
 
 EXTRAS = {
     "decoders": ["av"],

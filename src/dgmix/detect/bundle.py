@@ -93,7 +93,7 @@ def _weights(network: Network | None) -> Tensors:
 
 
 def _about(fitted: FittedDetector) -> dict[str, Any]:
-    from dgmix import __version__
+    from dgmix.version import __version__
 
     clips = fitted.memory.clips
     return {

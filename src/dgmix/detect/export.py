@@ -134,7 +134,7 @@ def _verdict(fitted: FittedDetector, section: str, rate: float) -> WaveformVerdi
 
 
 def _description(fitted: FittedDetector, outputs: tuple[str, ...]) -> dict[str, Any]:
-    from dgmix import __version__
+    from dgmix.version import __version__
 
     recipe = fitted.recipe
     return {

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from zenodo_server import Zenodo, serve
 
 from dgmix.data.download import fetch as module
+from dgmix.data.download.archive import Archive, Offer
 from dgmix.data.download.fetch import fetch, read_text
-from dgmix.data.download.records import Archive, Offer, find_offers
+from dgmix.data.download.records import find_offers
 from dgmix.errors import DgmixError
 
 FAN = Archive("dev_fan.zip", "fan", 6355122, "dev")

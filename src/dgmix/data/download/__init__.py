@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+from dgmix.data.download.archive import Archive, Offer
 from dgmix.data.download.names import ClipNames, clip_names
-from dgmix.data.download.records import Archive, Offer, archives_of, find_offers
+from dgmix.data.download.records import archives_of, find_offers
 from dgmix.data.download.state import (
     is_complete,
     part_file,

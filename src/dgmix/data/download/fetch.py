@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import requests
 
-from dgmix.data.download.records import Offer
+from dgmix.data.download.archive import Offer
 from dgmix.data.download.unzip import ArchiveError
 from dgmix.errors import DgmixError
 from dgmix.files import explained

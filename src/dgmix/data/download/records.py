@@ -10,33 +10,12 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
+from dgmix.data.download.archive import Archive, Offer
+from dgmix.data.download.fetch import read_text
 from dgmix.data.years import Part, Year
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import explained
 from dgmix.progress import say
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A zip file of a Zenodo record, with the recordings of one machine below `<machine>/`."""
-
-    name: str
-    machine: str
-    record: int
-    part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Where an archive can be had (an address, or a file), with its size in bytes.
-
-    `md5` is 32 hexadecimal digits, or empty where nobody says what it should be.
-    """
-
-    archive: Archive
-    where: str | Path
-    size: int
-    md5: str
 
 
 def archives_of(year: Year, machines: Sequence[str], parts: Sequence[Part]) -> list[Archive]:
@@ -67,8 +46,6 @@ def find_offers(archives: Sequence[Archive], base: str) -> list[Offer]:
 
 
 def _from_server(archives: Sequence[Archive], base: str) -> list[Offer]:
-    from dgmix.data.download.fetch import read_text
-
     entries: dict[int, dict[str, _Entry]] = {}
     for record in sorted({archive.record for archive in archives}):
         address = f"{base}api/records/{record}"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dgmix.data.download.archive import Archive
 from dgmix.data.download.names import ClipNames
-from dgmix.data.download.records import Archive
 from dgmix.data.years import YEARS
 from dgmix.errors import InputError
 from dgmix.files import explained, write_text

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dgmix.data.simulate.machine_types import MACHINES as MACHINES
+
 CLIPS = 50
 """Training clips of a section by default; the real sets have 1000."""
-
-MACHINES = ("bearing", "fan", "gearbox", "slider", "ToyCar", "ToyTrain", "valve")
-"""The machine types that there is a physical model of: those of DCASE 2022."""
 
 
 def simulate(

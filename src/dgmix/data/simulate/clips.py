@@ -16,9 +16,9 @@ from zlib import crc32
 
 import numpy as np
 
-from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.conditions import Condition, section_shift
 from dgmix.data.simulate.forms import FORMS, USUAL, Form, model_of
+from dgmix.data.simulate.machine_types import MACHINES
 from dgmix.data.simulate.machines import DATA_SHEET
 from dgmix.data.simulate.room import Room, draw_room, two_channels
 from dgmix.data.simulate.signals import Generator, Samples, amplitude, curve

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from dgmix.audio.io import write_wav
-from dgmix.data.simulate import MACHINES
 from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
 from dgmix.data.simulate.conditions import section_shift
 from dgmix.data.simulate.forms import USUAL, Form, form_of
+from dgmix.data.simulate.machine_types import MACHINES
 from dgmix.data.simulate.signals import RATE
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import explained, free_space, make_folder, shown_size, write_text

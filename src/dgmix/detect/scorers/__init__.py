@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.bands import BandWise, JointBandWise
 from dgmix.detect.scorers.domains import DomainWise
+from dgmix.detect.scorers.protocols import JointScorer as JointScorer
+from dgmix.detect.scorers.protocols import Scorer as Scorer
 from dgmix.detect.scorers.whitening import Whitened
 from dgmix.detect.views import Vectors
 from dgmix.errors import InputError
@@ -27,38 +29,6 @@ from dgmix.plugins import NONE, Own, Plugins
 
 Groups = NDArray[np.int64]
 Domains = NDArray[np.str_]
-
-
-class Scorer(Protocol):
-    """Fitted on healthy references; higher scores are more anomalous."""
-
-    def fit(self, references: NDArray[np.floating]) -> Scorer:
-        """Learn from `references` (reference, dim) and return the scorer itself."""
-        ...
-
-    def score(self, queries: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the anomaly scores (query,) of `queries` (query, dim)."""
-        ...
-
-
-class JointScorer(Protocol):
-    """Scores a clip and the healthy ones beside it, in one view, from distances only.
-
-    Made of the vectors of the healthy clips, and groupings of them: (clip,) each. `left_out` holds,
-    for each grouping, the score (clip,) of each healthy clip against the clips of other groups.
-    """
-
-    left_out: list[NDArray[np.float64]]
-
-    def measure(
-        self, queries: Vectors, count: int
-    ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.float64]]:
-        """Return the scores (query,) of `count` queries, those (query, clip) of the healthy clips
-        when a query is one of the others, for each grouping, and how far they are (query, clip).
-
-        The last serve to find the healthy clip that is most like a query.
-        """
-        ...
 
 
 SCORERS: Mapping[str, Any] = Own("scorers")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dgmix.detect.views import Vectors
 
 if TYPE_CHECKING:
-    from dgmix.detect.scorers import JointScorer, Scorer
+    from dgmix.detect.scorers.protocols import JointScorer, Scorer
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.scorers.balance import BALANCES
 
 if TYPE_CHECKING:
-    from dgmix.detect.scorers import Scorer
+    from dgmix.detect.scorers.protocols import Scorer
 
 ALL = ""
 FOLDS = 5

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from dgmix.detect.scorers import Scorer
+    from dgmix.detect.scorers.protocols import Scorer
 
 LEAST_SHRINKAGE = 1e-6
 RESOLUTION = 1e-14

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dgmix import __version__
+from dgmix.version import __version__
 
 
 def render(contents: Mapping[str, Any], template: str = "page.html.j2") -> str:

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from dgmix import __version__
 from dgmix.errors import InputError
+from dgmix.version import __version__
 from dgmix.watch.sinks.metrics import metrics_text
 from dgmix.watch.store import queries
 from dgmix.watch.views import STRETCHES, history, overview

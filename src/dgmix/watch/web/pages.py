@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dgmix import __version__
 from dgmix.errors import DgmixError, InputError
+from dgmix.version import __version__
 from dgmix.watch.charts import history_chart
 from dgmix.watch.store import queries
 from dgmix.watch.views import STRETCHES, history, overview

@@ -1,0 +1,3 @@
+"""The version of dgmix."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,64 @@
+"""Check the structure of src: `python tests/structure.py`, which `make check` does.
+
+No module imports in a circle, at run time or for types alone; the median function has at most ten
+lines, and no file more than four hundred.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import grimp
+
+SOURCE = Path(__file__).parents[1] / "src" / "dgmix"
+MEDIAN_LINES, FILE_LINES = 10, 400
+
+
+def main() -> None:
+    """Print what is wrong and fail, or what the figures are."""
+    texts = {path: path.read_text("utf-8") for path in sorted(SOURCE.rglob("*.py"))}
+    lines = sorted(length for text in texts.values() for length in function_lengths(text))
+    wrong = [*circles(imports()), *long_files(texts)]
+    if median(lines) > MEDIAN_LINES:
+        wrong.append(f"the median function has {median(lines):g} lines, more than {MEDIAN_LINES}")
+    if wrong:
+        sys.exit("\n".join(wrong))
+    figures = f"{len(texts)} files, {len(lines)} functions, median {median(lines):g} lines"
+    print(f"{figures}, longest {lines[-1]}; no circle of imports")
+
+
+def imports() -> dict[str, set[str]]:
+    """Return which modules of dgmix each of them imports, anywhere in it."""
+    graph = grimp.build_graph("dgmix", cache_dir=None)
+    return {name: set(graph.find_modules_directly_imported_by(name)) for name in graph.modules}
+
+
+def circles(imported: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yield a sentence on a circle of imports, if there is one."""
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        yield f"imports in a circle: {' -> '.join(error.args[1])}"
+
+
+def long_files(texts: Mapping[Path, str]) -> Iterator[str]:
+    """Yield a sentence on each file with too many lines."""
+    for path, text in texts.items():
+        if (count := len(text.splitlines())) > FILE_LINES:
+            yield f"{path}: {count} lines, more than {FILE_LINES}"
+
+
+def function_lengths(text: str) -> Iterator[int]:
+    """Yield how many lines each function of a module has, its docstring among them."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+if __name__ == "__main__":
+    main()

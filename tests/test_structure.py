@@ -1,0 +1,40 @@
+"""The check of the structure finds what it is there for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def structure() -> ModuleType:
+    path = Path(__file__).with_name("structure.py")
+    spec = importlib.util.spec_from_file_location("structure_script", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_circles_are_found(structure: ModuleType) -> None:
+    assert list(structure.circles({"a": {"b"}, "b": {"c"}, "c": set()})) == []
+    [sentence] = structure.circles({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert sentence.startswith("imports in a circle: ")
+
+
+def test_an_import_for_types_alone_counts(structure: ModuleType) -> None:
+    imported = structure.imports()
+    assert "dgmix.detect.detector" in imported["dgmix"]  # under TYPE_CHECKING
+    assert list(structure.circles(imported)) == []
+
+
+def test_long_files_and_functions_are_measured(structure: ModuleType) -> None:
+    text = "def f():\n    def g():\n        pass\n    return g\n"
+    assert list(structure.function_lengths(text)) == [4, 2]
+    assert list(structure.long_files({Path("a.py"): "x = 1\n" * 400})) == []
+    [sentence] = structure.long_files({Path("a.py"): "x = 1\n" * 401})
+    assert sentence == "a.py: 401 lines, more than 400"
