@@ -145,7 +145,10 @@ def test_fit_names_what_is_unlike_all_others_and_counts_copies(
     line, *_ = [line for line in done.out.splitlines() if line.startswith("unlike the others: ")]
     assert line.startswith("unlike the others: off.wav (")
     assert "quality: off.wav: " in done.out
-    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", "--leave-out", "off.wav")
+    options = ("--leave-out", "off.wav", "--report", tmp_path / "fit.html")
+    done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", *options)
+    assert "copy.wav" in (tmp_path / "fit.html").read_text("utf-8")
+    assert f"report: {tmp_path / 'fit.html'}" in done.out
     assert "left out: off.wav: as you asked" in done.err
     assert "off.wav" not in done.out
     done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", "--leave-out", "none*")

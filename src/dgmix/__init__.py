@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dgmix.evaluate import Evaluation, evaluate_scores
     from dgmix.evaluate.comparison import compare_scores
     from dgmix.evaluate.report import write_report
+    from dgmix.evaluate.report.healthy import write_fit_report
     from dgmix.evaluate.report.listening import write_listening_report
     from dgmix.pipeline import run
     from dgmix.several import run_several
@@ -51,6 +52,7 @@ _HOME = {
     "run": "pipeline",
     "run_several": "several",
     "simulate": "data.simulate",
+    "write_fit_report": "evaluate.report.healthy",
     "write_listening_report": "evaluate.report.listening",
     "write_report": "evaluate.report",
 }
@@ -75,6 +77,7 @@ __all__ = [
     "run",
     "run_several",
     "simulate",
+    "write_fit_report",
     "write_listening_report",
     "write_report",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -14,6 +14,10 @@ from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
 from dgmix.streams import is_stream
+
+if TYPE_CHECKING:
+    from dgmix.detect.fitted import FittedDetector
+    from dgmix.detect.recordings import Sounds
 
 Promise: TypeAlias = Literal["known", "new", "both"]
 
@@ -91,6 +95,9 @@ def fit(
         list[str] | None,
         typer.Option(metavar="NAME", help="Do not learn from recordings of this name or pattern."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML report of the healthy recordings.")
+    ] = None,
     cache: Cache = None,
     device: Device = None,
     as_json: AsJson = False,
@@ -107,6 +114,8 @@ def fit(
 
     settings = load_recipe(recipe, changes or ())
     check_output(output, ".dgmix")
+    if report:
+        check_output(report, ".html")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
     given = healthy_sounds(healthy).without(leave_out or ())
     given = given.named_by("recordings", recordings_from)
@@ -118,13 +127,26 @@ def fit(
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     save_detector(fitted, output)
+    if report:
+        _write_fit_report(fitted, given, report, cache)
     values = {
         "detector": str(output),
         **summary(fitted),
         "unlike the others": odd_recordings(fitted, given.names),
         "unlike in quality": broken_recordings(fitted, given.names),
     }
-    show(fit_report(fitted, str(output), given.names), values, as_json)
+    show(fit_report(fitted, str(output), given.names, report), values, as_json)
+
+
+def _write_fit_report(
+    fitted: FittedDetector, healthy: Sounds, report: Path, cache: Path | None
+) -> None:
+    from dgmix.detect.detector import Detector
+    from dgmix.evaluate.report.healthy import write_fit_report
+
+    detector = Detector.of(fitted)
+    detector.cache = cache
+    write_fit_report(detector, healthy, report)
 
 
 @commands.command()

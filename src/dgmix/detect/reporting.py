@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.odd import Odd, broken_clips, odd_clips
@@ -25,10 +26,13 @@ from dgmix.errors import first_few
 MOST_QUESTIONS = 5
 
 
-def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
+def fit_report(
+    fitted: FittedDetector, path: str, names: Sequence[str], report: Path | None = None
+) -> str:
     """Return what `dgmix fit` prints: what was learned from, and what is promised.
 
-    `names` (recording,) are those of the healthy recordings.
+    `names` (recording,) are those of the healthy recordings; `report` is where their report was
+    written, if it was.
     """
     values = summary(fitted)
     lines = [f"{path}: {training(values)}", f"band: {band(values)}"]
@@ -37,7 +41,9 @@ def fit_report(fitted: FittedDetector, path: str, names: Sequence[str]) -> str:
     lines += _questions(fitted, names)
     lines += _promises(values)
     lines.append(f"anomaly: a score {thresholds(values)}")
-    lines.append(f"next: dgmix score {path} FILE_OR_FOLDER")
+    hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
+    lines += [f"report: {report}"] if report else []
+    lines.append(f"next: dgmix score {path} FILE_OR_FOLDER{hint}")
     return "\n".join(lines)
 
 

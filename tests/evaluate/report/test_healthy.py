@@ -1,0 +1,56 @@
+"""The report of a fit shows the healthy recordings, and lets the odd ones be heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgmix import Detector, InputError, write_fit_report
+from dgmix.config import Recipe
+from dgmix.evaluate.report.healthy import Section
+from dgmix.evaluate.report.parts import listing
+
+RATE = 16_000
+
+
+def hum(seed: int, whine: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    time = np.arange(RATE // 2) / RATE
+    sound = 0.1 * np.sin(2 * np.pi * 96 * time) + whine * np.sin(2 * np.pi * 2217 * time)
+    return np.asarray(sound + 0.03 * rng.standard_normal(len(time)))
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: Recipe) -> Recipe:
+    changes = {"views": ["logmel-mean", "logmel-max"], "scorer": "kriging"}
+    return tiny.model_copy(update={"detect": tiny.detect.model_copy(update=changes)})
+
+
+def test_odd_recordings_can_be_heard_and_all_stand_in_a_table(
+    plain: Recipe, tmp_path: Path
+) -> None:
+    signals = [hum(seed, whine=0.1 * (seed < 2)) for seed in range(12)]
+    signals[7][1000:1400] = 0
+    detector = Detector(plain, cache=tmp_path).fit(signals, sample_rate=RATE)
+    more = Section("faults", "Faults", "What it would find.", listing("It", "A", "B", {"c": "d"}))
+    path = write_fit_report(
+        detector, signals, tmp_path / "fit.html", sections=[more], sample_rate=RATE
+    )
+    page = path.read_text("utf-8")
+    assert "recording 0, recording 1 are alike and unlike the 10 others" in page
+    assert page.count("<audio") == 4  # each beside the nearest of the others
+    assert "dropouts: 5 % of it is zeros" in page
+    assert all(page.count(f"recording {number}<") for number in range(12))
+    assert '<a href="#faults">Faults</a>' in page
+    assert "false alarms" in page.lower()
+
+
+def test_a_set_without_odd_ones_says_so(plain: Recipe, tmp_path: Path) -> None:
+    signals = [hum(seed) for seed in range(9)]
+    detector = Detector(plain, cache=tmp_path).fit(signals, sample_rate=RATE)
+    page = write_fit_report(detector, signals, tmp_path / "fit.html", sample_rate=RATE)
+    assert "no small group of them, is unlike the others" in page.read_text("utf-8")
+    with pytest.raises(InputError, match="learned from 9 recordings, and 3 are given"):
+        write_fit_report(detector, signals[:3], tmp_path / "fit.html", sample_rate=RATE)
