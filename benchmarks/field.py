@@ -1,17 +1,19 @@
 """How do the scorers and poolings that the field publishes do beside `knn`, without any training?
 
-    python benchmarks/field.py TABLE … [--cache DIR] [-o benchmarks/results/field.md]
+    python benchmarks/field.py TABLE … -o runs/field [--page benchmarks/results/field.md]
 
 On each table of repeated splits: Ω (official, %) of every scorer, in each view of the default
-recipe as a detector compares it, in the mean of the log-mel and in that pooled by relative
-deviation; and of all the default's views together. Scorers learn from all healthy clips, but for
-the views together, where half of them calibrate. Nothing was chosen by these numbers: all have the
-settings that they are shipped with, or that their publication has.
+recipe in the metric of a detector (peaks in one part), in the mean of the log-mel and in that
+pooled by relative deviation; and of all the default's views together. Scorers learn from all
+healthy clips, but for the views together, where half of them calibrate where a scorer estimates
+something. Nothing was chosen by these numbers: all have the settings that they are shipped with, or
+that their publication has. What is made of a set is kept in the output folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +87,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", type=Path, nargs="+", help="CSV files of repeated splits")
     parser.add_argument("--cache", type=Path, default=default_folder())
-    parser.add_argument("-o", "--output", type=Path, help="write the tables to this file")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the numbers")
+    parser.add_argument("--page", type=Path, help="write the tables to this file too")
     options = parser.parse_args()
-    omegas = {path.stem: omegas_of(path, options.cache) for path in options.tables}
+    omegas = {path.stem: kept(path, options.cache, options.output) for path in options.tables}
     text = page(omegas)
     print(text)
-    if options.output:
-        write_text(options.output, text)
+    if options.page:
+        write_text(options.page, text)
+
+
+def kept(path: Path, cache: Path, output: Path) -> dict[str, dict[str, float]]:
+    """Return what `omegas_of` does, from a file of an earlier call where there is one."""
+    file = output / f"{path.stem}.json"
+    if not file.exists():
+        write_text(file, json.dumps(omegas_of(path, cache), indent=1))
+    omegas: dict[str, dict[str, float]] = json.loads(file.read_text("utf-8"))
+    return omegas
 
 
 def omegas_of(path: Path, cache: Path) -> dict[str, dict[str, float]]:
@@ -200,19 +212,17 @@ def rows_of(system: str, trial: Trial, scores: Floats) -> Iterator[tuple[Any, ..
 
 
 def page(omegas: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return the tables as Markdown: means over the sets by view, then two columns by set."""
+    """Return the tables as Markdown: means over the sets by view, and each set."""
     sets = list(omegas)
     views = list(next(iter(omegas.values())))
-    means = table(
-        f"Ω, mean over {len(sets)} sets",
-        views,
-        lambda view, system: np.mean([omegas[name][view][system] for name in sets]),
-    )
-    by_set = {
-        view: table(f"Ω, {view}", sets, lambda name, system, view=view: omegas[name][view][system])
-        for view in (MEAN, TOGETHER)
-    }
-    return "\n\n".join([means, *by_set.values()]) + "\n"
+
+    def mean(view: str, system: str) -> float:
+        return float(np.mean([omegas[name][view][system] for name in sets]))
+
+    tables = [table(f"Ω, mean of {', '.join(sets)}", views, mean)] if len(sets) > 1 else []
+    for name, of in omegas.items():
+        tables.append(table(f"Ω, {name}", views, lambda view, system, of=of: of[view][system]))
+    return "\n\n".join(tables) + "\n"
 
 
 def table(title: str, columns: Sequence[str], value: Any) -> str:
