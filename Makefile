@@ -11,7 +11,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 GROUP = import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])# pip before 25.1 has no --group
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install lock docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -35,6 +35,10 @@ test-processors: .venv/developing ## What once failed on processors without AVX-
 
 test-package: .venv/developing ## Wheel and sdist in a fresh environment, with the quick demonstration, outside of this folder
 	DGMIX_TEST_PACKAGE=1 $(BIN)/pytest tests/test_package.py
+
+lock: ## requirements.lock anew, with hashes, at the versions of constraints.txt; needs uv
+	@uv lock --quiet $(foreach each,$(shell grep -v '^\#' $(CONSTRAINTS)),--upgrade-package $(each))
+	uv export --quiet --frozen --all-extras --no-emit-project --no-annotate --no-header --format requirements-txt -o requirements.lock
 
 docs: .venv/developing ## The documentation site, in build/site; a broken link is an error
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python docs/site.py

@@ -6,6 +6,7 @@ The environment has the packages of this one, but no dgmix: that comes from what
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -56,6 +57,20 @@ def installed(
     pip = (sys.executable, "-m", "pip", "--python", programs / "python", "install", *options)
     call(*pip, built[request.param], folder=home)
     return programs
+
+
+def test_the_lock_file_has_the_versions_that_are_tested() -> None:
+    tested, locked = (
+        {
+            name.lower().replace("_", "-"): version
+            for name, version in re.findall(
+                r"^([\w.-]+)==([^ ;\n]+)", (ROOT / file).read_text("utf-8"), re.MULTILINE
+            )
+        }
+        for file in ("constraints.txt", "requirements.lock")
+    )
+    assert {name: locked.get(name) for name in tested} == tested
+    assert locked.keys() >= {"torch", "numpy", "pytest"}
 
 
 def test_wheel_and_sdist_hold_all_of_dgmix(built: dict[str, Path]) -> None:
