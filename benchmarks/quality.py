@@ -115,7 +115,7 @@ def main() -> None:
     sets = [data_set(text, options.output, options.cache) for text in options.sets]
     wanted = options.part or PARTS[:-1]
     work = [
-        (dataset, part, recipes.get(part, recipes[DETECTOR]))
+        (dataset, part, dataset.resolved(recipes.get(part, recipes[DETECTOR])))
         for dataset in sets
         for part in dataset.parts(wanted, recipes)
     ]

@@ -28,6 +28,8 @@ from dgmix.audio.frames import crop_frames
 from dgmix.config import Recipe, StageSettings, load_recipe
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
+from dgmix.detect.recordings import of_clips
+from dgmix.detect.resolve import resolve
 from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
 from dgmix.model.device import chosen_device
@@ -88,6 +90,10 @@ class DataSet:
         """
         where = self.folder / (DETECTOR if part in OFFICIAL else part)
         return plan(recipe, self.clips, self.seeds_of(part), where, self.cache, chosen_device(None))
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """Return a recipe in which the healthy clips have decided what it leaves open."""
+        return resolve(recipe, of_clips(self.clips.select(split="train", label="normal")))
 
     def seeds_of(self, part: str) -> tuple[int, ...]:
         """Return the seeds of a part; official baselines are long: the first one has to do."""
