@@ -147,7 +147,7 @@ def half_mel_of(parts: Iterable[NDArray[np.float32]], mel: MelSpectrogram) -> Ha
     kept: list[Half] = []
     with ExitStack() as stack:
         file = None
-        for block in mel.blocks(part.astype(np.float64) for part in parts):
+        for block in mel.blocks(parts, np.float64):
             kept.append(np.minimum(block, FLOAT16_MAX).astype(np.float32).astype(np.float16).T)
             if file is None and sum(map(len, kept)) > LONG_FRAMES:
                 _return_memory_at_once()

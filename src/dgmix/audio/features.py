@@ -13,7 +13,7 @@ from dgmix.config import FeatureSettings
 from dgmix.errors import InputError
 
 FLOOR = 1e-5
-BLOCK_FRAMES, BLOCK_SAMPLES = 512, 1 << 18
+BLOCK_FRAMES, BLOCK_SAMPLES = 32, 1 << 17  # small parts stay in a core's cache
 BANDS_AT_ONCE = 16
 Floats = NDArray[np.floating]
 
@@ -39,6 +39,13 @@ class MelSpectrogram:
         self.window = frame_window(features, self.frame_length).astype(np.float32)
         self.filters = mel_filters(features, sample_rate).astype(np.float32)
         self.parts = _parts(self.filters)
+        self._weights = {
+            np.dtype(kind): (
+                self.window.astype(kind),
+                [self.filters[bands, part].T.astype(kind, order="C") for bands, part in self.parts],
+            )
+            for kind in (np.float32, np.float64)
+        }
 
     def __call__(self, waveform: Floats) -> Floats:
         """Return the mel spectrogram of `waveform` (..., sample), (..., mel, frame)."""
@@ -57,11 +64,14 @@ class MelSpectrogram:
             waveform = waveform[..., np.arange(half + 1) % samples]
         return np.pad(waveform, [(0, 0)] * (waveform.ndim - 1) + [(half, half)], "reflect")
 
-    def blocks(self, parts: Iterable[Floats]) -> Iterator[Floats]:
+    def blocks(
+        self, parts: Iterable[Floats], dtype: type[np.floating] | None = None
+    ) -> Iterator[Floats]:
         """Yield the mel spectrogram of a signal in blocks (mel, up to `block_frames`).
 
         The signal comes in parts (sample,) too, so that one of any length takes bounded memory; the
-        blocks together are the frames of the whole, whatever the parts.
+        blocks together are the frames of the whole, whatever the parts. They are computed in
+        `dtype`, in the signal's by default.
         """
         half = self.frame_length // 2
         step = self.block_frames * self.hop_length
@@ -72,7 +82,7 @@ class MelSpectrogram:
             while len(waiting) > max(block, step) + 2 * half:
                 if not started:
                     waiting, started = np.concatenate([waiting[half:0:-1], waiting]), True
-                yield self.spectrogram(waiting[:block])
+                yield self.spectrogram(waiting[:block], dtype)
                 waiting = waiting[step:]
         if started:
             padded = np.concatenate([waiting, waiting[-half - 1 : -1][::-1]])
@@ -82,24 +92,30 @@ class MelSpectrogram:
         for first in range(0, frames, self.block_frames):
             last = min(first + self.block_frames, frames) - 1
             part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]
-            yield self.spectrogram(part)
+            yield self.spectrogram(part, dtype)
 
-    def spectrogram(self, padded: Floats) -> Floats:
-        """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample)."""
-        frames = self._frames(padded) * self.window.astype(padded.dtype)
-        bins = np.abs(np.fft.rfft(frames, self.features.n_fft)).astype(padded.dtype, copy=False)
+    def spectrogram(self, padded: Floats, dtype: type[np.floating] | None = None) -> Floats:
+        """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample).
+
+        They are computed in `dtype`, in that of `padded` by default.
+        """
+        kind = np.dtype(dtype or padded.dtype)
+        window, filters = self._weights[kind]
+        frames = self._frames(padded, kind)
+        np.multiply(frames, window, out=frames)
+        bins = np.abs(np.fft.rfft(frames, self.features.n_fft)).astype(kind, copy=False)
         if self.features.power == 2:
             bins *= bins
-        filters = self.filters.astype(padded.dtype)
-        mels = [bins[..., part] @ filters[bands, part].T for bands, part in self.parts]
+        mels = [bins[..., part] @ each for (_, part), each in zip(self.parts, filters, strict=True)]
         mel = np.concatenate(mels, -1).swapaxes(-1, -2)
         return np.sqrt(mel) if self.features.power == 2 else mel
 
-    def _frames(self, padded: Floats) -> Floats:
-        """Return the whole frames in `padded` (..., sample), (..., frame, sample)."""
+    def _frames(self, padded: Floats, kind: np.dtype[np.floating]) -> Floats:
+        """Return a copy of the whole frames in `padded` (..., sample), (..., frame, sample)."""
         frames = sliding_window_view(padded, self.frame_length, -1)[..., :: self.hop_length, :]
+        frames = frames.astype(kind)
         if self.features.remove_frame_mean:
-            frames = frames - frames.mean(-1, keepdims=True)
+            frames -= frames.mean(-1, keepdims=True)
         if self.features.preemphasis:
             before = np.concatenate([frames[..., :1], frames[..., :-1]], -1)
             frames = frames - self.features.preemphasis * before
