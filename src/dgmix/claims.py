@@ -20,6 +20,7 @@ WHAT = {
     "recipe.yaml": "another recipe",
     "clips.csv": "other clips",
     "weights.sha256": "other weights",
+    "plugins.sha256": "other plug-ins",
 }
 
 
@@ -32,10 +33,17 @@ def claims(output: Path, recipe: Recipe, units: Mapping[Path, Manifest]) -> dict
     tables = {folder / "clips.csv": _clips_table(clips) for folder, clips in units.items()}
     weights = recipe.encoder.weights_file()
     if weights:
-        with weights.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        tables[output / "weights.sha256"] = f"{digest}  {weights.name}\n"
+        tables[output / "weights.sha256"] = _digest_line(weights)
+    if recipe.plugins.files:
+        tables[output / "plugins.sha256"] = "".join(map(_digest_line, recipe.plugins.files))
     return {output / "recipe.yaml": dump_recipe(recipe), **tables}
+
+
+def _digest_line(path: str | Path) -> str:
+    """Return a line as sha256sum writes it, with the file's name alone."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{digest}  {Path(path).name}\n"
 
 
 def refuse_another(claimed: Mapping[Path, str]) -> None:

@@ -21,6 +21,7 @@ from dgmix.cli_detector import (
     Condition,
     Device,
     Domain,
+    PluginFiles,
     PromiseName,
     Ray,
     commands,
@@ -178,6 +179,7 @@ def run(
         list[int] | None, typer.Option(min=0, help="Seed; may be repeated. 0 by default.")
     ] = None,
     changes: Changes = None,
+    plugins: PluginFiles = None,
     jobs: Jobs = None,
     cache: Cache = None,
     device: Device = None,
@@ -195,6 +197,7 @@ def run(
         "machines": machine or (),
         "seeds": seed or (0,),
         "changes": changes or (),
+        "plugins": plugins or (),
         "jobs": jobs,
         "cache": cache,
         "device": device,
@@ -244,6 +247,7 @@ def report(
     promise: PromiseName = None,
     condition: Condition = None,
     top: Annotated[int, typer.Option(min=0, help="How many to hear and see.")] = 10,
+    plugins: PluginFiles = None,
     domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
@@ -261,7 +265,7 @@ def report(
     from dgmix.evaluate.report.listening import write_listening_report
 
     check_output(output, ".html")
-    loaded = Detector.load(of)
+    loaded = Detector.load(of, plugins=plugins or ())
     written = write_listening_report(
         loaded,
         named_sounds(recordings, loaded.fitted_.sections),
@@ -289,6 +293,7 @@ def export(
     embedding: Annotated[
         bool, typer.Option("--embedding", help="Waveform to embedding, without a verdict.")
     ] = False,
+    plugins: PluginFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a detector as an ONNX file, from waveform to verdict."""
@@ -296,7 +301,7 @@ def export(
     from dgmix.detect.export import export_onnx
 
     written = export_onnx(
-        load_detector(detector),
+        load_detector(detector, plugins or ()),
         onnx,
         name=detector.stem,
         section=section,

@@ -62,6 +62,15 @@ ConditionsFrom = Annotated[
         help="What in a file's name tells its operating condition: the first group.",
     ),
 ]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugins",
+        metavar="FILE.py",
+        envvar="DGMIX_PLUGINS",
+        help="Python file with encoders, scorers, views or objectives of your own; it is run.",
+    ),
+]
 commands = typer.Typer()
 
 DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
@@ -98,6 +107,7 @@ def fit(
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML report of the healthy recordings.")
     ] = None,
+    plugins: PluginFiles = None,
     cache: Cache = None,
     device: Device = None,
     as_json: AsJson = False,
@@ -112,7 +122,7 @@ def fit(
     from dgmix.detect.summary import summary
     from dgmix.model.device import chosen_device
 
-    settings = load_recipe(recipe, changes or ())
+    settings = load_recipe(recipe, changes or (), plugins or ())
     check_output(output, ".dgmix")
     if report:
         check_output(report, ".html")
@@ -170,6 +180,7 @@ def score(
         Path | None, typer.Option(help="Write a CSV file; - is standard output.")
     ] = None,
     ray: Ray = None,
+    plugins: PluginFiles = None,
     domain: Domain = None,
 ) -> None:
     """Tell how anomalous recordings are: score, p-value, verdict."""
@@ -182,7 +193,7 @@ def score(
         raise InputError("--json and --csv: choose one of them")
     if csv:
         check_output(csv, ".csv", list(map(Path, recordings)))
-    fitted = load_detector(detector)
+    fitted = load_detector(detector, plugins or ())
     given = named_sounds(recordings, fitted.sections)
     for line in given.left_out:
         say(f"left out: {line}")
@@ -222,6 +233,7 @@ def update(
         bool, typer.Option("--accept", help="Add what looks like a fault, too: it is healthy.")
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take the last update back.")] = False,
+    plugins: PluginFiles = None,
     domain: Domain = None,
     as_json: AsJson = False,
 ) -> None:
@@ -236,7 +248,7 @@ def update(
         raise InputError("update: give a folder of healthy recordings, or --undo")
     output = output or detector
     check_output(output, ".dgmix")
-    before = load_detector(detector)
+    before = load_detector(detector, plugins or ())
     if healthy is None:
         fitted = learn.undo_update(before)
         save_detector(fitted, output)
@@ -261,13 +273,14 @@ def info(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the model card to this file.")
     ] = None,
+    plugins: PluginFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what is inside a detector: training data, promises, versions, settings."""
     from dgmix.detect.bundle import describe_detector
     from dgmix.detect.summary import described
 
-    values = describe_detector(detector)
+    values = describe_detector(detector, plugins or ())
     if card or output:
         from dgmix.detect.card import model_card
         from dgmix.files import write_text

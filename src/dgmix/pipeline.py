@@ -16,11 +16,13 @@ from dgmix.cluster import Cluster, connected
 from dgmix.config import Recipe, dump_recipe, load_recipe, read_recipe, recipe_origin
 from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
+from dgmix.detect.plugging import plugged
 from dgmix.detect.recordings import of_clips
 from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.model.device import chosen_device
+from dgmix.plugins import Plugins, check_sendable
 from dgmix.progress import detail, say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
@@ -52,6 +54,7 @@ def run(
     cache: str | Path | None = None,
     device: str | None = None,
     ray: str | None = None,
+    plugins: object = None,
 ) -> Path:
     """Run a recipe on a data set and return the run's folder, with tables and report in it.
 
@@ -60,7 +63,9 @@ def run(
     cores by default, one on a GPU). What an earlier call with the same settings finished is kept.
     Processes that torchrun, Slurm or the caller has started together train every unit together
     (docs/decisions/0014-data-parallel.md). With `ray`, the address of a Ray cluster as
-    `dgmix.cluster.connected` takes it, its nodes complete the units (docs/clusters.md).
+    `dgmix.cluster.connected` takes it, its nodes complete the units (docs/clusters.md). `plugins`
+    are what the recipe may name beside dgmix's own: objects by kind and name, or files of Python
+    code (docs/plugins.md).
 
     Raises `InputError` for unusable input and `DgmixError` when a part of the work failed.
     """
@@ -68,7 +73,9 @@ def run(
 
     if ray is not None:
         _refuse_other_fan_out(jobs)
-    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    given = Plugins.of(plugins)
+    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes, given)
+    settings = plugged(settings, plugins=given)
     made_of = _made_of(recipe, settings, data)
     settings, clips = resolved(settings, data, machines)
     store_folder = Path(cache) if cache else default_folder()
@@ -86,6 +93,7 @@ def run(
         if cluster and ranks.size > 1:
             raise InputError("a process group and --ray: choose one of them; Ray starts once")
         ranks.agree(dump_recipe(settings), [unit.label for unit in pending])
+        check_sendable(settings.plugins)
         if pending:
             ranks.first_does(partial(_prepare, pending, claimed, output, made_of))
             if ranks.size > 1:

@@ -237,4 +237,20 @@ def _contents(path: str, changed: int) -> dict[str, dict[str, Any]]:
     return contents
 
 
+def check_sendable(plugins: Plugins) -> None:
+    """Raise `InputError` for objects that cannot be sent to the processes of a run."""
+    import pickle
+
+    for kind in OWN:
+        for name, each in getattr(plugins, kind).items():
+            try:
+                pickle.dumps(each)
+            except Exception as error:
+                raise InputError(
+                    f"plugins: the {kind[:-1]} '{name}' cannot be sent to the processes of a run "
+                    f"({' '.join(str(error).split())}); put it in a file and give that: "
+                    'plugins=["mine.py"]'
+                ) from error
+
+
 NONE = Plugins()

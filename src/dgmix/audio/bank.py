@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.quality import Quality
 from dgmix.config import AudioSettings, FeatureSettings
+from dgmix.errors import InputError
 from dgmix.files import explained
 
 BLOCK_FRAMES = 1024
@@ -23,6 +24,7 @@ LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; 4 MB of 128 bands
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 FLOAT16_MAX = 65504.0
 Half = NDArray[np.float16]
+Signal = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,21 @@ class MelBank:
         self._maps = [*maps, *(base for base in bases if isinstance(base, mmap.mmap))]
         self.frames = np.array([len(clip) for clip in clips], dtype=np.int64)
         self._clips = clips
+        self._signals: Callable[[int], Signal] | None = None
+
+    def with_signals(self, signals: Callable[[int], Signal]) -> MelBank:
+        """Return this bank, which from now on can give signals (sample,) by their numbers."""
+        self._signals = signals
+        return self
+
+    def signal(self, index: int) -> Signal:
+        """Return the signal (sample,) of a clip at the settings' rate, decoded anew.
+
+        Raises `InputError` where only spectrograms are at hand.
+        """
+        if self._signals is None:
+            raise InputError("of these recordings only the spectrograms are at hand, no waveforms")
+        return self._signals(index)
 
     @classmethod
     def of(
@@ -76,11 +93,13 @@ class MelBank:
 
     def select(self, chosen: Iterable[int]) -> MelBank:
         """Return the clips of these numbers, in memory."""
+        numbers = list(chosen)
         features = [
             Features(np.array(self._clips[index]), self.notes[index], self.qualities[index])
-            for index in chosen
+            for index in numbers
         ]
-        return MelBank.of(features, self.n_mels)
+        bank = MelBank.of(features, self.n_mels)
+        return bank.with_signals(lambda index: self.signal(numbers[index]))
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """Return all linear magnitudes of a clip, float32 (frame, mel)."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from dgmix.audio.bank import Features, MelBank, half_mel_of
 from dgmix.audio.features import MelSpectrogram
-from dgmix.audio.io import SignalReader
+from dgmix.audio.io import SignalReader, load
 from dgmix.audio.shards import Entry, Index, ShardWriter
 from dgmix.audio.stream import Source
 from dgmix.config import AudioSettings, FeatureSettings
@@ -128,7 +128,8 @@ class FeatureStore:
         """
         self._index.refresh()
         entries = []
-        for path in map(_absolute, paths):
+        given = list(map(_absolute, paths))
+        for path in given:
             entry = self._index.find(self._digest(path))
             if entry is None:
                 raise InputError(f"{path}: changed, or not read yet; run the same command again")
@@ -144,7 +145,8 @@ class FeatureStore:
             Features(clip, entry.note, entry.quality)
             for clip, entry in zip(clips, entries, strict=True)
         ]
-        return MelBank.of(features, n_mels, list(maps.values()))
+        bank = MelBank.of(features, n_mels, list(maps.values()))
+        return bank.with_signals(lambda index: load(given[index], self.audio))
 
     def _digest(self, path: str) -> str:
         """Return the hash of a file; of one that `add` has just read, what it was then."""

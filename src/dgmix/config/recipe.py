@@ -23,6 +23,7 @@ from dgmix.config.settings import (
     GIVEN,
     HE_INITIALISED,
     LEARNED,
+    ONNX,
     PRETRAINED,
     AudioSettings,
     DetectSettings,
@@ -40,7 +41,7 @@ from dgmix.plugins import NONE, Kind, Plugins, unknown
 
 UNCHECKED = "unchecked"
 NAMES: dict[str, tuple[Kind, tuple[str, ...]]] = {
-    "encoder.name": ("encoders", ()),
+    "encoder.name": ("encoders", (ONNX,)),
     "finetune.objective": ("objectives", ()),
     "detect.scorer": ("scorers", ()),
     "detect.views": ("views", (LEARNED, GIVEN)),
@@ -203,6 +204,7 @@ def parse_recipe(values: Mapping[str, Any], origin: str, *, checked: bool = True
     With `checked` its names are looked up, for which files of plug-ins are run.
     """
     try:
+        values = _with_view_of_onnx(values)
         return Recipe.model_validate(values, context=None if checked else UNCHECKED)
     except ValidationError as error:
         first = error.errors()[0]
@@ -218,6 +220,17 @@ def parse_recipe(values: Mapping[str, Any], origin: str, *, checked: bool = True
             if _key(other["loc"]) == key:
                 message += f" or {other['msg'].removeprefix('Input should be ')}"
         raise InputError(f"{origin}: {where}{message}{nearest_value(first)}") from error
+
+
+def _with_view_of_onnx(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return values in which an ONNX file's embedding is compared: who names one wants that."""
+    encoder, detect = values.get("encoder"), values.get("detect", {})
+    if not (isinstance(encoder, dict) and encoder.get("name") == ONNX and isinstance(detect, dict)):
+        return values
+    views = detect.get("views", [LEARNED])
+    if not isinstance(views, list) or LEARNED in views:
+        return values
+    return {**values, "detect": {**detect, "views": [*views, LEARNED]}}
 
 
 def dump_recipe(recipe: Recipe) -> str:

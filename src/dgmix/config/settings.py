@@ -14,6 +14,7 @@ HE_INITIALISED = ("mobilenetv2", "light", "resnet")  # encoders that `encoder.in
 ERROR_SCORERS = ("reconstruction", "selective-mahalanobis")  # of an autoencoder's residuals
 Classes = Literal["sections", "attributes"]
 Precision = Literal["auto", "float32", "bfloat16"]
+ONNX = "onnx"  # the encoder that is an ONNX file
 LEARNED = "dgmix"  # the view that is the embedding of a network
 GIVEN = "vectors"  # the view that is no more than vectors that the user gives
 MOST_NETWORKS = 32
@@ -118,6 +119,21 @@ class EncoderSettings(Settings):
         "", description="file of weights to start from; see docs/encoders-and-objectives.md"
     )
 
+    input: Literal["mel", "waveform"] = Field(
+        "mel",
+        description="what an encoder from outside takes: (crop, 1, mel, frame), or (crop, sample); "
+        "an ONNX file tells by itself",
+    )
+    output: str = Field(
+        "", description="which output of an encoder from outside counts; empty: the first"
+    )
+    pool: Annotated[list[Literal["mean", "max", "deviation"]], Field(min_length=1)] = Field(
+        ["mean"], description="statistics over time of an output that has a time axis"
+    )
+    time_axis: int = Field(
+        -1, description="which axis of such an output is time, 1 or more from the crops on, or -1"
+    )
+
     def weights_file(self) -> Path | None:
         """Return the file of weights to start from, or None where all are to be random.
 
@@ -127,6 +143,10 @@ class EncoderSettings(Settings):
         if self.weights and not path.is_file():
             raise InputError(
                 f"{path}: there is no such file of weights; see setting encoder.weights"
+            )
+        if self.name == ONNX and not self.weights:
+            raise InputError(
+                "setting 'encoder.weights': encoder 'onnx' needs the path of a file.onnx"
             )
         if self.name in PRETRAINED and not self.weights:
             raise InputError(

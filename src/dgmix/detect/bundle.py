@@ -28,6 +28,7 @@ from dgmix.detect.summary import summary
 from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
+from dgmix.plugins import Kind, Plugins
 
 if TYPE_CHECKING:
     from dgmix.model.network import Network
@@ -114,33 +115,52 @@ def recipe_of(fitted: FittedDetector) -> dict[str, Any]:
     """Return the recipe as plain values; of the file of weights that it began with, the name."""
     recipe = fitted.recipe.model_dump(mode="json")
     recipe["encoder"]["weights"] = Path(recipe["encoder"]["weights"]).name
+    recipe["plugins"] = [Path(file).name for file in recipe["plugins"]]
     return recipe
 
 
-def load_detector(path: Path) -> FittedDetector:
+def load_detector(
+    path: Path,
+    plugins: object = None,
+    *,
+    encoder: object = None,
+    scorer: object = None,
+) -> FittedDetector:
     """Return the detector that `save_detector` wrote to `path`.
 
-    Raises `InputError` if the file is missing, damaged, not a detector, or of a newer format.
+    `plugins`, as `Plugins.of` takes them, are those that it needs and a file does not hold;
+    `encoder` and `scorer` are its encoder and scorer, whatever they are called. Raises `InputError`
+    if the file is missing, damaged, not a detector, or of a newer format, and where a plug-in is
+    missing.
     """
-    return _load(path)[0]
+    return _load(path, Plugins.of(plugins), encoder, scorer)[0]
 
 
-def describe_detector(path: Path) -> dict[str, Any]:
+def describe_detector(path: Path, plugins: object = None) -> dict[str, Any]:
     """Return what is inside a detector file, for people: a nested dictionary of plain values.
 
     Raises what `load_detector` raises.
     """
-    fitted, about = _load(path)
+    fitted, about = _load(path, Plugins.of(plugins))
     versions = {"format": about["format"], "dgmix": about["version"], "seed": about["seed"]}
     return {**versions, **summary(fitted), "recipe": about["recipe"]}
 
 
-def _load(path: Path) -> tuple[FittedDetector, dict[str, Any]]:
+def _load(
+    path: Path, plugins: Plugins, encoder: object = None, scorer: object = None
+) -> tuple[FittedDetector, dict[str, Any]]:
     tensors, about = _read(path)
     try:
-        return _assemble(*upgraded(tensors, about), path), about
+        tensors, about = upgraded(tensors, about)
+        _check_about(about)
+        recipe = _recipe(about["recipe"], path, plugins, encoder, scorer)
+        return _assemble(tensors, about, recipe), about
+    except InputError as error:
+        known = str(error).startswith(str(path))
+        raise error if known else InputError(f"{path}: {error}") from error
     except DamageError as error:
-        raise InputError(f"{path}: a damaged detector ({error}); make it again") from error
+        other = ", or not with the encoder that is given" if encoder is not None else ""
+        raise InputError(f"{path}: a damaged detector ({error}){other}; make it again") from error
     except (LookupError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"{path}: a damaged detector; make it again") from error
 
@@ -177,12 +197,50 @@ def _check_format(about: dict[str, Any], path: Path) -> None:
         raise InputError(f"{path}: written by a newer dgmix ({version}); update dgmix to read it")
 
 
-def _assemble(tensors: Tensors, about: dict[str, Any], path: Path) -> FittedDetector:
-    _check_about(about)
-    recipe = parse_recipe(about["recipe"], str(path))
+def _recipe(
+    values: dict[str, Any], path: Path, plugins: Plugins, encoder: object, scorer: object
+) -> Recipe:
+    """Return the recipe of a file with the plug-ins that are given, none of its own.
+
+    Raises `InputError` for the first that is missing.
+    """
+    own = {key: value for key, value in values.items() if key != "plugins"}
+    recipe = parse_recipe(own, str(path), checked=False)
+    given = {
+        kind: {name: value}
+        for kind, name, value in (
+            ("encoders", recipe.encoder.name, encoder),
+            ("scorers", recipe.detect.scorer, scorer),
+        )
+        if value is not None
+    }
+    recipe = recipe.model_copy(update={"plugins": plugins | Plugins.of(given)})
+    recipe.plugins.load()
+    for setting, kind, name in recipe.names():
+        used = recipe.detect.learns if kind == "encoders" else setting.startswith("detect.")
+        if used and not recipe.plugins.knows(kind, name):
+            raise InputError(missing(kind, name, path, values.get("plugins")))
+    return recipe
+
+
+def missing(kind: Kind, name: str, path: Path, files: object) -> str:
+    """Return a sentence on a plug-in that a detector needs: which, and how to give it."""
+    last = f" It was in {', '.join(map(str, files))}." if isinstance(files, list) and files else ""
+    example = {
+        "encoders": "encoder=...",
+        "scorers": "scorer=...",
+        "views": f"views={{'{name}': ...}}",
+    }.get(kind, "plugins=...")
+    return (
+        f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give "
+        f"it by --plugins FILE.py, by Detector.load(path, {example}), or install its package.{last}"
+    )
+
+
+def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> FittedDetector:
     names: list[str] = list(recipe.detect.views)
     clips = len(about["sections"])
-    _check_tensors(tensors, _expected(recipe, clips))
+    _check_tensors(tensors, _expected(recipe, clips, tensors))
     views = {n: Vectors(tensors[f"memory.{n}.values"], tensors[f"memory.{n}.clips"]) for n in names}
     columns = {name: tuple(about[name]) for name in COLUMNS}
     healthy = HealthyClips(
@@ -210,8 +268,12 @@ def _network(tensors: Tensors, recipe: Recipe) -> Network | None:
         return None
     from dgmix.model.state import network_of
 
-    weights = {k: v for k, v in tensors.items() if k.startswith(WEIGHTS)}
-    return network_of(recipe, {k.removeprefix(WEIGHTS): v for k, v in weights.items()})
+    return network_of(recipe, _held(tensors))
+
+
+def _held(tensors: Tensors) -> Tensors:
+    """Return the weights of the network by their names in it."""
+    return {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
 
 
 def _bands(tensors: Tensors) -> tuple[BandStatistics, ...]:
@@ -239,7 +301,7 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
     )
 
 
-def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, DTypeLike]]:
+def _expected(recipe: Recipe, clips: int, held: Tensors) -> dict[str, tuple[Shape, DTypeLike]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     views, bins = recipe.detect.views, recipe.features.n_mels
     raw = {name: find_view(name, recipe.plugins) for name in views if name != LEARNED}
@@ -248,7 +310,7 @@ def _expected(recipe: Recipe, clips: int) -> dict[str, tuple[Shape, DTypeLike]]:
     if recipe.detect.learns:
         from dgmix.model.state import blank_arrays
 
-        weights, sizes[LEARNED] = blank_arrays(recipe)
+        weights, sizes[LEARNED] = blank_arrays(recipe, _held(held))
     return {
         **{WEIGHTS + name: (each.shape, each.dtype) for name, each in weights.items()},
         **{f"memory.{name}.values": ((None, size), np.float32) for name, size in sizes.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,14 @@ from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization, localize
+from dgmix.detect.plugging import plugged
 from dgmix.detect.recordings import Sounds, check_one_each
 from dgmix.detect.results import Results
 from dgmix.detect.sources import Source, healthy_sounds, sounds
 from dgmix.detect.summary import overview, summary, training
 from dgmix.detect.views import logmel
 from dgmix.errors import InputError
+from dgmix.plugins import Plugins
 from dgmix.tables import html_table
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ class Detector(BaseEstimator):  # type: ignore[misc]
     user's cache folder by default; `device` is where the network is trained, and stays.
     `sample_rate` is that of arrays wherever none is given with them, in Hz.
 
+    `encoder`, a module or a function, gives a view beside those of the recipe, untrained; `scorer`
+    takes the place of the recipe's; `views` are functions of levels (frame, mel) by name, beside
+    the recipe's; `plugins` are `dgmix.plugins.Plugins`, files of Python code, or objects by kind
+    and name, which the recipe may name (docs/plugins.md).
+
     Recordings are given as a folder, a CSV, a list of files, or arrays (sample,) with their
     `sample_rate`. What `fit` learns is in `fitted_`, a `dgmix.detect.fitted.FittedDetector`, and
     `decision_scores_` (recording,): the score of each healthy one against the others.
@@ -60,8 +67,16 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         cache: str | Path | None = None,
         device: str = "cpu",
         sample_rate: int | None = None,
+        encoder: object = None,
+        scorer: object = None,
+        views: Mapping[str, Any] | None = None,
+        plugins: object = None,
     ) -> None:
         self.recipe = recipe
+        self.encoder = encoder
+        self.scorer = scorer
+        self.views = views
+        self.plugins = plugins
         self.seed = seed
         self.false_alarm_rate = false_alarm_rate
         self.cache = cache
@@ -89,7 +104,7 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         that find these in the names of files (the first group, or all that matches). `y` is
         ignored. Raises `InputError` for recordings that cannot be used.
         """
-        recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
+        recipe = self._recipe()
         healthy = healthy_sounds(X, self._rate(sample_rate))
         healthy = healthy.named_by("recordings", recordings_from)
         healthy = healthy.named_by("conditions", conditions_from)
@@ -105,6 +120,14 @@ class Detector(BaseEstimator):  # type: ignore[misc]
             device=self.device,
         )
         return self
+
+    def _recipe(self) -> Recipe:
+        plugins = Plugins.of(self.plugins) | Plugins.of({"views": self.views or {}})
+        given = self.recipe
+        recipe = given if isinstance(given, Recipe) else load_recipe(given, (), plugins)
+        return plugged(
+            recipe, encoder=self.encoder, scorer=self.scorer, views=self.views, plugins=plugins
+        )
 
     @classmethod
     def of(cls, fitted: FittedDetector) -> Detector:
@@ -300,12 +323,23 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         bundle.save_detector(self._fitted(), Path(path))
 
     @staticmethod
-    def load(path: str | os.PathLike[str]) -> Detector:
+    def load(
+        path: str | os.PathLike[str],
+        *,
+        encoder: object = None,
+        scorer: object = None,
+        views: Mapping[str, Any] | None = None,
+        plugins: object = None,
+    ) -> Detector:
         """Return the detector of a `.dgmix` file; nothing in the file can run.
 
-        Raises `InputError` if the file is missing, damaged, no detector, or of a newer format.
+        An encoder, a scorer or views that were given when it learned are given again: a file names
+        them and holds the weights of a module, but no code. Raises `InputError` if the file is
+        missing, damaged, no detector, or of a newer format, or needs what is not given.
         """
-        return Detector.of(bundle.load_detector(Path(path)))
+        given = Plugins.of(plugins) | Plugins.of({"views": views or {}})
+        fitted = bundle.load_detector(Path(path), given, encoder=encoder, scorer=scorer)
+        return Detector.of(fitted)
 
     def summary(self) -> dict[str, Any]:
         """Return what the detector learned from and can promise, as plain values."""

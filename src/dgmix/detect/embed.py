@@ -61,9 +61,9 @@ def _embedded(
 
     def embeddings(chunk: slice) -> NDArray[np.float32]:
         clips, starts = windows.clips[chunk], windows.starts[chunk]
-        mels = torch.from_numpy(bank.crops(clips, starts, network.crop_frames))
+        crops = torch.from_numpy(_crops(network, bank, clips, starts)).to(network.device)
         with torch.inference_mode():
-            values: NDArray[np.float32] = network(mels.to(network.device)).float().cpu().numpy()
+            values: NDArray[np.float32] = network(crops).float().cpu().numpy()
         return values
 
     jobs = TORCH.allowed() if network.device.type == "cpu" else 1
@@ -71,3 +71,27 @@ def _embedded(
         for chunk, part in zip(chunks, computed, strict=True):
             yield windows.clips[chunk], part
             advance(int(last_of_clip[chunk].sum()))
+
+
+def _crops(
+    network: Network, bank: MelBank, clips: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return what a network takes of windows: (window, frame, mel), or signals (window, sample)."""
+    if not network.takes_waveform:
+        return bank.crops(clips, starts, network.crop_frames)
+    firsts = starts * network.hop_length
+    signals = {clip: bank.signal(clip) for clip in np.unique(clips).tolist()}
+    return np.stack(
+        [
+            _excerpt(signals[int(clip)], int(first), network.crop_samples)
+            for clip, first in zip(clips, firsts, strict=True)
+        ]
+    )
+
+
+def _excerpt(signal: NDArray[np.float32], first: int, samples: int) -> NDArray[np.float32]:
+    """Return so many samples from one on, the last ones at the end; a shorter signal repeats."""
+    first = max(0, min(first, len(signal) - samples))
+    if first + samples <= len(signal):
+        return signal[first : first + samples]
+    return signal[np.arange(samples) % len(signal)]

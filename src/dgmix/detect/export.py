@@ -65,6 +65,7 @@ def export_onnx(
     recordings do not support, and for a memory beyond the 2 GiB of an ONNX file.
     """
     _check_installed()
+    _check_encoder(fitted)
     outputs = _outputs(fitted, embedding)
     description = _description(fitted, outputs)
     module: nn.Module = _embedding(fitted)
@@ -89,6 +90,20 @@ def _outputs(fitted: FittedDetector, embedding: bool) -> tuple[str, ...]:
     if embedding and fitted.network is None:
         raise InputError("--embedding: no view of this detector is learned; it has no embedding")
     return OUTPUTS[-1:] if embedding else OUTPUTS[: None if fitted.network else -1]
+
+
+def _check_encoder(fitted: FittedDetector) -> None:
+    """Raise `InputError` for an encoder that cannot become a part of an ONNX file."""
+    from dgmix.model.encoders.frozen import GivenEncoder
+
+    encoder = fitted.network.encoder if fitted.network else None
+    if getattr(encoder, "frozen", False) and not (
+        isinstance(encoder, GivenEncoder) and encoder.takes == "mel" and encoder.is_module
+    ):
+        raise InputError(
+            f"encoder '{fitted.recipe.encoder.name}' cannot become part of an ONNX file: only a "
+            "torch module that takes mel spectrograms can; export a detector without it"
+        )
 
 
 def _check_installed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +72,7 @@ class Sounds:
         paths = self.paths
         if len(paths) < len(self.items):
             bank = MelBank.of(list(self._features(recipe)), recipe.features.n_mels)
+            bank.with_signals(self._signal_of(recipe))
         else:
             store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
             store.add(paths, jobs)
@@ -231,9 +232,21 @@ class Sounds:
                 else:
                     last = first + len(features)
                     bank = MelBank.of(features, recipe.features.n_mels)
+                    bank.with_signals(self._signal_of(recipe, first))
                     self.part(slice(first, last)).say_notes(bank)
                 yield self.part(slice(first, last)), bank
                 first = last
+
+    def _signal_of(self, recipe: Recipe, first: int = 0) -> Callable[[int], NDArray[np.float32]]:
+        """Return what gives the signal (sample,) of a recording by its number, counted from one."""
+
+        def signal(index: int) -> NDArray[np.float32]:
+            item = self.items[first + index]
+            if not isinstance(item, Recording | Clip):
+                item.seek(0)
+            return _signal(item, self.names[first + index], recipe)
+
+        return signal
 
     def readable_banks(self, recipe: Recipe) -> Iterator[tuple[Sounds, MelBank]]:
         """Yield what `banks` does; raise the error of the first recording that cannot be read."""

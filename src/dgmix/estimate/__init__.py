@@ -16,6 +16,7 @@ from typing import Any
 
 from dgmix.audio.cache import default_folder
 from dgmix.config import Recipe, load_recipe
+from dgmix.detect.plugging import plugged
 from dgmix.estimate import counting, trial
 from dgmix.model.crops import steps_per_epoch
 from dgmix.model.device import chosen_device
@@ -83,12 +84,14 @@ def estimate_run(
     jobs: int | None = None,
     cache: str | Path | None = None,
     device: str | None = None,
+    plugins: object = None,
 ) -> RunEstimate:
     """Return what `dgmix.run` with these arguments would take, measured in some seconds.
 
     Nothing is written but to folders that are thrown away. Raises `InputError` where `run` would.
     """
-    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes, plugins)
+    settings = plugged(settings, plugins=plugins)
     settings, clips = resolved(settings, data, machines)
     store, device = Path(cache) if cache else default_folder(), chosen_device(device)
     units = plan(settings, clips, seeds, Path(output), store, device)

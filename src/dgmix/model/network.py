@@ -53,6 +53,7 @@ class Network(nn.Module):
     """Input transform, encoder, readout: linear mel crops (crop, frame, mel) → (crop, embedding).
 
     The readout makes errors of an autoencoder's residuals, and leaves other embeddings as they are.
+    Where the encoder `takes_waveform`, crops are signals (crop, sample).
     """
 
     def __init__(self, recipe: Recipe, encoder: nn.Module | None = None) -> None:
@@ -60,9 +61,12 @@ class Network(nn.Module):
         self.crop_frames = crop_frames(recipe)
         n_mels = recipe.features.n_mels
         self.transform = InputTransform(recipe.input, n_mels)
+        self.crop_samples = round(recipe.input.crop_seconds * recipe.audio.rate)
+        self.hop_length = recipe.features.hop_length
         self.encoder = encoder or build_encoder(
-            recipe.encoder, n_mels, self.crop_frames, recipe.plugins
+            recipe.encoder, n_mels, self.crop_frames, recipe.plugins, self.crop_samples
         )
+        self.takes_waveform = getattr(self.encoder, "takes", "mel") == "waveform"
         self.readout = build_readout(recipe.detect.scorer, n_mels)
         size = self.encoder.embedding_size
         self.embedding_size = int(getattr(self.readout, "embedding_size", size))  # type: ignore[arg-type]
@@ -73,14 +77,19 @@ class Network(nn.Module):
         """Where the weights are."""
         return self.transform.mean.device
 
-    def forward(self, mels: Tensor) -> Tensor:
-        """Return the embeddings (crop, dim) of linear mel crops (crop, frame, mel)."""
-        embedding: Tensor = self.readout(self.encode(mels))
+    @property
+    def trainable(self) -> bool:
+        """Whether its encoder may be trained, and is not used as it is."""
+        return not getattr(self.encoder, "frozen", False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return the embeddings (crop, dim) of crops, linear mels (crop, frame, mel) or signals."""
+        embedding: Tensor = self.readout(self.encode(crops))
         return embedding
 
-    def encode(self, mels: Tensor) -> Tensor:
-        """Return what the encoder makes of crops (crop, frame, mel), (crop, dim)."""
-        encoded: Tensor = self.encoder(self.transform(mels))
+    def encode(self, crops: Tensor) -> Tensor:
+        """Return what the encoder makes of crops, (crop, dim)."""
+        encoded: Tensor = self.encoder(crops if self.takes_waveform else self.transform(crops))
         return encoded
 
 
@@ -117,7 +126,7 @@ def build_network(recipe: Recipe, seed: int, number: int = 0) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(recipe)
-    if weights:
+    if weights and network.trainable:
         for index, encoder in enumerate(members_of(network.encoder), number):
             load_weights(encoder, recipe.encoder.name, weights, index)
     return network

@@ -130,7 +130,8 @@ def _train_one(
     with joint_norms(network.encoder, run.ranks):
         for index, stage in enumerate(STAGES):
             settings: StageSettings = getattr(recipe, stage)
-            if index >= saved["stage"] and _wanted(stage, settings, recipe, crops, run):
+            wanted = network.trainable and index >= saved["stage"]
+            if wanted and _wanted(stage, settings, recipe, crops, run):
                 resumed = saved if index == saved["stage"] and "optimizer" in saved else None
                 stage_training = StageTraining(
                     stage, settings, network, crops, seed, run, dtype, recipe.plugins
@@ -162,7 +163,7 @@ def _start(
 def _finish(
     network: Network, recipe: Recipe, crops: TrainingCrops, seed: int, ranks: Ranks = ALONE
 ) -> Network:
-    if recipe.recalibrate:
+    if recipe.recalibrate and network.trainable:
         encode = joint_encoder(network.encoder, ranks)
         recalibrate(network, crops, recipe.pretrain, seed, encode)
     network.eval()

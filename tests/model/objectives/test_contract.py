@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-import torch
 from torch import nn
 
-from dgmix.config import FinetuneSettings, PretrainSettings
-from dgmix.model.batch import Batch
-from dgmix.model.objectives import OBJECTIVES, build_objective
+from dgmix.config import PretrainSettings
+from dgmix.model.batch import Batch, Outcome
+from dgmix.model.objectives import OBJECTIVES
+from dgmix.model.objectives.dgmix import DGMix
+from dgmix.testing import check_objective
 
 
-@pytest.fixture(params=["dgmix", *OBJECTIVES])
-def objective(request: pytest.FixtureRequest) -> nn.Module:
-    torch.manual_seed(0)
-    if request.param == "dgmix":
-        return build_objective("pretrain", PretrainSettings(), 6, 2)
-    return build_objective("finetune", FinetuneSettings(objective=request.param), 6, 2)
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_keeps_the_contract(name: str) -> None:
+    check_objective(OBJECTIVES[name])
 
 
-def batch(crops: int) -> Batch:
-    torch.manual_seed(1)
-    return Batch(torch.randn(crops, 1, 2, 3), torch.arange(crops) % 2, torch.rand(crops // 2))
+def test_pre_training_keeps_the_contract() -> None:
+    check_objective(lambda settings, size, _: DGMix(settings, size), PretrainSettings())
 
 
-@pytest.mark.parametrize("crops", [4, 10])
-def test_loss_is_finite_and_trains_encoder_and_heads(objective: nn.Module, crops: int) -> None:
-    encoder = nn.Sequential(nn.Flatten(), nn.Linear(6, 6))
-    outcome = objective(encoder, batch(crops))
-    outcome.loss.backward()
-    assert torch.isfinite(outcome.loss)
-    trained = [*encoder.parameters(), *objective.parameters()]
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in trained)
+class Forgetful(nn.Module):
+    """An objective whose head has no effect."""
+
+    def __init__(self, _: Any, size: int, classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(size, classes)
+
+    def forward(self, encoder: Any, batch: Batch) -> Outcome:
+        embedding = encoder(batch.inputs)
+        return Outcome(embedding.square().mean(), {"size": embedding.mean()}, embedding)
 
 
-def test_terms_are_named_scalars_and_embeddings_are_shown(objective: nn.Module) -> None:
-    outcome = objective(nn.Flatten(), batch(8))
-    assert {"geometric", "error"} & set(outcome.terms)
-    assert all(term.shape == () for term in outcome.terms.values())
-    assert outcome.embedding.shape == (8, 6)
+def test_a_fault_is_met_by_a_sentence() -> None:
+    with pytest.raises(AssertionError, match=r"head.weight has no effect on the loss"):
+        check_objective(Forgetful)
