@@ -155,7 +155,7 @@ def test_a_waveform_goes_to_an_encoder_that_takes_it(tiny: Recipe, tmp_path: Pat
     assert len(more.update(sounds(2, 5), accept=True).fitted_.memory.clips) == 8
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_an_onnx_file_becomes_part_of_the_detector(tiny: Recipe, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="part of the extra 'onnx', which is not installed")
     file = tmp_path / "net.onnx"
