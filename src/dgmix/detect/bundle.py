@@ -25,7 +25,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.old_formats import upgraded
 from dgmix.detect.summary import summary
-from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
+from dgmix.detect.views import GIVEN, LEARNED, Vectors, find_view, view_size
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.plugins import Kind, Plugins
@@ -304,8 +304,10 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
 def _expected(recipe: Recipe, clips: int, held: Tensors) -> dict[str, tuple[Shape, DTypeLike]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
     views, bins = recipe.detect.views, recipe.features.n_mels
-    raw = {name: find_view(name, recipe.plugins) for name in views if name != LEARNED}
-    sizes = {name: view_size(view, bins) for name, view in raw.items()}
+    others = [name for name in views if name not in (LEARNED, GIVEN)]
+    raw = {name: find_view(name, recipe.plugins) for name in others}
+    sizes: dict[str, int | None] = {name: view_size(view, bins) for name, view in raw.items()}
+    sizes |= {GIVEN: None} if GIVEN in views else {}
     weights: Tensors = {}
     if recipe.detect.learns:
         from dgmix.model.state import blank_arrays

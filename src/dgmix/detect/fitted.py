@@ -7,7 +7,7 @@ calibration.py), and it is judged (judgement.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
 from dgmix.detect.quality import Defect, Limits, defects
 from dgmix.detect.recordings import Sounds
-from dgmix.detect.views import represent
+from dgmix.detect.views import Vectors, represent
 from dgmix.errors import InputError, choices
 
 if TYPE_CHECKING:
@@ -175,9 +175,27 @@ class FittedDetector:
         unknown.
         """
         vectors = represent(self.recipe, self.network, bank)
-        named = np.array([None] * len(bank) if conditions is None else conditions, object)
         learned = self.memory.clips.include(bank)
-        judgements: list[Judgement | None] = [None] * len(bank)
+        judged = self.judge_views(vectors, names, sections, conditions, learned)
+        return [
+            replace(each, quality=quality, defects=self._defects(bank, clip, each.section))
+            for clip, (each, quality) in enumerate(zip(judged, bank.qualities, strict=True))
+        ]
+
+    def judge_views(
+        self,
+        vectors: Mapping[str, Vectors],
+        names: Sequence[str],
+        sections: Sequence[str],
+        conditions: Sequence[str | None] | None,
+        learned: NDArray[np.bool_],
+    ) -> list[Judgement]:
+        """Return the judgements of clips that are described in every view, in order.
+
+        `learned` bool (clip,): which are among the healthy ones. Nothing is said of their quality.
+        """
+        named = np.array([None] * len(names) if conditions is None else conditions, object)
+        judgements: list[Judgement | None] = [None] * len(names)
         for key, those in _by_key([self.key(section) for section in sections]):
             comparison, calibration, healthy = self._comparison(key)
             queries = {name: view.select(those) for name, view in vectors.items()}
@@ -189,8 +207,6 @@ class FittedDetector:
                     judgement,
                     condition=healthy[distances.nearest[row]],
                     learned=bool(learned[clip]),
-                    quality=bank.qualities[clip],
-                    defects=self._defects(bank, clip, key),
                 )
         return [each for each in judgements if each is not None]
 

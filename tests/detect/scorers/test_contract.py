@@ -61,7 +61,7 @@ def test_keeps_the_contract(case: DetectSettings, check: Callable[[Fit], None]) 
     check(fit)
 
 
-@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize("name", [name for name in SCORERS if name not in ERROR_SCORERS])
 def test_can_be_plugged_in(name: str) -> None:
     check_scorer(SCORERS[name])
 
@@ -90,7 +90,7 @@ class Faulty:
     [
         ("order", "depend on the order of the references"),
         ("changes", "changes the references"),
-        ("others", "depends on the other queries"),
+        ("others", "depends on the other queries|far away scores no higher"),
         ("sign", "do not rise with the distance"),
         ("shape", "shape"),
     ],
