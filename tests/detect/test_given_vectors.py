@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from dgmix import Detector, InputError, load_recipe
+from dgmix.detect.judgement import ANOMALY, NORMAL
 
 HEALTHY = np.random.default_rng(0).normal(size=(19, 5)).astype(np.float32)
 QUERIES = np.concatenate([HEALTHY[:2] + 0.1, HEALTHY[:1] + 50]).astype(np.float32)
@@ -20,7 +21,7 @@ def test_scores_are_distances_and_verdicts_hold() -> None:
     detector = Detector(KNN, false_alarm_rate=0.05).fit_vectors(HEALTHY)
     assert detector.score_vectors(QUERIES)[2] == pytest.approx(cdist(QUERIES, HEALTHY)[2].min())
     verdicts = [each.verdict(0.05, "known") for each in detector.judge_vectors(QUERIES)]
-    assert verdicts == ["normal", "normal", "anomaly"]
+    assert verdicts == [NORMAL, NORMAL, ANOMALY]
     assert [each.learned for each in detector.judge_vectors(HEALTHY[:2])] == [True, True]
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from dgmix.config import Recipe, load_recipe
+from dgmix.config import GIVEN, Recipe, load_recipe
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
-from dgmix.detect.given_vectors import fit_vectors, judge_vectors
+from dgmix.detect.given_vectors import VectorMethods
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization, localize
 from dgmix.detect.plugging import plugged
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Names = Sequence[str] | None
 
 
-class Detector(BaseEstimator):  # type: ignore[misc]
+class Detector(VectorMethods, BaseEstimator):  # type: ignore[misc]
     """Tells from sound how anomalous a recording is, having heard healthy ones only.
 
     Names and signs are PyOD's: a higher score is more anomalous, `predict` gives 1 for an anomaly
@@ -129,44 +129,6 @@ class Detector(BaseEstimator):  # type: ignore[misc]
         return plugged(
             recipe, encoder=self.encoder, scorer=self.scorer, views=self.views, plugins=plugins
         )
-
-    def fit_vectors(
-        self,
-        X: ArrayLike,
-        *,
-        sections: Names = None,
-        domains: Names = None,
-        recordings: Names = None,
-        conditions: Names = None,
-    ) -> Detector:
-        """Learn from vectors (recording, dim) of one's own instead of sound, and return itself.
-
-        They are compared in their own metric by the recipe's scorer; the columns are those of
-        `fit`. The detector is saved and loaded as any other. Raises `InputError` for what are no
-        vectors of finite numbers.
-        """
-        self.fitted_ = fit_vectors(
-            X,
-            self._recipe(),
-            seed=self.seed,
-            false_alarm_rate=self.false_alarm_rate,
-            sections=sections,
-            domains=domains,
-            recordings=recordings,
-            conditions=conditions,
-        )
-        return self
-
-    def score_vectors(self, X: ArrayLike, *, sections: Names = None) -> NDArray[np.float64]:
-        """Return the anomaly score (recording,) of vectors (recording, dim); see `fit_vectors`."""
-        judged = judge_vectors(self._fitted(), X, sections)
-        return np.array([each.score for each in judged], np.float64)
-
-    def judge_vectors(
-        self, X: ArrayLike, *, sections: Names = None, conditions: Names = None
-    ) -> list[Judgement]:
-        """Return what the detector finds of each of vectors (recording, dim): score, p, verdict."""
-        return judge_vectors(self._fitted(), X, sections, conditions)
 
     @classmethod
     def of(cls, fitted: FittedDetector) -> Detector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -116,3 +116,55 @@ def _digests(values: NDArray[np.float32]) -> NDArray[np.int64]:
 def _no_bands(n_mels: int, count: int) -> BandStatistics:
     none, edges = np.zeros(n_mels, np.float32), np.zeros((2, n_mels), np.float32)
     return BandStatistics(none, none, edges, edges, 0.0, count)
+
+
+class VectorMethods:
+    """What a `Detector` does with vectors of one's own."""
+
+    fitted_: FittedDetector
+    seed: int
+    false_alarm_rate: float
+
+    def fit_vectors(
+        self,
+        X: ArrayLike,
+        *,
+        sections: Column = None,
+        domains: Column = None,
+        recordings: Column = None,
+        conditions: Column = None,
+    ) -> Self:
+        """Learn from vectors (recording, dim) of one's own instead of sound, and return itself.
+
+        They are compared in their own metric by the recipe's scorer; the columns are those of
+        `fit`. The detector is saved and loaded as any other. Raises `InputError` for what are no
+        vectors of finite numbers.
+        """
+        self.fitted_ = fit_vectors(
+            X,
+            self._recipe(),
+            seed=self.seed,
+            false_alarm_rate=self.false_alarm_rate,
+            sections=sections,
+            domains=domains,
+            recordings=recordings,
+            conditions=conditions,
+        )
+        return self
+
+    def score_vectors(self, X: ArrayLike, *, sections: Column = None) -> NDArray[np.float64]:
+        """Return the anomaly score (recording,) of vectors (recording, dim); see `fit_vectors`."""
+        judged = judge_vectors(self._fitted(), X, sections)
+        return np.array([each.score for each in judged], np.float64)
+
+    def judge_vectors(
+        self, X: ArrayLike, *, sections: Column = None, conditions: Column = None
+    ) -> list[Judgement]:
+        """Return what the detector finds of each of vectors (recording, dim): score, p, verdict."""
+        return judge_vectors(self._fitted(), X, sections, conditions)
+
+    def _recipe(self) -> Recipe:
+        raise NotImplementedError
+
+    def _fitted(self) -> FittedDetector:
+        raise NotImplementedError
