@@ -112,6 +112,10 @@ def test_parameters_are_read_changed_and_cloned() -> None:
         "cache": None,
         "device": "cpu",
         "sample_rate": None,
+        "encoder": None,
+        "scorer": None,
+        "views": None,
+        "plugins": None,
     }
     assert clone(detector).get_params() == detector.get_params()
     with pytest.raises(ValueError, match="Invalid parameter 'k'"):
