@@ -74,6 +74,14 @@ def test_what_healthy_recordings_have_is_no_defect(name: str) -> None:
     assert defect.unusable
 
 
+def test_half_a_minute_is_long_enough() -> None:
+    hours = Limits.of(measures_of([replace(GOOD, seconds=7200.0)]))
+    (defect,) = defects(replace(GOOD, seconds=60.0), hours)
+    assert defect.text.startswith("60 s long, and the healthy recordings 2 h or more")
+    assert not defect.unusable
+    assert defects(replace(GOOD, seconds=20.0), hours)[0].unusable
+
+
 def test_without_measured_healthy_recordings_only_plain_defects_count() -> None:
     assert defects(replace(GOOD, seconds=0.1, level=-90.0), UNKNOWN) == ()
     assert [each.unusable for each in defects(replace(GOOD, level=-200.0), UNKNOWN)] == [True]

@@ -17,6 +17,7 @@ from dgmix.audio.quality import MEASURES, SILENCE, Quality
 
 QUIET, MUCH_QUIETER, LOUD = 10.0, 30.0, 10.0  # dB beyond the healthy recordings
 SHORT, TOO_SHORT, LONG = 0.99, 0.75, 2.0  # of the healthy recordings' length
+LONG_ENOUGH = 30.0  # seconds, that are never too short
 UNUSUAL_SHARE = 1.5  # times the greatest share of a healthy recording
 MOST_LOST, MOST_CLIPPED = 0.01, 0.25  # more of the samples than in the healthy recordings
 CLICK, UNUSUAL_CLICK = 12.0, 6.0  # dB, and dB more than in the healthy recordings
@@ -121,11 +122,13 @@ def _level(quality: Quality, healthy: Limits) -> Defect | None:
 def _length(quality: Quality, healthy: Limits) -> Defect | None:
     """Return the defect of a recording of another length.
 
-    Where the healthy ones differ in length, shorter ones are usable too, by as much as they differ.
+    Where the healthy ones differ in length, shorter ones are usable too, by as much as they differ,
+    and of long ones half a minute is enough.
     """
     least, most = healthy.least("seconds"), healthy.most("seconds")
     own = f"{_duration(quality.seconds)} long, and the healthy recordings"
-    if quality.seconds < TOO_SHORT * least * least / healthy.median("seconds"):
+    shortest = TOO_SHORT * least * least / healthy.median("seconds")
+    if quality.seconds < min(shortest, LONG_ENOUGH):
         return Defect(f"too short: {own} {_duration(least)} or more", unusable=True)
     if quality.seconds < SHORT * least:
         return Defect(f"{own} {_duration(least)} or more: false alarms are more frequent")

@@ -166,6 +166,7 @@ def _card(
     words = [
         f"Least like the healthy ones by its {in_words(recording.judgement.view)}.",
         *_sentences(region, louder, max(healthy_peak, 1.0)),
+        *(f"The recording itself: {each.text}." for each in recording.judgement.defects),
     ]
     verdict = recording.verdict(terms)
     return Card(rank, recording, verdict, words, sides, _scales(ranges, gain))
