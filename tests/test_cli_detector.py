@@ -502,3 +502,44 @@ def test_a_folder_with_brackets_in_its_name_is_scored(
 ) -> None:
     folder = write_noise(tmp_path / "hall [1]", 2, seed=7)
     assert "2 recordings" in dgmix("score", fitted, f"{folder}/*.wav").out
+
+
+def test_fit_tells_which_planted_faults_it_would_find_and_info_too(
+    dgmix: Command, make_clips: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    folder = make_clips([0.4] * 4)[0].parent
+    few = ("--set", "detect.views=[logmel-mean, logmel-max]")
+    done = dgmix("fit", folder, "-o", tmp_path / "a.dgmix", "--sensitivity", *few)
+    assert done.status == 0
+    assert "what it would find, by faults planted in 4 healthy recordings" in done.out
+    table = [line for line in done.out.splitlines() if line.startswith("everything louder")]
+    assert table
+    assert table[0] in dgmix("info", tmp_path / "a.dgmix").out
+    told = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)["sensitivity"]
+    assert told["learned_from"] == 4
+    louder = next(each for each in told["responses"] if each["name"] == "everything louder")
+    assert len(louder["found"]) == len(louder["interval"]) == len(louder["strengths"]) == 7
+    dgmix("update", tmp_path / "a.dgmix", make_clips([0.4] * 2, 7)[0].parent, "--accept")
+    text = dgmix("info", tmp_path / "a.dgmix").out
+    assert "(measured when it had learned from 4 recordings)" in text
+
+
+def test_choose_writes_a_recipe_that_fit_takes(
+    dgmix: Command,
+    make_clips: Callable[..., list[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dgmix.detect.planting.choosing.LEAST_PLANTINGS", 1)
+    monkeypatch.setattr("dgmix.detect.planting.choosing.FEW_PLANTINGS", 2)
+    monkeypatch.setattr("dgmix.detect.planting.measuring.FEW_PLANTINGS", 2)
+    folder, recipe = make_clips([0.4] * 8)[0].parent, tmp_path / "mine.yaml"
+    few = ("--set", "detect.views=[logmel-mean, logmel-max]")
+    done = dgmix("choose", folder, "-o", recipe, "--quick", *few)
+    assert done.status == 0
+    assert done.out.startswith(f"{recipe}: ")
+    assert "with rhythm" in done.out
+    assert "what it would find" in done.out
+    assert done.out.endswith(f"next: dgmix fit FOLDER --recipe {recipe} -o machine.dgmix\n")
+    assert dgmix("fit", folder, "--recipe", recipe, "-o", tmp_path / "a.dgmix").status == 0
+    assert dgmix("choose", folder, "-o", tmp_path).status == 2

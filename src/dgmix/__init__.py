@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dgmix.detect.judgement import Judgement
     from dgmix.detect.localize import Localization
     from dgmix.detect.results import Results
+    from dgmix.detect.planting.choosing import choose
     from dgmix.errors import DgmixError, InputError
     from dgmix.estimate import estimate_run
     from dgmix.evaluate import Evaluation, evaluate_scores
@@ -42,6 +43,7 @@ _HOME = {
     "Manifest": "data.clip",
     "Recipe": "config",
     "Results": "detect.results",
+    "choose": "detect.planting.choosing",
     "compare_scores": "evaluate.comparison",
     "download": "data.download",
     "estimate_run": "estimate",
@@ -67,6 +69,7 @@ __all__ = [
     "Manifest",
     "Recipe",
     "Results",
+    "choose",
     "compare_scores",
     "download",
     "estimate_run",

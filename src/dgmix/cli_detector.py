@@ -108,6 +108,12 @@ def fit(
         Path | None, typer.Option(help="Write an HTML report of the healthy recordings.")
     ] = None,
     plugins: PluginFiles = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity", help="Plant faults in them, too, and tell which it would find."
+        ),
+    ] = False,
     cache: Cache = None,
     device: Device = None,
     as_json: AsJson = False,
@@ -136,6 +142,10 @@ def fit(
         say(line)
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
+    if sensitivity:
+        from dgmix.detect.planting.measuring import with_sensitivity
+
+        fitted = with_sensitivity(fitted, given, seed=seed, cache=cache)
     save_detector(fitted, output)
     if report:
         _write_fit_report(fitted, given, report, cache)
@@ -157,6 +167,57 @@ def _write_fit_report(
     detector = Detector.of(fitted)
     detector.cache = cache
     write_fit_report(detector, healthy, report)
+
+
+@commands.command()
+def choose(
+    healthy: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Healthy recordings: a folder, or a CSV.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the chosen recipe, a YAML file.")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="What is kept where nothing is better by more than chance.")
+    ] = "default",
+    also: Annotated[
+        list[str] | None, typer.Option(help="Another recipe to try; may be repeated.")
+    ] = None,
+    changes: Changes = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A third of the recordings and faults.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Other faults at other places.")] = 0,
+    recordings_from: RecordingsFrom = None,
+    conditions_from: ConditionsFrom = None,
+    cache: Cache = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the views for a machine by faults planted in its healthy recordings."""
+    from dgmix.config import dump_recipe, load_recipe
+    from dgmix.detect.planting.choosing import choose as choose_recipe
+    from dgmix.detect.planting.reporting import choice_report
+    from dgmix.detect.resolve import resolve
+    from dgmix.detect.sources import healthy_sounds
+    from dgmix.files import write_text
+
+    if output:
+        check_output(output, ".yaml")
+    settings = load_recipe(recipe, changes or ())
+    given = healthy_sounds(healthy)
+    given = given.named_by("recordings", recordings_from)
+    given = given.named_by("conditions", conditions_from)
+    settings = resolve(settings, given)
+    given = given.usable(settings, cache, os.cpu_count() or 1)
+    for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
+        say(line)
+    choice = choose_recipe(
+        given, recipe, also or (), changes=changes or (), seed=seed, quick=quick, cache=cache
+    )
+    if output:
+        name = choice.chosen.candidate.name
+        write_text(output, f"# dgmix choose: {name}\n{dump_recipe(choice.recipe)}")
+    show(choice_report(choice, output), choice.as_values(), as_json)
 
 
 @commands.command()

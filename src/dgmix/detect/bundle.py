@@ -24,6 +24,7 @@ from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.old_formats import upgraded
+from dgmix.detect.sensitivity import sensitivity_of
 from dgmix.detect.summary import summary
 from dgmix.detect.views import GIVEN, LEARNED, Vectors, find_view, view_size
 from dgmix.errors import InputError
@@ -33,7 +34,7 @@ from dgmix.plugins import Kind, Plugins
 if TYPE_CHECKING:
     from dgmix.model.network import Network
 
-FORMAT = 5
+FORMAT = 6
 WEIGHTS = "network."
 ABOUT = {
     "format": int,
@@ -44,6 +45,7 @@ ABOUT = {
     "recordings": list,
     "conditions": list,
     "updates": list,
+    "sensitivity": dict,
     "trained": int,
     "seed": int,
     "false_alarm_rate": float,
@@ -105,6 +107,7 @@ def _about(fitted: FittedDetector) -> dict[str, Any]:
         "updates": [
             {**asdict(each), "conditions": list(each.conditions)} for each in fitted.updates
         ],
+        "sensitivity": fitted.sensitivity.as_values() if fitted.sensitivity else {},
         "trained": fitted.trained,
         "seed": int(fitted.seed),
         "false_alarm_rate": float(fitted.false_alarm_rate),
@@ -260,6 +263,7 @@ def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> Fitted
         about["seed"],
         about["false_alarm_rate"],
         _updates(about, clips),
+        sensitivity_of(about["sensitivity"]) if about["sensitivity"] else None,
     )
 
 

@@ -26,6 +26,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import Memory
 from dgmix.detect.quality import Defect, Limits, defects
 from dgmix.detect.recordings import Sounds
+from dgmix.detect.sensitivity import Sensitivity
 from dgmix.detect.views import Vectors, represent
 from dgmix.errors import InputError, choices
 
@@ -63,7 +64,8 @@ class FittedDetector:
     There is a `network` where a view is learned; `bands` are the statistics of the clips trained
     on, then those of each update; `trained`: on how many clips, the first ones, the network was
     trained; `seed`: of everything random; `false_alarm_rate`: the one that verdicts are made at
-    where the recordings support it.
+    where the recordings support it; `sensitivity`: which planted faults it finds, where that was
+    measured.
     """
 
     recipe: Recipe
@@ -74,6 +76,7 @@ class FittedDetector:
     seed: int = 0
     false_alarm_rate: float = 0.05
     updates: tuple[Update, ...] = ()
+    sensitivity: Sensitivity | None = None
 
     def __repr__(self) -> str:
         views = ", ".join(self.memory.views)

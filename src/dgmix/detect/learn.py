@@ -87,6 +87,14 @@ def remember(
     return FittedDetector(recipe, network, memory, bands, trained=len(bank), seed=seed)
 
 
+def recordings_of(
+    healthy: Sounds, recipe: Recipe, cache: str | Path | None = None
+) -> tuple[str, ...]:
+    """Return the recording (clip,) of each healthy clip; copies are of one."""
+    bank = healthy.features(recipe, cache, os.cpu_count() or 1)
+    return tuple(merge_copies(bank, healthy_clips(healthy, bank, recipe).recordings))
+
+
 def healthy_clips(healthy: Sounds, bank: MelBank, recipe: Recipe) -> HealthyClips:
     """Return what is kept of healthy recordings with features `bank`.
 

@@ -22,12 +22,16 @@ BANDS = ("bands.mean", "bands.std", "bands.rise", "bands.fall", "bands.peak")
 
 
 def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
-    """Return tensors and description of a file of an older format as those of format 5.
+    """Return tensors and description of a file of an older format as those of format 6.
 
-    Until format 4 the quality of recordings was not measured. Until format 3 a network was kept
-    that no view needs, a recording was known by its features, a condition was a domain, and updates
-    were not listed. Format 1 knew one view only, the learned one.
+    Until format 5 nothing was measured of sensitivity, until format 4 nothing of the quality of
+    recordings. Until format 3 a network was kept that no view needs, a recording was known by its
+    features, a condition was a domain, and updates were not listed. Format 1 knew one view only,
+    the learned one.
     """
+    if about["format"] > 5:
+        return tensors, about
+    about = {"sensitivity": {}, **about}
     if about["format"] > 4:
         return tensors, about
     unknown = np.full((len(about["sections"]), len(MEASURES)), np.nan)

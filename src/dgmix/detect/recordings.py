@@ -69,17 +69,28 @@ class Sounds:
 
         Those of files are kept in `cache`, or else in the user's cache folder; others in memory.
         """
+        bank = self.features(recipe, cache, jobs)
+        self.refuse_silent(bank)
+        self.say_notes(bank)
+        return bank
+
+    def features(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> MelBank:
+        """Return the features of all recordings, whatever they hold; see `bank`."""
         paths = self.paths
         if len(paths) < len(self.items):
             bank = MelBank.of(list(self._features(recipe)), recipe.features.n_mels)
             bank.with_signals(self._signal_of(recipe))
-        else:
-            store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
-            store.add(paths, jobs)
-            bank = store.open(paths)
-        self.refuse_silent(bank)
-        self.say_notes(bank)
-        return bank
+            return bank
+        store = FeatureStore(cache or default_folder(), recipe.audio, recipe.features)
+        store.add(paths, jobs)
+        return store.open(paths)
+
+    def one_of_each(self) -> list[int]:
+        """Return the number of the first clip of each recording."""
+        firsts: dict[object, int] = {}
+        for number, name in enumerate(self.recordings):
+            firsts.setdefault(name or number, number)
+        return list(firsts.values())
 
     def usable(self, recipe: Recipe, cache: str | Path | None = None, jobs: int = 1) -> Sounds:
         """Return those of these files that can be learned from; why others cannot is `left_out`.

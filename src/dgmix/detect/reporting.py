@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.odd import Odd, broken_clips, odd_clips
+from dgmix.detect.sensitivity import sensitivity_report
 from dgmix.detect.summary import (
     Summary,
     band,
@@ -41,6 +42,8 @@ def fit_report(
     lines += _questions(fitted, names)
     lines += _promises(values)
     lines.append(f"anomaly: a score {thresholds(values)}")
+    if fitted.sensitivity:
+        lines += ["", *sensitivity_report(fitted.sensitivity), ""]
     hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
     lines += [f"report: {report}"] if report else []
     lines.append(f"next: dgmix score {path} FILE_OR_FOLDER{hint}")

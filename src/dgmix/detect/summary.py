@@ -12,6 +12,7 @@ from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, sma
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.resolve import hertz
 from dgmix.detect.scorers import estimates
+from dgmix.detect.sensitivity import sensitivity_of, sensitivity_report
 from dgmix.detect.views import LEARNED
 from dgmix.errors import first_few
 
@@ -39,6 +40,7 @@ def summary(fitted: FittedDetector) -> Summary:
             }
             for each in fitted.updates
         ],
+        "sensitivity": fitted.sensitivity.as_values() if fitted.sensitivity else None,
     }
 
 
@@ -208,7 +210,18 @@ def described(path: str, values: Summary) -> str:
         "versions": f"dgmix {values['dgmix']}, file format {values['format']}{_old(values)}",
     }
     rows = [f"{name:<15} {text}" for name, text in lines.items()]
-    return "\n".join([path, "", *rows, "", "settings:", *(f"  {s}" for s in settings.splitlines())])
+    finds = [*sensitivity_lines(values), ""] if values["sensitivity"] else []
+    settings_lines = ["settings:", *(f"  {line}" for line in settings.splitlines())]
+    return "\n".join([path, "", *rows, "", *finds, *settings_lines])
+
+
+def sensitivity_lines(values: Summary) -> list[str]:
+    """Return which planted faults a detector finds, of a `summary` in which that was measured."""
+    measured = sensitivity_of(values["sensitivity"])
+    lines = sensitivity_report(measured)
+    if measured.learned_from != values["recordings"]:
+        lines.append(f"(measured when it had learned from {measured.learned_from} recordings)")
+    return lines
 
 
 def network(values: Summary) -> str:

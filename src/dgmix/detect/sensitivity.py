@@ -1,0 +1,152 @@
+"""Which share of planted faults a detector finds, by kind of fault and by strength.
+
+The strength of which nine faults in ten are found is what the non-destructive testing of materials
+calls a90 (probability of detection: MIL-HDBK-1823A, 2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+Unit = Literal["level", "dB", "%", "% of the time", "% of the sound"]
+MOST, HALF = 0.9, 0.5
+CONFIDENCE = 0.95
+NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Response:
+    """How a detector responds to a kind of fault, at each of `strengths` (strength,).
+
+    The unit "level" is dB beside the level of the machine, "dB" a change of its own; `found`
+    (strength,) are the shares of the planted faults that are called anomalies.
+    """
+
+    name: str
+    unit: Unit
+    strengths: tuple[float, ...]
+    found: tuple[float, ...]
+
+    def least(self, share: float) -> float | None:
+        """Return the least strength from which on at least such a share is found; None if none."""
+        enough = np.array(self.found) >= share - 1e-9
+        fewer = np.flatnonzero(~enough)
+        first = int(fewer[-1]) + 1 if len(fewer) else 0
+        return self.strengths[first] if first < len(self.strengths) else None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What a detector would find: its responses to faults planted in healthy recordings.
+
+    `rate`: the false-alarm rate of the verdicts; `recordings`: in how many healthy recordings,
+    each left out of what it is compared with, faults were planted; `plantings`: how many of each
+    kind and strength; `flagged`: the share of these recordings that is called an anomaly without
+    any fault; `learned_from`: from how many recordings the detector had learned.
+    """
+
+    rate: float
+    recordings: int
+    plantings: int
+    flagged: float
+    learned_from: int
+    trained_on: bool
+    responses: tuple[Response, ...]
+
+    def interval(self, share: float) -> tuple[float, float]:
+        """Return the 95 % interval of a share that was found.
+
+        Clopper and Pearson's, with as many independent trials as there are recordings: two faults
+        in one recording are not independent.
+        """
+        from scipy.special import betaincinv  # type: ignore[import-untyped]
+
+        hits, misses = share * self.recordings, (1 - share) * self.recordings
+        tail = (1 - CONFIDENCE) / 2
+        low = float(betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+        high = float(betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+        return low, high
+
+    def as_values(self) -> dict[str, Any]:
+        """Return it as values that JSON has."""
+        return asdict(self) | {"responses": [self._response_values(r) for r in self.responses]}
+
+    def _response_values(self, response: Response) -> dict[str, Any]:
+        values = asdict(response)
+        lists = {name: list(values[name]) for name in ("strengths", "found")}
+        intervals = [list(self.interval(share)) for share in response.found]
+        return {
+            **values,
+            **lists,
+            "interval": intervals,
+            "found 9 in 10 from": response.least(MOST),
+            "found half from": response.least(HALF),
+        }
+
+
+def sensitivity_of(values: Mapping[str, Any]) -> Sensitivity:
+    """Return what `as_values` was made of; raises `ValueError` where it is not of that form."""
+    responses = tuple(_response(each) for each in values["responses"])
+    numbers = {name: float(values[name]) for name in ("rate", "flagged")}
+    counts = {name: int(values[name]) for name in ("recordings", "plantings", "learned_from")}
+    if not all(0 <= number <= 1 for number in numbers.values()) or min(counts.values()) < 1:
+        raise ValueError("a number out of range")
+    trained_on = bool(values["trained_on"])
+    return Sensitivity(**numbers, **counts, trained_on=trained_on, responses=responses)  # type: ignore[arg-type]
+
+
+def _response(values: Mapping[str, Any]) -> Response:
+    texts = [values[name] for name in ("name", "unit")]
+    rows = [tuple(map(float, values[name])) for name in ("strengths", "found")]
+    response = Response(*texts, *rows)
+    shares = np.array(response.found)
+    if not all(type(text) is str for text in texts) or response.unit not in get_args(Unit):
+        raise ValueError("a fault without a name or unit")
+    if not len(rows[0]) == len(rows[1]) > 0 or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("shares that are none")
+    return response
+
+
+def amount(unit: Unit, strength: float) -> str:
+    """Return a strength in words: "20 dB under the machine", "3 dB", "10 %"."""
+    if unit == "level":
+        if strength == 0:
+            return "as loud as the machine"
+        side = "under" if strength < 0 else "over"
+        return f"{abs(strength):g} dB {side} the machine"
+    return f"{strength:g} {unit}"
+
+
+def sensitivity_report(sensitivity: Sensitivity) -> list[str]:
+    """Return the lines that tell what a detector would find, and what that rests on."""
+    flattered = "; its network was trained on them, too" if sensitivity.trained_on else ""
+    return [
+        f"what it would find, by faults planted in {sensitivity.recordings} healthy recordings "
+        f"({sensitivity.plantings} of each kind and strength):",
+        *sensitivity_table(sensitivity),
+        "each recording was left out of what it was compared with; verdicts at a false-alarm rate "
+        f"of {100 * sensitivity.rate:.3g} %;",
+        f"{100 * sensitivity.flagged:.0f} % of these recordings are flagged without a fault"
+        f"{flattered}",
+    ]
+
+
+def sensitivity_table(sensitivity: Sensitivity) -> list[str]:
+    """Return the lines of a table: from which strength on each kind of fault is found."""
+    header = ("planted fault", "found 9 times in 10 from", "half of them from", "of the strongest")
+    rows = [header, *(_row(response) for response in sensitivity.responses)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(response: Response) -> tuple[str, ...]:
+    leasts = (response.least(MOST), response.least(HALF))
+    cells = [NEVER if each is None else amount(response.unit, each) for each in leasts]
+    strongest = amount(response.unit, response.strengths[-1])
+    return response.name, *cells, f"{100 * response.found[-1]:.0f} % ({strongest})"
