@@ -11,7 +11,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 GROUP = import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])# pip before 25.1 has no --group
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo install lock docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed choose-default clean help
+.PHONY: demo install lock docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed bench-choose choose-default clean help
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -62,6 +62,10 @@ bench-quality: .venv/installed $(if $(FULL),runs/simulated) $(if $(SMALL),runs/s
 
 choose-default: .venv/installed runs/simulated-small ## Choose the default's views by the rule of docs/decisions/0025; CHOOSE="--pyod"
 	$(BIN)/python benchmarks/choose_default.py $(PROTOCOLS) runs/simulated-small -o runs/choice $(CHOOSE)
+
+bench-choose: .venv/installed runs/simulated-small ## What `dgmix choose` and `--sensitivity` are worth: benchmarks/results/choose.md
+	$(BIN)/python benchmarks/chooser.py $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser $(CHOOSER)
+	$(BIN)/python benchmarks/sensitivity.py $(PROTOCOLS)/.. $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser $(CHOOSER)
 
 runs/simulated: .venv/installed
 	test -e $@ || $(BIN)/dgmix simulate -d $@ --clips 200 --test-clips 25

@@ -32,7 +32,6 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Manifest
 from dgmix.detect import learn
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.planting.measuring import measure
 from dgmix.detect.recordings import Sounds, of_clips
 from dgmix.evaluate.formats import markdown_table
@@ -127,7 +126,7 @@ def _judged(
     promise = fitted.promise(None, [section])
     rate = fitted.rate(None, [section], promise)
     for judged in fitted.judge(bank, [""] * len(bank), [section] * len(bank)):
-        yield judged.verdict(rate, promise) == ANOMALY
+        yield judged.anomalous(rate, promise)
 
 
 def _real_faults(data: Path, audio: AudioSettings) -> RealFaults:

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 TASKS = {
     "Your own recordings": {
         "fit": "dgmix fit recordings/healthy -o pump.dgmix",
+        "choose": "dgmix choose recordings/healthy -o pump.yaml",
         "score": "dgmix score pump.dgmix monday.wav recordings/",
         "update": "dgmix update pump.dgmix recordings/new-load --accept",
         "report": "dgmix report pump.dgmix recordings/ -o monday.html",

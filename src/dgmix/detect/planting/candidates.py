@@ -1,4 +1,4 @@
-"""The recipes that are tried for a machine: one, and variants of its views and its scorer."""
+"""The recipes that are tried for a machine: one, and variants of its views."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ class Candidate:
 
 
 def candidates(recipe: Recipe, name: str = "default") -> list[Candidate]:
-    """Return a recipe and its variants: without each view, with one more, by the nearest clip.
+    """Return a recipe and its variants: without each view, and with one more.
 
-    No variant has a single view: that finds the faults of one kind alone
-    (docs/decisions/0031-choose.md).
+    No variant has a single view, which finds the faults of one kind alone, and none another scorer:
+    planted faults do not choose these well (docs/decisions/0031-choose.md).
     """
     views = list(recipe.detect.views)
     variants: dict[str, list[str]] = {}
     if len(views) > 2:
         variants |= {f"without {in_words(v)}": [w for w in views if w != v] for v in views}
     variants |= {f"with {in_words(v)}": [*views, v] for v in RAW_VIEWS if v not in views}
-    others = [Candidate(label, with_views(recipe, of)) for label, of in variants.items()]
-    if recipe.detect.scorer == "kriging":
-        others.append(Candidate("by the nearest clip", _with(recipe, scorer="knn")))
+    others = (Candidate(label, with_views(recipe, of)) for label, of in variants.items())
     return [Candidate(name, recipe), *others]
 
 
@@ -38,8 +36,5 @@ def with_views(recipe: Recipe, views: list[str]) -> Recipe:
     parts = {"learned": LEARNED in views, "raw": set(views) != {LEARNED}}
     rows = [row for row in recipe.evaluate.baselines if parts.get(row, True)]
     evaluate = recipe.evaluate.model_copy(update={"baselines": rows})
-    return _with(recipe, views=views).model_copy(update={"evaluate": evaluate})
-
-
-def _with(recipe: Recipe, **detect: object) -> Recipe:
-    return recipe.model_copy(update={"detect": recipe.detect.model_copy(update=detect)})
+    detect = recipe.detect.model_copy(update={"views": views})
+    return recipe.model_copy(update={"detect": detect, "evaluate": evaluate})

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.judgement import ANOMALY
 from dgmix.detect.memory import digests
 from dgmix.detect.planting.faults import FAULTS, NOTHING, Fault
 from dgmix.detect.planting.hosts import (
@@ -170,8 +169,7 @@ class _Judge:
         """Return which plantings (planting,) are found."""
         bank = bank_of(plantings, self._signal, self._detector.recipe)
         judged = self._detector.judge(bank, [""] * len(bank), [self._section] * len(bank))
-        verdicts = (each.verdict(self.rate, self._promise) for each in judged)
-        return np.array([verdict == ANOMALY for verdict in verdicts], bool)
+        return np.array([each.anomalous(self.rate, self._promise) for each in judged], bool)
 
 
 def _trial(
