@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dgmix.detect.detector import Detector
     from dgmix.detect.judgement import Judgement
     from dgmix.detect.localize import Localization
-    from dgmix.detect.results import Results
     from dgmix.detect.planting.choosing import choose
+    from dgmix.detect.results import Results
     from dgmix.errors import DgmixError, InputError
     from dgmix.estimate import estimate_run
     from dgmix.evaluate import Evaluation, evaluate_scores
