@@ -16,6 +16,7 @@ Unit = Literal["level", "dB", "%", "% of the time", "% of the sound"]
 MOST, HALF = 0.9, 0.5
 CONFIDENCE = 0.95
 NEVER = "never"
+HEADER = ("planted fault", "found 9 times in 10 from", "half of them from", "of the strongest")
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,19 @@ def amount(unit: Unit, strength: float) -> str:
 
 def sensitivity_report(sensitivity: Sensitivity) -> list[str]:
     """Return the lines that tell what a detector would find, and what that rests on."""
+    first, *others = report_terms(sensitivity)
+    rows = [HEADER, *table_rows(sensitivity)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    return [f"what it would find, by {first}:", *(line.rstrip() for line in table), *others]
+
+
+def report_terms(sensitivity: Sensitivity) -> list[str]:
+    """Return what the table rests on, in three parts of a sentence."""
     flattered = "; its network was trained on them, too" if sensitivity.trained_on else ""
     return [
-        f"what it would find, by faults planted in {sensitivity.recordings} healthy recordings "
-        f"({sensitivity.plantings} of each kind and strength):",
-        *sensitivity_table(sensitivity),
+        f"faults planted in {sensitivity.recordings} healthy recordings "
+        f"({sensitivity.plantings} of each kind and strength)",
         "each recording was left out of what it was compared with; verdicts at a false-alarm rate "
         f"of {100 * sensitivity.rate:.3g} %;",
         f"{100 * sensitivity.flagged:.0f} % of these recordings are flagged without a fault"
@@ -135,14 +144,9 @@ def sensitivity_report(sensitivity: Sensitivity) -> list[str]:
     ]
 
 
-def sensitivity_table(sensitivity: Sensitivity) -> list[str]:
-    """Return the lines of a table: from which strength on each kind of fault is found."""
-    header = ("planted fault", "found 9 times in 10 from", "half of them from", "of the strongest")
-    rows = [header, *(_row(response) for response in sensitivity.responses)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+def table_rows(sensitivity: Sensitivity) -> list[tuple[str, ...]]:
+    """Return the cells of a table with `HEADER`: from which strength on each kind is found."""
+    return [_row(response) for response in sensitivity.responses]
 
 
 def _row(response: Response) -> tuple[str, ...]:

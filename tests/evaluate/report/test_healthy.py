@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from dgmix import Detector, InputError, write_fit_report
 from dgmix.config import Recipe
+from dgmix.detect.sensitivity import Response, Sensitivity
 from dgmix.evaluate.report.healthy import Section
 from dgmix.evaluate.report.parts import listing
 
@@ -50,7 +52,10 @@ def test_odd_recordings_can_be_heard_and_all_stand_in_a_table(
 def test_a_set_without_odd_ones_says_so(plain: Recipe, tmp_path: Path) -> None:
     signals = [hum(seed) for seed in range(9)]
     detector = Detector(plain, cache=tmp_path).fit(signals, sample_rate=RATE)
+    told = Sensitivity(0.1, 9, 9, 0.0, 9, False, (Response("a hiss", "level", (-6.0,), (1.0,)),))
+    detector.fitted_ = replace(detector.fitted_, sensitivity=told)
     page = write_fit_report(detector, signals, tmp_path / "fit.html", sample_rate=RATE)
+    assert "6 dB under the machine" in page.read_text("utf-8")
     assert "no small group of them, is unlike the others" in page.read_text("utf-8")
     with pytest.raises(InputError, match="learned from 9 recordings, and 3 are given"):
         write_fit_report(detector, signals[:3], tmp_path / "fit.html", sample_rate=RATE)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dgmix.detect.fitted import FittedDetector
     from dgmix.detect.odd import Odd
     from dgmix.detect.recordings import Sounds
+    from dgmix.detect.sensitivity import Sensitivity
     from dgmix.detect.sources import Source
     from dgmix.evaluate.report.listening.cards import Card
 
@@ -55,7 +56,8 @@ def write_fit_report(
     """Write a report of the healthy recordings of a detector to `output`, and return its path.
 
     `healthy` are those that it learned from, given as to `Detector.fit`. The odd ones have a card
-    each, with player and spectrogram. `sections` are shown after them. Raises `InputError` where
+    each, with player and spectrogram. `sections` are shown after them, first which planted faults
+    are found, where that was measured. Raises `InputError` where
     they are not those recordings, and where `output` cannot be written.
     """
     from dgmix.detect.sources import healthy_sounds
@@ -70,7 +72,8 @@ def write_fit_report(
             f"the detector learned from {count} recordings, and {len(given)} are given; give those"
         )
     shown = contents(fitted, given, detector.cache)
-    page = {"title": title, "sections": sections, **shown}
+    measured = [] if fitted.sensitivity is None else [_sensitivity(fitted.sensitivity)]
+    page = {"title": title, "sections": [*measured, *sections], **shown}
     write_text(output, render(page, "healthy.html.j2"))
     return Path(output)
 
@@ -176,6 +179,16 @@ def _table(
     ]
     caption = "Healthy recordings, each scored against the others; a heading sorts by its column"
     return Table(caption, columns, [Block(rows)], sortable=True)
+
+
+def _sensitivity(measured: Sensitivity) -> Section:
+    """Return which planted faults are found, from which strength on."""
+    from dgmix.detect.sensitivity import HEADER, report_terms, table_rows
+
+    columns = [Column(name, False) for name in HEADER]
+    rows = [Row(list(cells), "") for cells in table_rows(measured)]
+    table = Table("Planted faults", columns, [Block(rows)])
+    return Section("sensitivity", "What it would find", " ".join(report_terms(measured)), table)
 
 
 def _promises(values: dict[str, Any]) -> Table:
