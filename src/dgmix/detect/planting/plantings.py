@@ -42,4 +42,5 @@ def bank_of(plantings: Sequence[Planting], signal: Samples, recipe: Recipe) -> M
         return half_mel(planting.planted_in(signal, rate), mel)
 
     with single_threaded(), closing(in_order(made, plantings, threads())) as features:
-        return MelBank(list(features), recipe.features.n_mels)
+        bank = MelBank(list(features), recipe.features.n_mels)
+    return bank.with_signals(lambda index: plantings[index].planted_in(signal, rate))
