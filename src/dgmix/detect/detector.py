@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,10 @@ from dgmix.detect.forms import Terms
 from dgmix.detect.given_vectors import VectorMethods
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization, localize
-from dgmix.detect.planting.measuring import measure
+from dgmix.detect.planting.methods import SensitivityMethods
 from dgmix.detect.plugging import plugged
 from dgmix.detect.recordings import Sounds, check_one_each
 from dgmix.detect.results import Results
-from dgmix.detect.sensitivity import Sensitivity
 from dgmix.detect.sources import Source, healthy_sounds, sounds
 from dgmix.detect.summary import overview, summary, training
 from dgmix.detect.views import logmel
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 Names = Sequence[str] | None
 
 
-class Detector(VectorMethods, BaseEstimator):  # type: ignore[misc]
+class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignore[misc]
     """Tells from sound how anomalous a recording is, having heard healthy ones only.
 
     Names and signs are PyOD's: a higher score is more anomalous, `predict` gives 1 for an anomaly
@@ -246,27 +244,6 @@ class Detector(VectorMethods, BaseEstimator):  # type: ignore[misc]
         """
         given = self._sounds(X, sample_rate, None)
         yield from self._fitted().judge_recordings(given, [condition] * len(given))
-
-    def measure_sensitivity(
-        self,
-        X: Source,
-        *,
-        quick: bool = False,
-        sample_rate: int | None = None,
-        sections: Names = None,
-    ) -> Sensitivity:
-        """Return which planted faults the detector finds, and keep it in `fitted_`.
-
-        `X` are healthy recordings, those that it learned from or others. Faults of every kind and
-        strength are planted in them; each recording is left out of what it is compared with, and
-        so is all that was recorded together with it. `quick` plants a third as many. Raises
-        `InputError` where no section has three healthy recordings.
-        """
-        fitted = self._fitted()
-        given = healthy_sounds(X, self._rate(sample_rate)).relabelled(sections=sections)
-        found = measure(fitted, given, seed=self.seed, quick=quick, cache=self.cache)
-        self.fitted_ = replace(fitted, sensitivity=found)
-        return found
 
     @property
     def decision_scores_(self) -> NDArray[np.float64]:
