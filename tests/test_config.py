@@ -90,6 +90,7 @@ SAME_RESULT = {  # see tests/model/test_recompute.py, tests/model/encoders/test_
     "finetune.recompute",
     "plugins",
 }
+OTHER = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}
 Observe = Callable[..., dict[str, Any]]
 
 
@@ -161,11 +162,7 @@ def alternatives(leaf: Any, base: Recipe, folder: Path) -> Iterator[Recipe]:
     elif get_origin(kind) is list:
         values = [value[:-1] or ([8] if name == "head" else ["logmel-mean"])]
     else:
-        values = [
-            {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 or 0.5}[kind](
-                value
-            )
-        ]
+        values = [{**OTHER, str: lambda v: f"{v}x"}[kind](value)]
     for value in values:
         yield changed(base, leaf.key, value)
 
