@@ -86,6 +86,8 @@ SAME_RESULT = {  # see tests/model/test_recompute.py, tests/model/encoders/test_
     "encoder.output",
     "encoder.pool",
     "encoder.time_axis",
+    "audio.channels",  # of mono recordings; see tests/detect/test_channels.py
+    "audio.reference_channel",
     "pretrain.recompute",
     "finetune.recompute",
     "plugins",

@@ -97,6 +97,16 @@ def fit(
         ),
     ] = "default",
     changes: Changes = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="Which are compared: auto, mean, first, all, or numbers from 1, such as 1,3."
+        ),
+    ] = None,
+    reference_channel: Annotated[
+        int | None,
+        typer.Option(min=0, help="A microphone far from the machine: what it hears is taken out."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
     recordings_from: RecordingsFrom = None,
     conditions_from: ConditionsFrom = None,
@@ -128,7 +138,9 @@ def fit(
     from dgmix.detect.summary import summary
     from dgmix.model.device import chosen_device
 
-    settings = load_recipe(recipe, changes or (), plugins or ())
+    options = {"channels": channels, "reference_channel": reference_channel}
+    chosen = [f"audio.{key}={value}" for key, value in options.items() if value is not None]
+    settings = load_recipe(recipe, [*(changes or ()), *chosen], plugins or ())
     check_output(output, ".dgmix")
     if report:
         check_output(report, ".html")

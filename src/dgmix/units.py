@@ -164,12 +164,11 @@ class Known:
 
     def crops(self, recipe: Recipe) -> TrainingCrops:
         """Return these clips to train with; a section is that of its machine type."""
-        from dgmix.model.crops import TrainingCrops
+        from dgmix.detect.learn import training_crops
 
         sections = [f"{clip.machine} {clip.section}" for clip in self.clips]
         attributes = [clip.attributes for clip in self.clips]
-        classes = recipe.finetune.classes
-        return TrainingCrops.of(self.bank, sections, attributes, classes, self.domains)
+        return training_crops(self.bank, recipe, sections, attributes, self.domains)
 
     def remembered(self, recipe: Recipe, network: Network | None, seed: int) -> FittedDetector:
         """Return the detector that remembers these clips, with a network of this seed."""

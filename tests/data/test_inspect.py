@@ -93,7 +93,7 @@ def test_the_text_is_for_people(pump: Path) -> None:
         "machine  section  train source  test normal  test anomaly",
         "pump     00                  2            1             1",
     ]
-    facts = dict(line.split(":", 1) for line in lines[3:10])
+    facts = dict(line.split(":", 1) for line in lines[3:12])
     assert facts["recordings"].strip() == "4, 12 s in total"
     assert facts["duration"].strip() == "1 s to 5 s, median 3 s"
     assert facts["sample rate"].strip() == "16000 Hz (3), 44100 Hz (1)"
@@ -101,8 +101,8 @@ def test_the_text_is_for_people(pump: Path) -> None:
     assert facts["channels"].strip() == "1 (3), 2 (1)"
     assert facts["domains"].strip() == "source (3), target (1)"
     assert facts["unreadable"].strip() == "12"
-    assert lines[10].startswith("  bad00.wav: the file is empty")
-    assert lines[21].startswith("  bad11.wav: the file is empty")
+    assert lines[12].startswith("  bad00.wav: the file is empty")
+    assert lines[23].startswith("  bad11.wav: the file is empty")
 
 
 def test_the_text_says_when_there_is_nothing_to_learn_from(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from dgmix.detect.calibration import Calibration, Scores
 from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
-from dgmix.detect.views import RAW_VIEWS, Vectors
+from dgmix.detect.views import RAW_VIEWS, Vectors, view_of
 
 NAMES = tuple(RAW_VIEWS)
 LEAST_DIM = max(view.parts for view in RAW_VIEWS.values())
@@ -53,7 +53,18 @@ class Cloud:
 
     def settings(self, **changes: object) -> DetectSettings:
         """Return settings that compare the clips in all of their views."""
-        return DetectSettings(views=list(self.views), **changes)  # type: ignore[arg-type]
+        views = list(dict.fromkeys(map(view_of, self.views)))
+        return DetectSettings(views=views, **changes)  # type: ignore[arg-type]
+
+
+def of_two_channels(cloud: Cloud) -> Cloud:
+    """Return the same clips, each two of whose views are one view of two channels."""
+    views = {}
+    for number, vectors in enumerate(cloud.views.values()):
+        values = vectors.values
+        long = np.tile(values, LEAST_DIM) if values.shape[1] < LEAST_DIM else values
+        views[f"{NAMES[number // 2]}@{number % 2 + 1}"] = Vectors(long, vectors.clips)
+    return replace(cloud, views=views)
 
 
 def single(*views: NDArray[np.floating]) -> Cloud:

@@ -18,6 +18,7 @@ from clouds import (
     draw_points,
     fitted,
     judged,
+    of_two_channels,
     pieces,
     single,
     windowed,
@@ -55,6 +56,18 @@ def test_of_any_clips_no_more_have_a_small_p_than_promised(cloud: Cloud, scorer:
     p_values = each_in_turn(cloud, cloud.settings(scorer=scorer))
     assert_promised(p_values, np.ones(len(cloud)))
     assert (p_values >= 1 / len(cloud) - EPSILON).all()
+
+
+@few
+@given(clouds(most=12, dims=20, least=3), SCORERS)
+def test_several_channels_keep_the_promise(cloud: Cloud, scorer: str) -> None:
+    both = of_two_channels(cloud)
+    comparison, _ = fitted(both, np.arange(len(both)), both.settings(scorer=scorer))
+    assert len(comparison.parts) == (len(both.views) + 1) // 2
+    assert sum(comparison.parts) == len(comparison.rows)
+    p_values = each_in_turn(both, both.settings(scorer=scorer))
+    assert_promised(p_values, np.ones(len(both)))
+    assert (p_values >= 1 / len(both) - EPSILON).all()
 
 
 def test_ties_that_rounding_tells_apart_keep_the_promise() -> None:

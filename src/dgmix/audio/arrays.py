@@ -59,13 +59,14 @@ def _is_single(value: Any) -> bool:
     return isinstance(value, Real) or (not isinstance(value, tuple | list) and np.ndim(value) == 0)
 
 
-def mono(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
-    """Return one recording as float32 (sample,) of full scale ±1, and its rate where it has one.
+def samples_of(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
+    """Return one recording as float32 of full scale ±1, and its rate where it has one.
 
-    `item` is samples (sample,), or two-dimensional with few channels, which are averaged, or a pair
-    of samples and rate. Integers have the full scale of their type; those of 64 bits, and unsigned
-    ones of 32, that of 16 bits. Raises `ArrayError`, naming the recording, for what is none of
-    these, and `TypeError` for what is no number.
+    That is (sample,), or (sample, channel) of several. `item` is samples (sample,), or
+    two-dimensional with few channels along either axis, or a pair of samples and rate. Integers
+    have the full scale of their type; those of 64 bits, and unsigned ones of 32, that of 16
+    bits. Raises `ArrayError`, naming the recording, for what is none of these, and `TypeError`
+    for what is no number.
     """
     rate = None
     if is_pair(item):
@@ -82,7 +83,7 @@ def mono(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
         scaled = scaled.astype(np.float32)
     except ValueError as error:
         raise ArrayError(f"{name}: its samples are not numbers") from error
-    signal = _averaged(scaled, name)
+    signal = _channels_last(scaled, name)
     if not np.isfinite(signal).all():
         raise ArrayError(f"{name}: a sample is not a finite number (NaN or inf)")
     return signal, rate
@@ -112,8 +113,8 @@ def _scaled(values: NDArray[Any], name: str) -> NDArray[Any]:
     return values / 2.0**15
 
 
-def _averaged(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Return the mean of the channels of samples (sample,), (sample, channel) or its transpose."""
+def _channels_last(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Return samples (sample,), (sample, channel) or its transpose as one of the first two."""
     if values.ndim == 1:
         return values
     few, many = min(values.shape, default=0), max(values.shape, default=0)
@@ -121,4 +122,5 @@ def _averaged(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         raise ArrayError(
             f"{name}: expected samples on one axis, not {values.ndim} of the shape {values.shape}"
         )
-    return np.asarray(values.mean(axis=int(np.argmin(values.shape))), np.float32)
+    channels = values if np.argmin(values.shape) == 1 else values.T
+    return channels[:, 0] if few == 1 else channels

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.audio.channels import Channels
 from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.quality import Quality
 from dgmix.config import AudioSettings, FeatureSettings
@@ -31,21 +32,24 @@ Signal = NDArray[np.float32]
 class Features:
     """What is kept of a recording: `mel`, its linear magnitudes, float16 (frame, mel).
 
-    `note` is that of a `dgmix.audio.io.Recording`; `quality` is None where it was not measured.
+    `note` is that of a `dgmix.audio.io.Recording`; `quality` and `channels` say what the recording
+    and its channels are like, and are None where that was not measured.
     """
 
     mel: Half
     note: str = ""
     quality: Quality | None = None
+    channels: Channels | None = None
 
 
 class MelBank:
     """Mel spectrograms of a list of clips, in memory or mapped from disk.
 
+    Of several signals of a clip, the bands stand side by side: `n_mels` counts those of all.
     `clips` are linear magnitudes, float16 (frame, mel) each; `frames` is int64 (clip,), the number
     of frames of each clip; `notes` (clip,) say what is missing of each, empty where nothing is;
-    `qualities` (clip,) are their measures, None where there are none. `maps` are the files that
-    they are mapped from.
+    `qualities` and `channels` (clip,) are their measures, None where there are none. `maps` are the
+    files that they are mapped from.
     """
 
     def __init__(
@@ -55,10 +59,12 @@ class MelBank:
         maps: Sequence[mmap.mmap] = (),
         notes: Sequence[str] | None = None,
         qualities: Sequence[Quality | None] | None = None,
+        channels: Sequence[Channels | None] | None = None,
     ) -> None:
         self.n_mels = n_mels
         self.qualities = tuple(qualities) if qualities is not None else (None,) * len(clips)
         self.notes = tuple(notes) if notes is not None else ("",) * len(clips)
+        self.channels = tuple(channels) if channels is not None else (None,) * len(clips)
         bases: list[object] = [clip.base for clip in clips]
         self._maps = [*maps, *(base for base in bases if isinstance(base, mmap.mmap))]
         self.frames = np.array([len(clip) for clip in clips], dtype=np.int64)
@@ -83,10 +89,11 @@ class MelBank:
     def of(
         cls, features: Sequence[Features], n_mels: int, maps: Sequence[mmap.mmap] = ()
     ) -> MelBank:
-        """Return the features of some recordings as a bank."""
-        columns = [(each.mel, each.note, each.quality) for each in features]
-        mels, notes, qualities = zip(*columns, strict=True) if columns else ((), (), ())
-        return cls(mels, n_mels, maps, notes, qualities)
+        """Return the features of some recordings as a bank; of none, one of `n_mels` bands."""
+        columns = [(each.mel, each.note, each.quality, each.channels) for each in features]
+        mels, notes, qualities, channels = zip(*columns, strict=True) if columns else ((),) * 4
+        bands = mels[0].shape[1] if mels else n_mels
+        return cls(mels, bands, maps, notes, qualities, channels)
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -116,6 +123,25 @@ class MelBank:
             if len(clip) > frames:
                 self.release()
 
+    def split(self, signals: int) -> list[MelBank]:
+        """Return the spectrograms of each of so many signals, on the same memory."""
+        if signals == 1:
+            return [self]
+        bands = self.n_mels // signals
+        return [
+            MelBank([clip[:, k : k + bands] for clip in self._clips], bands, self._maps, self.notes)
+            for k in range(0, self.n_mels, bands)
+        ]
+
+    @classmethod
+    def joined(cls, banks: Sequence[MelBank]) -> MelBank:
+        """Return the clips of some banks one after the other, on the same memory."""
+        if len(banks) == 1:
+            return banks[0]
+        clips = [clip for bank in banks for clip in bank._clips]
+        maps = dict.fromkeys(each for bank in banks for each in bank._maps)
+        return cls(clips, banks[0].n_mels, list(maps))
+
     def crops(
         self, clips: NDArray[np.int64], starts: NDArray[np.int64], length: int
     ) -> NDArray[np.float32]:
@@ -143,14 +169,19 @@ class MelBank:
 def bank_of_signals(
     signals: Iterable[NDArray[np.float32]], audio: AudioSettings, features: FeatureSettings
 ) -> MelBank:
-    """Return the spectrograms of signals (sample,) at the settings' rate, in memory."""
+    """Return the spectrograms of signals, each (sample,) or (sample, signal), in memory.
+
+    They are at the rate of the settings.
+    """
     mel = MelSpectrogram(features, audio.rate)
-    return MelBank([half_mel(signal, mel) for signal in signals], features.n_mels)
+    clips = [half_mel(signal, mel) for signal in signals]
+    return MelBank(clips, clips[0].shape[1] if clips else features.n_mels)
 
 
 def half_mel(signal: NDArray[np.float32], mel: MelSpectrogram) -> Half:
     """Return the linear mel magnitudes of a signal (sample,), float16 (frame, mel).
 
+    Of signals (sample, signal), float16 (frame, signal * mel), side by side.
     Clipped to float16's largest number; the error is that of `FeatureStore`. Computed in float64,
     so that a value is rounded to the same float16 whatever computes the Fourier transform.
     """
@@ -158,16 +189,18 @@ def half_mel(signal: NDArray[np.float32], mel: MelSpectrogram) -> Half:
 
 
 def half_mel_of(parts: Iterable[NDArray[np.float32]], mel: MelSpectrogram) -> Half:
-    """Return what `half_mel` does of a signal that comes in parts (sample,).
+    """Return what `half_mel` does of a signal that comes in parts.
 
     However long the signal, little is in memory: what is more than `LONG_FRAMES` is mapped from an
     unnamed temporary file.
     """
     kept: list[Half] = []
     with ExitStack() as stack:
-        file = None
-        for block in mel.blocks(parts, np.float64):
-            kept.append(np.minimum(block, FLOAT16_MAX).astype(np.float32).astype(np.float16).T)
+        file, width = None, 0
+        for block in mel.blocks((part.T for part in parts), np.float64):
+            half = np.minimum(block, FLOAT16_MAX).astype(np.float32).astype(np.float16)
+            kept.append(half.reshape(-1, half.shape[-1]).T)
+            width = kept[-1].shape[1]
             if file is None and sum(map(len, kept)) > LONG_FRAMES:
                 _return_memory_at_once()
                 file = stack.enter_context(tempfile.TemporaryFile())
@@ -180,9 +213,7 @@ def half_mel_of(parts: Iterable[NDArray[np.float32]], mel: MelSpectrogram) -> Ha
         with explained(tempfile.gettempdir()):
             file.flush()
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.ndarray(
-            (len(mapped) // (2 * mel.features.n_mels), mel.features.n_mels), np.float16, mapped
-        )
+        return np.ndarray((len(mapped) // (2 * width), width), np.float16, mapped)
 
 
 @cache

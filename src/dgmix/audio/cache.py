@@ -27,6 +27,7 @@ from dgmix.audio.bank import Features, MelBank, half_mel_of
 from dgmix.audio.features import MelSpectrogram
 from dgmix.audio.io import SignalReader, load
 from dgmix.audio.shards import Entry, Index, ShardWriter
+from dgmix.audio.signals import signals_of
 from dgmix.audio.stream import Source
 from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
@@ -69,7 +70,8 @@ class FeatureStore:
         self.audio = audio
         self.features = features
         self.folder = Path(folder) / settings_digest(audio, features)
-        self._index = Index(self.folder, features.n_mels)
+        self._bands = features.n_mels * len(signals_of(audio))
+        self._index = Index(self.folder, self._bands)
         self._identities: dict[str, Identity] = {}
 
     def add(self, paths: Paths, jobs: int = 1) -> dict[str, str]:
@@ -134,7 +136,7 @@ class FeatureStore:
             if entry is None:
                 raise InputError(f"{path}: changed, or not read yet; run the same command again")
             entries.append(entry)
-        n_mels = self.features.n_mels
+        n_mels = self._bands
         maps = {name: _map(self.folder / name) for name in {entry.shard for entry in entries}}
         shards = {
             name: np.frombuffer(each, np.float16, len(each) // (2 * n_mels) * n_mels)
@@ -142,7 +144,7 @@ class FeatureStore:
         }
         clips = [shards[e.shard].reshape(-1, n_mels)[e.first : e.first + e.frames] for e in entries]
         features = [
-            Features(clip, entry.note, entry.quality)
+            Features(clip, entry.note, entry.quality, entry.layout)
             for clip, entry in zip(clips, entries, strict=True)
         ]
         bank = MelBank.of(features, n_mels, list(maps.values()))
@@ -180,8 +182,12 @@ class FeatureStore:
                 if isinstance(found, InputError):
                     unreadable[path] = found
                 else:
-                    measures = found.quality.values() if found.quality else {}
-                    entry = Entry(self._identities[path].digest, note=found.note, measures=measures)
+                    entry = Entry(
+                        self._identities[path].digest,
+                        note=found.note,
+                        measures=found.quality.values() if found.quality else {},
+                        channels=found.channels.values() if found.channels else None,
+                    )
                     self._index.put(writer.add(entry, found.mel))
                 advance()
         return unreadable
@@ -209,7 +215,7 @@ def features_of(source: Source, audio: AudioSettings, mel: MelSpectrogram) -> Fe
     """
     reader = SignalReader(source, audio)
     frames = half_mel_of(reader.blocks(), mel)
-    return Features(frames, reader.note, reader.quality)
+    return Features(frames, reader.note, reader.quality, reader.channels)
 
 
 LATER = {  # settings that came after the first stores: told where they are not the default
@@ -226,7 +232,13 @@ def settings_text(audio: AudioSettings, features: FeatureSettings) -> str:
     """Return, as JSON, all that decides the values in a store."""
     used = features.model_dump(exclude_defaults=True)
     known = {name: value for name, value in features.model_dump().items() if name not in LATER}
-    values = {"format": FORMAT, "audio": audio.model_dump(), "features": {**known, **used}}
+    used_audio = audio.model_dump(exclude_defaults=True)
+    all_audio = audio.model_dump(exclude={"channels", "reference_channel"})
+    values = {
+        "format": FORMAT,
+        "audio": {**all_audio, **used_audio},
+        "features": {**known, **used},
+    }
     return json.dumps(values, indent=1, sort_keys=True)
 
 

@@ -67,9 +67,9 @@ class MelSpectrogram:
     def blocks(
         self, parts: Iterable[Floats], dtype: type[np.floating] | None = None
     ) -> Iterator[Floats]:
-        """Yield the mel spectrogram of a signal in blocks (mel, up to `block_frames`).
+        """Yield the mel spectrogram of a signal in blocks (..., mel, up to `block_frames`).
 
-        The signal comes in parts (sample,) too, so that one of any length takes bounded memory; the
+        The signal comes in parts (..., sample), so that one of any length takes bounded memory; the
         blocks together are the frames of the whole, whatever the parts. They are computed in
         `dtype`, in the signal's by default.
         """
@@ -78,21 +78,22 @@ class MelSpectrogram:
         block = step - self.hop_length + self.frame_length
         waiting, started = np.empty(0, np.float32), False
         for part in parts:
-            waiting = np.concatenate([waiting, part]) if len(waiting) else part
-            while len(waiting) > max(block, step) + 2 * half:
+            waiting = np.concatenate([waiting, part], -1) if waiting.size else part
+            while waiting.shape[-1] > max(block, step) + 2 * half:
                 if not started:
-                    waiting, started = np.concatenate([waiting[half:0:-1], waiting]), True
-                yield self.spectrogram(waiting[:block], dtype)
-                waiting = waiting[step:]
+                    start = waiting[..., half:0:-1]
+                    waiting, started = np.concatenate([start, waiting], -1), True
+                yield self.spectrogram(waiting[..., :block], dtype)
+                waiting = waiting[..., step:]
         if started:
-            padded = np.concatenate([waiting, waiting[-half - 1 : -1][::-1]])
+            padded = np.concatenate([waiting, waiting[..., -half - 1 : -1][..., ::-1]], -1)
         else:
             padded = self.pad(waiting)
-        frames = 1 + (len(padded) - self.frame_length) // self.hop_length
+        frames = 1 + (padded.shape[-1] - self.frame_length) // self.hop_length
         for first in range(0, frames, self.block_frames):
             last = min(first + self.block_frames, frames) - 1
-            part = padded[first * self.hop_length : last * self.hop_length + self.frame_length]
-            yield self.spectrogram(part, dtype)
+            end = last * self.hop_length + self.frame_length
+            yield self.spectrogram(padded[..., first * self.hop_length : end], dtype)
 
     def spectrogram(self, padded: Floats, dtype: type[np.floating] | None = None) -> Floats:
         """Return mel magnitudes (..., mel, frame) of the whole frames in `padded` (..., sample).

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dgmix.audio.quality import Quality, QualityMeter
+from dgmix.audio.channels import SINGLE, Channels, Meter
+from dgmix.audio.quality import Quality, QualityMeter, loudest
+from dgmix.audio.reference import Cancellation, without_reference
+from dgmix.audio.signals import Selection
 from dgmix.audio.stream import Sound, Source, name_of, open_sound
 from dgmix.config import AudioSettings
 from dgmix.errors import InputError
@@ -28,13 +31,15 @@ STEPS = {  # of full scale, and the value of silence, of the integers in sound f
     np.dtype(np.int16): (2.0**15, 0.0),
     np.dtype(np.int32): (2.0**31, 0.0),
 }
+MEASURED_SECONDS = 60.0  # of a recording, where channels are chosen by what they are like
 WHOLE_SAMPLES = 1 << 22  # signals up to this length are decoded once, longer ones twice
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A decoded recording: `samples` float32 (sample,), full scale ±1, and their rate in Hz.
+    """A decoded recording: samples of full scale ±1, and their rate in Hz.
 
+    `samples` are float32 (sample,), or (sample, channel) of several channels.
     `note` says in numbers what is missing of it, or what its header says wrongly; else empty.
     """
 
@@ -68,14 +73,17 @@ def is_audio_name(path: str | os.PathLike[str]) -> bool:
     return known and not path.name.startswith(".")
 
 
-def read_audio(source: Source) -> Recording:
-    """Decode a path or an open binary file, at its own rate; the channels are averaged into one.
+def read_audio(source: Source, channel: int | None = None) -> Recording:
+    """Decode a path or an open binary file, at its own rate: one channel, or the mean of all.
 
-    All that is there is decoded, whatever the header says. Raises `InputError` when the file is
-    missing, not audio, empty, or holds samples that are not finite.
+    All that is there is decoded, whatever the header says. Channels are numbered from 1. Raises
+    `InputError` when the file is missing, not audio, empty, has no such channel, or holds samples
+    that are not finite.
     """
+    settings = AudioSettings(channels=[channel] if channel else "mean")
     with open_sound(source) as sound:
-        samples = _joined(list(_mono_blocks(source, sound)))
+        selection = Selection(settings, sound.channels, name_of(source))
+        samples = _joined(list(_selected_blocks(name_of(source), sound, selection)))
         return Recording(samples, sound.sample_rate, sound.note)
 
 
@@ -91,21 +99,47 @@ def read_header(source: Source) -> Header:
         return Header(frames, sound.sample_rate, sound.channels, sound.note)
 
 
-def sample_rate_of(source: Source) -> int:
-    """Return the sample rate of a path or an open binary file, in Hz; nothing is decoded.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The sample rate of a recording in Hz, and how many channels it has."""
+
+    sample_rate: int
+    channels: int
+
+
+def form_of(source: Source) -> Form:
+    """Return the form of a path or an open binary file; nothing is decoded.
 
     Raises `InputError` when the file is missing, not audio, or empty.
     """
     with open_sound(source) as sound:
-        return sound.sample_rate
+        return Form(sound.sample_rate, sound.channels)
+
+
+def measured_channels(source: Source, seconds: float = MEASURED_SECONDS) -> Channels | None:
+    """Return what the channels of a recording are like in its first seconds.
+
+    Of a single channel nothing is decoded or measured; None where there are no samples. Raises
+    `InputError` when the file is missing, not audio, or empty.
+    """
+    with open_sound(source) as sound:
+        if sound.channels == 1:
+            return SINGLE
+        meter, left = Meter(sound.sample_rate), round(seconds * sound.sample_rate)
+        for block in sound.blocks():
+            meter.add(block[:left])
+            left -= len(block)
+            if left <= 0:
+                break
+        return meter.result()
 
 
 class SignalReader:
     """Decodes a file into the signal that settings ask for, a block at a time.
 
-    `note` is that of a `Recording`, once all blocks were read, and `quality` that of what was
-    decoded. However long the file is, little of it is in memory: a long one is decoded twice, first
-    for its mean.
+    `note` is that of a `Recording`, once all blocks were read; `quality` and `channels` say what
+    was decoded is like. However long the file is, little of it is in memory: a long one is decoded
+    twice, first for its mean, and where there is a reference once more for what that picks up.
     """
 
     def __init__(self, source: Source, settings: AudioSettings) -> None:
@@ -113,44 +147,70 @@ class SignalReader:
         self._settings = settings
         self.note = ""
         self.quality: Quality | None = None
+        self.channels: Channels | None = None
 
     def blocks(self) -> Iterator[Samples]:
         """Yield the signal, float32 (sample,) at the rate of the settings.
 
-        Raises `InputError` as `read_audio` does, and when it is too short for a single sample.
+        Of several signals, float32 (sample, signal); see `dgmix.audio.signals`. Raises `InputError`
+        as `read_audio` does, when it is too short for a single sample, and when it has too few
+        channels.
         """
         with open_sound(self._source) as sound:
-            rate, blocks = sound.sample_rate, _mono_blocks(self._source, sound)
+            rate, name = sound.sample_rate, name_of(self._source)
+            selection = Selection(self._settings, sound.channels, name)
+            meter = Meter(rate) if sound.channels > 1 else None
+            blocks = _selected_blocks(name, sound, selection, meter)
             most = WHOLE_SAMPLES / max(self._settings.rate / rate, 1)
             start = list(_up_to(most, blocks))
             if sum(map(len, start)) <= most:
-                start, self.note = list(self._measured(start, rate)), sound.note
-                yield to_signal(_joined(start), rate, self._settings, name_of(self._source))
+                start = list(self._measured(start, rate))
+                self._end(sound, meter)
+                yield _prepared(_joined(start), rate, self._settings, name)
                 return
             mean = self._mean(chain(_emptied(start), blocks), rate)
+        if self._settings.reference_channel:
+            cancellation = Cancellation(self._settings.rate, selection.count - 1)
+            cancellation.add(self._centred(selection, mean))
+            yield from cancellation.cancel(self._centred(selection, mean))
+        else:
+            yield from self._centred(selection, mean)
+
+    def _centred(self, selection: Selection, mean: Samples) -> Iterator[Samples]:
+        """Decode once more, and yield the columns without their mean."""
         with open_sound(self._source) as sound:
-            blocks = self._measured(_mono_blocks(self._source, sound), rate)
-            for block in self._resampled(blocks, rate):
+            rate = sound.sample_rate
+            meter = Meter(rate) if sound.channels > 1 else None
+            blocks = _selected_blocks(name_of(self._source), sound, selection, meter)
+            for block in self._resampled(self._measured(blocks, rate), rate):
                 yield block - mean
-            self.note = sound.note
+            self._end(sound, meter)
 
     def _measured(self, blocks: Iterable[Samples], rate: int) -> Iterator[Samples]:
-        """Yield blocks at a rate; after the last one `quality` is theirs."""
-        meter = QualityMeter(rate)
+        """Yield blocks at a rate; after the last one `quality` is that of the loudest column."""
+        meters: list[QualityMeter] = []
         for block in blocks:
-            meter.add(block)
+            columns = block.reshape(len(block), -1).T
+            meters = meters or [QualityMeter(rate) for _ in columns]
+            for meter, column in zip(meters, columns, strict=True):
+                meter.add(column)
             yield block
-        self.quality = meter.quality()
+        self.quality = loudest(meter.quality() for meter in meters)
 
-    def _mean(self, blocks: Iterator[Samples], rate: int) -> np.float32:
-        """Return what is to be taken from every sample of the signal."""
+    def _end(self, sound: Sound, meter: Meter | None) -> None:
+        self.note = sound.note
+        self.channels = meter.result() if meter else SINGLE
+
+    def _mean(self, blocks: Iterator[Samples], rate: int) -> Samples:
+        """Return what is to be taken from every sample of each column, float32 () or (column,)."""
         if not self._settings.remove_mean:
-            return np.float32(0)
-        count, total = 0, 0.0
+            return np.zeros((), np.float32)
+        count: int = 0
+        total: NDArray[np.float64] | float = 0.0
         for block in self._resampled(blocks, rate):
             count += len(block)
-            total += float(block.sum(dtype=np.float64))
-        return np.float32(total / count)
+            total = total + block.sum(axis=0, dtype=np.float64)
+        return np.asarray(total / count, np.float32)
 
     def _resampled(self, blocks: Iterator[Samples], rate: int) -> Iterator[Samples]:
         """Yield signals one after the other as the parts of one, at the rate of the settings."""
@@ -159,12 +219,17 @@ class SignalReader:
             return
         import soxr
 
-        stream = soxr.ResampleStream(rate, self._settings.rate, 1, "float32", quality="HQ")
-        step = max(WHOLE_SAMPLES * rate // (4 * self._settings.rate), 1)
+        wanted, stream = self._settings.rate, None
+        step = max(WHOLE_SAMPLES * rate // (4 * wanted), 1)
+        last = np.empty(0, np.float32)
         for block in blocks:
+            columns = 1 if block.ndim == 1 else block.shape[1]
+            stream = stream or soxr.ResampleStream(rate, wanted, columns, "float32", quality="HQ")
+            last = block[:0]
             for first in range(0, len(block), step):
-                yield stream.resample_chunk(block[first : first + step])
-        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+                yield stream.resample_chunk(np.ascontiguousarray(block[first : first + step]))
+        if stream:
+            yield stream.resample_chunk(np.ascontiguousarray(last), last=True)
 
 
 def _emptied(blocks: list[Samples]) -> Iterator[Samples]:
@@ -194,42 +259,58 @@ def load(source: Source, settings: AudioSettings) -> Samples:
 def to_signal(
     samples: ArrayLike, sample_rate: int, settings: AudioSettings, name: str = "the recording"
 ) -> Samples:
-    """Resample `samples` (sample,) to the rate of `settings`, remove the mean if they say so.
+    """Return the signal that `settings` ask for of samples (sample,) or (sample, channel).
 
-    Returns float32 (sample,). Resampling is soxr's HQ (a linear-phase filter, 20 bit). Raises
-    `InputError`, naming `name`, when too little is there for one sample at the new rate.
+    Float32 (sample,), of several signals (sample, signal), at the rate of the settings. Resampling
+    is soxr's HQ (a linear-phase filter, 20 bit). Raises `InputError`, naming `name`, when too
+    little is there for one sample at the new rate, and when there are too few channels.
     """
     signal = np.asarray(samples, dtype=np.float32)
+    channels = signal if signal.ndim == 2 else signal[:, None]
+    selection = Selection(settings, channels.shape[1], name)
+    return _prepared(selection.of(channels), sample_rate, settings, name)
+
+
+def _prepared(columns: Samples, sample_rate: int, settings: AudioSettings, name: str) -> Samples:
+    """Return what becomes of columns (sample,) or (sample, column) that were selected."""
     if sample_rate != settings.rate:
         import soxr
 
-        signal = soxr.resample(signal, sample_rate, settings.rate, quality="HQ")
-    if not len(signal):
+        columns = soxr.resample(columns, sample_rate, settings.rate, quality="HQ")
+    if not len(columns):
         raise InputError(f"{name}: too short to be a recording; leave it out or record it again")
     if settings.remove_mean:
-        signal = signal - signal.mean(dtype=np.float64).astype(np.float32)
-    return signal
+        columns = columns - columns.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if settings.reference_channel:
+        return without_reference(columns, settings.rate)
+    return columns
 
 
 def _joined(blocks: list[Samples]) -> Samples:
     return np.concatenate(blocks) if len(blocks) != 1 else blocks[0]
 
 
-def _mono_blocks(source: Source, sound: Sound) -> Iterator[Samples]:
-    """Yield the mean of all channels, block by block; raise where it is not finite."""
+def _selected_blocks(
+    name: str, sound: Sound, selection: Selection, meter: Meter | None = None
+) -> Iterator[Samples]:
+    """Yield selected columns, block by block; raise where one is not finite."""
     before = 0
     for block in sound.blocks():
+        if meter:
+            meter.add(block)
         with np.errstate(invalid="ignore", over="ignore"):
-            mono: Samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
-        if not np.isfinite(mono).all():
-            first = before + int(np.flatnonzero(~np.isfinite(mono))[0])
+            columns = selection.of(block)
+        finite = np.isfinite(columns)
+        if not finite.all():
+            whole = finite if finite.ndim == 1 else finite.all(1)
             raise InputError(
-                f"{name_of(source)}: sample {first} is not a finite number; export it again"
+                f"{name}: sample {before + int(np.argmin(whole))} is not a finite number; export "
+                "it again"
             )
         before += len(block)
-        yield mono
+        yield columns
     if not before:
-        raise _nothing(name_of(source))
+        raise _nothing(name)
 
 
 def _nothing(name: str) -> InputError:

@@ -6,7 +6,7 @@ It is measured while a recording is decoded, a block at a time, at the recording
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -63,6 +63,17 @@ def quality_of(samples: Samples, sample_rate: int) -> Quality:
     meter = QualityMeter(sample_rate)
     meter.add(samples)
     return meter.quality()
+
+
+def quality_of_columns(samples: Samples, sample_rate: int) -> Quality | None:
+    """Return the quality of samples (sample,) or (sample, channel), of the loudest channel."""
+    columns = samples.reshape(len(samples), -1).T
+    return loudest(quality_of(column, sample_rate) for column in columns)
+
+
+def loudest(qualities: Iterable[Quality]) -> Quality | None:
+    """Return the quality of the loudest signal, None where there is none."""
+    return max(qualities, key=lambda each: each.level, default=None)
 
 
 class QualityMeter:

@@ -9,8 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from dgmix.audio.bank import Half
+from dgmix.audio.channels import Channels
 from dgmix.audio.quality import Quality
 from dgmix.files import explained
 
@@ -22,7 +24,7 @@ class Entry:
     """A line of an index: the content of a file, where its frames lie, and what it is like.
 
     `digest` is the XXH3 hash of the file, 128 bits; `note` is that of a `Recording`, `measures` are
-    those of its quality.
+    those of its quality, and `channels`, where known, says what its channels are like.
     """
 
     digest: str
@@ -31,11 +33,17 @@ class Entry:
     frames: int = 0
     note: str = ""
     measures: Mapping[str, float] = field(default_factory=dict)
+    channels: list[Any] | None = None
 
     @property
     def quality(self) -> Quality | None:
         """The quality of the recording, where it was measured."""
         return Quality.of(self.measures) if self.measures else None
+
+    @property
+    def layout(self) -> Channels | None:
+        """What its channels are like, where they were measured."""
+        return None if self.channels is None else Channels.read(self.channels)
 
 
 class Index:
@@ -57,7 +65,7 @@ class Index:
             with suppress(ValueError, TypeError):
                 entry = Entry(**json.loads(line))
                 end = (entry.first + entry.frames) * self._bytes_per_frame
-                _ = entry.quality
+                _ = entry.quality, entry.layout
                 if entry.frames > 0 <= entry.first and end <= sizes.get(entry.shard, 0):
                     self.put(entry)
 

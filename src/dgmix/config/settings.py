@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -30,15 +30,56 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _listed(channels: Any) -> Any:
+    """Return how channels are chosen, or their numbers in order, of a number, a list or a text."""
+    if channels in get_args(ChannelMode):
+        return channels
+    numbers = channels if isinstance(channels, list | tuple) else [channels]
+    if isinstance(channels, str):
+        numbers = [int(each) if each.strip().isdigit() else 0 for each in channels.split(",")]
+    if not numbers or any(type(each) is not int or each < 1 for each in numbers):
+        raise ValueError(
+            f"{channels!r} names no channels; choose auto, mean, first, all, or numbers from 1 on, "
+            "such as 1,3"
+        )
+    return sorted(numbers)
+
+
+ChannelMode = Literal["auto", "mean", "first", "all"]
+Channels = Annotated[ChannelMode | list[int], BeforeValidator(_listed)]
+
+
 class AudioSettings(Settings):
     """How a file becomes a signal."""
 
+    channels: Channels = Field(
+        "mean",
+        description="which channels are compared, numbered from 1: their mean, the first, all, or "
+        "those in a list, each by itself; auto: what healthy recordings show "
+        "(docs/files.md#channels)",
+    )
+    reference_channel: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="channel of a microphone far from the machine; the others are compared as they "
+        "are, and also without what it picks up too; 0: none",
+    )
     sample_rate: PositiveInt | Literal["auto"] = Field(
         16_000,
         description="Hz; other rates are resampled; auto: the lowest rate that a healthy recording "
         "has",
     )
     remove_mean: bool = Field(True, description="subtract the mean of each recording")
+
+    @model_validator(mode="after")
+    def _channels_are_different(self) -> AudioSettings:
+        if isinstance(self.channels, list):
+            if len(set(self.channels)) < len(self.channels):
+                raise ValueError("audio.channels names a channel twice")
+            if self.reference_channel in self.channels:
+                raise ValueError("audio.reference_channel is one of audio.channels")
+        if self.channels == "first" and self.reference_channel == 1:
+            raise ValueError("audio.reference_channel is the first channel, which is compared")
+        return self
 
     @property
     def rate(self) -> int:

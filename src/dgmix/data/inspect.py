@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from dgmix.audio.io import Header, read_header
+import numpy as np
+
+from dgmix.audio.channels import Channels
+from dgmix.audio.io import Header, measured_channels, read_header
+from dgmix.audio.layout import Layout, facts
 from dgmix.data import Clip, Manifest, load_manifest
 from dgmix.errors import InputError
 from dgmix.files import printable
 from dgmix.progress import progress
 
+MOST_MEASURED, MEASURED_SECONDS = 100, 20.0  # recordings, and of each, to measure channels
 COLUMNS = (
     ("train source", {"split": "train", "domain": "source"}),
     ("train target", {"split": "train", "domain": "target"}),
@@ -41,7 +47,8 @@ class Inspection:
 
     `clips` are the readable ones, of the first repeat where a table has several. `sample_rates`
     (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with the reason,
-    `incomplete` that of a readable one with what is missing or what its header says wrongly.
+    `incomplete` that of a readable one with what is missing or what its header says wrongly;
+    `layout` tells what the channels are like, measured of some recordings of several.
     """
 
     path: str
@@ -52,6 +59,7 @@ class Inspection:
     channels: Mapping[int, int]
     unreadable: Sequence[tuple[str, str]]
     incomplete: Sequence[tuple[str, str]] = ()
+    layout: Layout | None = None
 
     def counts(self, field: str) -> dict[str, int]:
         """Return how many clips have each value of a field, for example of "label"; sorted."""
@@ -61,8 +69,9 @@ class Inspection:
 def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Look at every recording of a data set (a folder or a CSV table) without decoding it.
 
-    Damage further inside a file shows only when it is decoded. Raises `InputError` when there is
-    no data set, or when no recording in it can be read.
+    Damage further inside a file shows only when it is decoded. Of recordings of several channels,
+    the beginning of a hundred of them, spread evenly, is decoded to measure these. Raises
+    `InputError` when there is no data set, or when no recording in it can be read.
     """
     manifest = load_manifest(path)
     clips = manifest.select(repeat=manifest.repeats[0])
@@ -91,7 +100,24 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         Counter(header.channels for header in headers.values()),
         unreadable,
         [(clips.shown_path(clip), header.note) for clip, header in headers.items() if header.note],
+        _layout(headers),
     )
+
+
+def _layout(headers: Mapping[Clip, Header]) -> Layout:
+    """Return what the channels of recordings are like, of one channel nothing but that."""
+    several = [clip for clip, header in headers.items() if header.channels > 1]
+    if not several:
+        return Layout.of([1], [])
+    places = np.unique(np.linspace(0, len(several) - 1, min(len(several), MOST_MEASURED)).round())
+    measured: list[Channels] = []
+    with progress("channels", len(places)) as advance:
+        for place in places.astype(int):
+            with suppress(InputError):
+                channels = measured_channels(several[place].path, MEASURED_SECONDS)
+                measured += [channels] if channels else []
+            advance()
+    return Layout.of((header.channels for header in headers.values()), measured)
 
 
 def inspect_text(path: str | os.PathLike[str]) -> str:
@@ -117,6 +143,7 @@ def plain(found: Inspection) -> dict[str, Any]:
         "seconds": asdict(found.durations),
         "sample_rates": {str(rate): n for rate, n in sorted(found.sample_rates.items())},
         "channels": {str(number): n for number, n in sorted(found.channels.items())},
+        "channel_facts": list(facts(found.layout)) if found.layout else [],
         "unreadable": dict(found.unreadable),
         "incomplete": dict(found.incomplete),
         "notes": list(clips.notes),
@@ -154,6 +181,8 @@ def _facts(found: Inspection) -> Iterator[str]:
     yield f"sample rate: {_listed(found.sample_rates, ' Hz')}"
     yield f"band:        up to {min(found.sample_rates) / 2000:.5g} kHz{_shared(found)}"
     yield f"channels:    {_listed(found.channels)}"
+    if found.layout:
+        yield from (f"             {each}" for each in facts(found.layout))
     yield f"domains:     {_listed(found.counts('domain'))}"
     if found.repeats > 1:
         yield f"repeats:     {found.repeats} train/test splits; the first is shown"

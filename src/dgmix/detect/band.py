@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.audio.mel_scale import mel_edges
+from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe
 from dgmix.detect.localize import MOST_FRAMES, BandStatistics
 from dgmix.detect.quality import Defect
@@ -101,7 +102,11 @@ def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
             f"{hertz(min(rates) / 2)}: audio.sample_rate and features.f_max decide, as auto does "
             "in the recipe default"
         )
-    ends = [content(band_levels(bank, index), recipe) for index in range(len(bank))]
+    signals = bank.split(len(signals_of(recipe.audio)))
+    ends = [
+        max(content(band_levels(signal, index), recipe) for signal in signals)
+        for index in range(len(bank))
+    ]
     short = [place for place, end in enumerate(ends) if end < WHOLE * whole]
     if short:
         listed = first_few([f"{healthy.names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])

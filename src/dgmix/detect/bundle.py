@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dgmix.audio.layout import Layout
 from dgmix.audio.quality import MEASURES
+from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe, parse_recipe
 from dgmix.detect.fitted import FittedDetector, Update
 from dgmix.detect.localize import BandStatistics
@@ -26,7 +28,15 @@ from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.old_formats import upgraded
 from dgmix.detect.sensitivity import sensitivity_of
 from dgmix.detect.summary import summary
-from dgmix.detect.views import GIVEN, LEARNED, Vectors, find_view, view_size
+from dgmix.detect.views import (
+    GIVEN,
+    LEARNED,
+    Vectors,
+    find_view,
+    names_of,
+    view_of,
+    view_size,
+)
 from dgmix.errors import InputError
 from dgmix.files import atomic_path
 from dgmix.plugins import Kind, Plugins
@@ -49,6 +59,7 @@ ABOUT = {
     "trained": int,
     "seed": int,
     "false_alarm_rate": float,
+    "channels": dict,
 }
 COLUMNS = ("sections", "domains", "recordings", "conditions")
 UPDATE = {"time": str, "added": int, "left_out": int, "conditions": list}
@@ -111,6 +122,7 @@ def _about(fitted: FittedDetector) -> dict[str, Any]:
         "trained": fitted.trained,
         "seed": int(fitted.seed),
         "false_alarm_rate": float(fitted.false_alarm_rate),
+        "channels": fitted.layout.values() if fitted.layout else {},
     }
 
 
@@ -241,7 +253,7 @@ def missing(kind: Kind, name: str, path: Path, files: object) -> str:
 
 
 def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> FittedDetector:
-    names: list[str] = list(recipe.detect.views)
+    names = names_of(recipe)
     clips = len(about["sections"])
     _check_tensors(tensors, _expected(recipe, clips, tensors))
     views = {n: Vectors(tensors[f"memory.{n}.values"], tensors[f"memory.{n}.clips"]) for n in names}
@@ -258,12 +270,13 @@ def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> Fitted
         recipe,
         _network(tensors, recipe),
         memory,
-        _bands(tensors),
+        _bands(tensors, len(signals_of(recipe.audio))),
         about["trained"],
         about["seed"],
         about["false_alarm_rate"],
         _updates(about, clips),
         sensitivity_of(about["sensitivity"]) if about["sensitivity"] else None,
+        Layout.read(about["channels"]) if about["channels"] else None,
     )
 
 
@@ -280,14 +293,14 @@ def _held(tensors: Tensors) -> Tensors:
     return {k.removeprefix(WEIGHTS): v for k, v in tensors.items() if k.startswith(WEIGHTS)}
 
 
-def _bands(tensors: Tensors) -> tuple[BandStatistics, ...]:
-    """Return the statistics of the clips trained on and of each update that added some."""
+def _bands(tensors: Tensors, signals: int) -> tuple[BandStatistics, ...]:
+    """Return the statistics of each signal of the clips trained on, then of each update."""
     rows = zip(*(tensors[f"bands.{name}"] for name in BANDS), strict=True)
     bands = tuple(
         BandStatistics(mean, std, rise, fall, float(peak), int(count))
         for mean, std, rise, fall, peak, count in rows
     )
-    if not bands:
+    if not bands or len(bands) % signals:
         raise DamageError("no statistics of bands")
     return bands
 
@@ -307,16 +320,17 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
 
 def _expected(recipe: Recipe, clips: int, held: Tensors) -> dict[str, tuple[Shape, DTypeLike]]:
     """Return shape and type of every tensor in a file; any size fits where None stands."""
-    views, bins = recipe.detect.views, recipe.features.n_mels
-    others = [name for name in views if name not in (LEARNED, GIVEN)]
-    raw = {name: find_view(name, recipe.plugins) for name in others}
+    views, bins = names_of(recipe), recipe.features.n_mels
+    others = [name for name in views if view_of(name) not in (LEARNED, GIVEN)]
+    raw = {name: find_view(view_of(name), recipe.plugins) for name in others}
     sizes: dict[str, int | None] = {name: view_size(view, bins) for name, view in raw.items()}
     sizes |= {GIVEN: None} if GIVEN in views else {}
     weights: Tensors = {}
     if recipe.detect.learns:
         from dgmix.model.state import blank_arrays
 
-        weights, sizes[LEARNED] = blank_arrays(recipe, _held(held))
+        weights, size = blank_arrays(recipe, _held(held))
+        sizes |= {name: size for name in views if name not in sizes}
     return {
         **{WEIGHTS + name: (each.shape, each.dtype) for name, each in weights.items()},
         **{f"memory.{name}.values": ((None, size), np.float32) for name, size in sizes.items()},

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.detect.compare import Comparison, Distances
 from dgmix.detect.conformal import Scale, rank_p_values
-from dgmix.detect.fusion import Points, logarithms, view_deviations
+from dgmix.detect.fusion import Points, joined, logarithms, row_deviations, view_deviations
 from dgmix.errors import DgmixError
 
 NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
@@ -32,7 +33,8 @@ class Scores:
 
     `score` and `p_known` are of known conditions, `score_new` and `p_new` of new ones: the higher
     the score, the smaller or equal the p-value. `by_view` are the deviations in each view that the
-    score is made of, or the distance where there is one view.
+    score is made of, and `by_row` (clip, row) those that they are made of, or the distance where
+    there is one view of one part.
     """
 
     score: Floats
@@ -40,6 +42,16 @@ class Scores:
     score_new: Floats
     p_new: Floats
     by_view: Floats
+    by_row: Floats
+
+
+class Judged(NamedTuple):
+    """Scores and p-values (clip,) under one promise, and deviations (clip, view), (clip, row)."""
+
+    score: Floats
+    p_value: Floats
+    by_view: Floats
+    by_row: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,28 +112,30 @@ class Promise:
 
     def judge(
         self, own: Floats, healthy: Floats, chosen: NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, Floats, Floats]:
-        """Return scores and p-values (query,) of queries, and their deviations (query, view).
+    ) -> Judged:
+        """Return what becomes of queries by their distances `own` (row, query).
 
-        `own` (row, query) are their distances, `healthy` (row, query, clip) those of the healthy
-        clips beside each query; the clips chosen (clip,) have votes, all by default. Of a single
-        row the score is the distance, unless the healthy clips have fewer others to be measured by.
+        `healthy` (row, query, clip) are those of the healthy clips beside each query; the clips
+        chosen (clip,) have votes, all by default. Of a single row the score is the distance, unless
+        the healthy clips have fewer others to be measured by.
         """
         scale = self.scale(chosen)
         own_logs, logs = logarithms(own), logarithms(healthy)
-        joined = np.concatenate([logs, own_logs[..., None]], -1).swapaxes(0, 1)
+        all_logs = np.concatenate([logs, own_logs[..., None]], -1).swapaxes(0, 1)
         if len(own) == 1:
-            ranked, scores, by_view = joined[:, 0], own[0], own.T
+            ranked, scores, by_view = all_logs[:, 0], own[0], own.T
+            by_row = by_view
         else:
-            deviations = view_deviations(joined, self._joined_points, self.parts)
-            ranked, by_view = deviations.max(1), deviations[..., -1]
+            rows = row_deviations(all_logs, self._joined_points)
+            views = joined(rows, self._joined_points, self.parts)
+            ranked, by_view, by_row = views.max(1), views[..., -1], rows[..., -1]
             scores = ranked[:, -1]
         if not self.count:
-            return scores, np.ones(len(scores)), by_view
+            return Judged(scores, np.ones(len(scores)), by_view, by_row)
         voting = ranked[:, :-1] if chosen is None else ranked[:, :-1][:, chosen]
         exact = rank_p_values(ranked[:, -1], voting, scale.votes)
         scores = (scale.limited if len(own) == 1 else scale.confined)(scores, exact)
-        return scores, scale.p_values(scores), by_view
+        return Judged(scores, scale.p_values(scores), by_view, by_row)
 
 
 def _points(groups: Sequence[str | None]) -> Points:
@@ -168,16 +182,16 @@ class Calibration:
         own, known, new = distances.own, self._of(distances.known), self._of(distances.new)
         count = own.shape[1]
         score, p_known = np.empty(count), np.empty(count)
-        by_view = np.empty((count, len(self.known.parts)))
+        by_view, by_row = np.empty((count, len(self.known.parts))), np.empty(own.T.shape)
         for condition in set(conditions):
             those = np.array([each == condition for each in conditions])
             chosen = self._is(condition) if condition in self.conditions else None
             judged = self.known.judge(own[:, those], known[:, those], chosen)
-            score[those], p_known[those], by_view[those] = judged
+            score[those], p_known[those], by_view[those], by_row[those] = judged
         score_new, p_new = score, np.ones(count)
         if self.covers_new:
-            score_new, p_new, _ = self.new.judge(own, new)
-        return Scores(score, p_known, score_new, p_new, by_view)
+            score_new, p_new = self.new.judge(own, new)[:2]
+        return Scores(score, p_known, score_new, p_new, by_view, by_row)
 
     def _is(self, condition: str | None) -> NDArray[np.bool_]:
         return np.array([each == condition for each in self.conditions], bool)

@@ -9,6 +9,7 @@ from the healthy clips learn it from some of the recordings, and the others cali
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,7 +21,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.memory import Memory
 from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer, estimates
 from dgmix.detect.scorers.pooling import pool
-from dgmix.detect.views import Vectors, parts_of
+from dgmix.detect.views import Vectors, parts_of, view_of
 from dgmix.plugins import NONE, Plugins
 
 TINY = 1e-12
@@ -45,13 +46,15 @@ class Distances:
 class Comparison(Protocol):
     """Healthy clips that others are compared with.
 
-    `parts`: how many rows each view has; `known`, `new` float64 (row, clip): the distance of each
+    `parts`: how many rows each view has, over all signals; `rows`: the name of the view and signal
+    that each row is of; `known`, `new` float64 (row, clip): the distance of each
     healthy clip from the clips of other recordings, and from those of other conditions;
     `calibrating` bool (clip,): which of them count for p-values; `exact`: whether distances depend
     on nothing but the two clips.
     """
 
     parts: tuple[int, ...]
+    rows: tuple[str, ...]
     known: Floats
     new: Floats
     calibrating: NDArray[np.bool_]
@@ -87,7 +90,8 @@ class Direct:
             ]
             for name, view in memory.views.items()
         }
-        self.parts = tuple(len(scorers) for scorers in self.scorers.values())
+        self.rows = tuple(name for name, scorers in self.scorers.items() for _ in scorers)
+        self.parts = _counts(self.rows)
         left_out = [each.left_out for scorers in self.scorers.values() for each in scorers]
         self.known, self.new = (np.array(values) for values in zip(*left_out, strict=True))
 
@@ -126,7 +130,8 @@ class Estimated:
             name: build_scorer(settings, domains[view.clips], view.clips, plugins).fit(view.values)
             for name, view in estimating.views.items()
         }
-        self.parts = (1,) * len(memory.views)
+        self.rows = tuple(memory.views)
+        self.parts = _counts(self.rows)
         self.known = self._scores(memory.views, len(clips))
         self.known[:, ~self.calibrating] = np.inf
         self.new = np.full_like(self.known, np.inf)
@@ -161,6 +166,11 @@ def held_out(recordings: Sequence[str], domains: Sequence[str], part: float) -> 
         chosen |= {name for i, name in enumerate(names) if int((i + 1) * part) > int(i * part)}
         chosen -= {names[0]}
     return np.array([name in chosen for name in recordings], bool)
+
+
+def _counts(rows: Sequence[str]) -> tuple[int, ...]:
+    """Return how many rows each view has, those of a view one after the other."""
+    return tuple(Counter(map(view_of, rows)).values())
 
 
 def _numbered(groups: Sequence[str]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
 from dgmix.detect.given_vectors import VectorMethods
 from dgmix.detect.judgement import Judgement, Promise
-from dgmix.detect.localize import Localization, localize
+from dgmix.detect.localize import Localization
 from dgmix.detect.planting.methods import SensitivityMethods
 from dgmix.detect.plugging import plugged
 from dgmix.detect.recordings import Sounds, check_one_each
@@ -229,10 +229,12 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         given = self._sounds(X, sample_rate, None)
         if len(given) != 1:
             raise InputError(f"plot: {len(given)} recordings; give one at a time")
-        [(_, bank)] = given.readable_banks(fitted.recipe)
-        place = localize(bank[0], fitted.band_statistics, fitted.recipe)
+        [(part, bank)] = given.readable_banks(fitted.recipe)
+        judged = fitted.judge(bank, part.names, part.sections)
+        (place,) = fitted.places(bank, judged)
+        shown = bank.split(len(fitted.signals))[fitted.place_of(judged[0].signal)]
         title = repr(self.judge(given)).splitlines()[-1]
-        return plot_recording(logmel(bank[0]), place, fitted.recipe.features, title)
+        return plot_recording(logmel(shown[0]), place, fitted.recipe.features, title)
 
     def judgements(
         self, X: Source, *, sample_rate: int | None = None, condition: str | None = None
@@ -268,14 +270,16 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
     def localize(self, X: Source, *, sample_rate: int | None = None) -> list[Localization]:
         """Return, for each recording, where in time and frequency it is unlike the healthy ones.
 
+        Of several channels, the one that decides its score is looked at.
+
         Raises `InputError` for the first recording that cannot be read.
         """
         fitted = self._fitted()
-        statistics = fitted.band_statistics
+        recordings = self._sounds(X, sample_rate, None)
         return [
-            localize(bank[index], statistics, fitted.recipe)
-            for _, bank in self._sounds(X, sample_rate, None).readable_banks(fitted.recipe)
-            for index in range(len(bank))
+            place
+            for part, bank in recordings.readable_banks(fitted.recipe)
+            for place in fitted.places(bank, fitted.judge(bank, part.names, part.sections))
         ]
 
     def update(

@@ -27,6 +27,7 @@ from dgmix.detect.compare import Direct
 from dgmix.detect.conformal import smallest_rate
 from dgmix.detect.embed import embed_clips
 from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.one_channel import of_one_channel
 from dgmix.detect.summary import plain
 from dgmix.detect.waveform import WaveformEmbedding, WaveformVerdict, can_be_exported
 from dgmix.errors import DgmixError, InputError
@@ -61,9 +62,11 @@ def export_onnx(
     compared with `section`, or with all clips.
 
     Both files appear only after onnxruntime has run the model and agreed with the detector.
-    Raises `InputError` where onnx is not installed, for an unknown section, for a rate that the
-    recordings do not support, and for a memory beyond the 2 GiB of an ONNX file.
+    Raises `InputError` where onnx is not installed, where several channels are compared, for an
+    unknown section, for a rate that the recordings do not support, and for a memory beyond the
+    2 GiB of an ONNX file.
     """
+    fitted = of_one_channel(fitted, "an ONNX file")
     _check_installed()
     _check_encoder(fitted)
     outputs = _outputs(fitted, embedding)

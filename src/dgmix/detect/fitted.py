@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.channels import Channels
+from dgmix.audio.layout import Layout, differences, silent_now
+from dgmix.audio.signals import MEAN, Signal, signals_of
 from dgmix.config import Recipe
 from dgmix.detect.band import lacking
 from dgmix.detect.calibration import Calibration, Scores
 from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.conformal import check_rate, groups_needed, smallest_rate
 from dgmix.detect.judgement import Judgement, Promise
-from dgmix.detect.localize import BandStatistics
+from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Memory
 from dgmix.detect.quality import Defect, Limits, defects
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.sensitivity import Sensitivity
-from dgmix.detect.views import Vectors, represent
+from dgmix.detect.views import Vectors, deciding, names_of, represent, signal_of, view_of
 from dgmix.errors import InputError, choices
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ NO_NEW_CONDITIONS = (
 )
 Conditions = Iterable[str | None]
 Numbers = NDArray[np.int64]
+Missing = frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ class FittedDetector:
     """Settings, network and healthy clips, and all that follows from them.
 
     There is a `network` where a view is learned; `bands` are the statistics of the clips trained
-    on, then those of each update; `trained`: on how many clips, the first ones, the network was
-    trained; `seed`: of everything random; `false_alarm_rate`: the one that verdicts are made at
-    where the recordings support it; `sensitivity`: which planted faults it finds, where that was
-    measured.
+    on, of each signal, then those of each update; `trained`: on how many clips, the first ones, the
+    network was trained; `seed`: of everything random; `false_alarm_rate`: the one that verdicts
+    are made at where the recordings support it; `sensitivity`: which planted faults it finds, and
+    `layout`: what the channels of the healthy recordings are like, where that was measured.
     """
 
     recipe: Recipe
@@ -77,6 +81,7 @@ class FittedDetector:
     false_alarm_rate: float = 0.05
     updates: tuple[Update, ...] = ()
     sensitivity: Sensitivity | None = None
+    layout: Layout | None = None
 
     def __repr__(self) -> str:
         views = ", ".join(self.memory.views)
@@ -88,17 +93,33 @@ class FittedDetector:
         return self.memory.sections if self.recipe.detect.per_section else [ALL]
 
     @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals of a recording that are compared."""
+        return signals_of(self.recipe.audio)
+
+    def place_of(self, signal: str) -> int:
+        """Return the number of a signal among those compared, by its name; "" is the first."""
+        names = list(map(str, self.signals))
+        return names.index(signal) if signal in names else 0
+
+    @cached_property
     def band_statistics(self) -> BandStatistics:
-        """The levels of all healthy clips."""
-        return reduce(BandStatistics.merged, self.bands)
+        """The levels of all healthy clips, in the first signal."""
+        return self.statistics_of("")
+
+    def statistics_of(self, signal: str) -> BandStatistics:
+        """Return the levels of a signal in all healthy clips; "" is the first signal."""
+        return reduce(BandStatistics.merged, self.bands[self.place_of(signal) :: len(self.signals)])
 
     @cached_property
     def views(self) -> list[str]:
-        """The views that clips are compared in."""
-        return list(self.memory.views)
+        """The views that clips are compared in, each of all signals."""
+        return list(dict.fromkeys(map(view_of, self.memory.views)))
 
     @cached_property
-    def _compared(self) -> dict[str, tuple[Comparison, Calibration, tuple[str, ...]]]:
+    def _compared(
+        self,
+    ) -> dict[tuple[str, Missing], tuple[Comparison, Calibration, tuple[str, ...]]]:
         return {}
 
     @cached_property
@@ -154,16 +175,40 @@ class FittedDetector:
         scores[comparison.calibrating] = calibration.known.scores
         return scores
 
-    def _comparison(self, section: str) -> tuple[Comparison, Calibration, tuple[str, ...]]:
-        key = self.key(section)
+    def _comparison(
+        self, section: str, missing: Missing = frozenset()
+    ) -> tuple[Comparison, Calibration, tuple[str, ...]]:
+        """Return what compares clips of a section, where these channels are missing."""
+        key = self.key(section), missing
         if key not in self._compared:
-            of = np.array([key in (ALL, each) for each in self.memory.clips.sections])
+            of = np.array([key[0] in (ALL, each) for each in self.memory.clips.sections])
             memory = self.memory if of.all() else self.memory.select(np.flatnonzero(of))
+            if missing:
+                memory = replace(memory, views=self._without(missing, memory.views))
             comparison = compare_with(self.recipe.detect, memory, self.recipe.plugins)
             clips = memory.clips
             calibration = Calibration(comparison, clips.recordings, clips.conditions)
             self._compared[key] = comparison, calibration, clips.conditions
         return self._compared[key]
+
+    def _without(self, missing: Missing, views: Mapping[str, Vectors]) -> dict[str, Vectors]:
+        """Return the views of signals that need none of these channels."""
+        single = len(self.signals) == 1
+        needed = [each for each in self.signals if not missing & {each.channel, each.reference}]
+        left = {"" if single else str(each) for each in needed}
+        return {name: view for name, view in views.items() if signal_of(name) in left}
+
+    def _missing(self, channels: Channels | None) -> Missing:
+        """Return which channels of a recording are not compared: silent as they never were.
+
+        A microphone that is silent is no fault of the machine, and its channel decides nothing;
+        where nothing else is compared, the recording is unusable.
+        """
+        if self.layout is None or channels is None or self.signals[0].channel == MEAN:
+            return frozenset()
+        compared = {number for each in self.signals for number in (each.channel, each.reference)}
+        gone = silent_now(self.layout, channels) & compared
+        return gone if self._without(gone, self.memory.views) else frozenset()
 
     def judge(
         self,
@@ -179,7 +224,8 @@ class FittedDetector:
         """
         vectors = represent(self.recipe, self.network, bank)
         learned = self.memory.clips.include(bank)
-        judged = self.judge_views(vectors, names, sections, conditions, learned)
+        missing = [self._missing(each) for each in bank.channels]
+        judged = self.judge_views(vectors, names, sections, conditions, learned, missing)
         return [
             replace(each, quality=quality, defects=self._defects(bank, clip, each.section))
             for clip, (each, quality) in enumerate(zip(judged, bank.qualities, strict=True))
@@ -192,34 +238,46 @@ class FittedDetector:
         sections: Sequence[str],
         conditions: Sequence[str | None] | None,
         learned: NDArray[np.bool_],
+        missing: Sequence[Missing] | None = None,
     ) -> list[Judgement]:
         """Return the judgements of clips that are described in every view, in order.
 
-        `learned` bool (clip,): which are among the healthy ones. Nothing is said of their quality.
+        `learned` bool (clip,): which are among the healthy ones; `missing` (clip,): channels that
+        are not compared. Nothing is said of their quality.
         """
         named = np.array([None] * len(names) if conditions is None else conditions, object)
         judgements: list[Judgement | None] = [None] * len(names)
-        for key, those in _by_key([self.key(section) for section in sections]):
-            comparison, calibration, healthy = self._comparison(key)
-            queries = {name: view.select(those) for name, view in vectors.items()}
+        without = missing or [frozenset()] * len(names)
+        keys = [(self.key(of), gone) for of, gone in zip(sections, without, strict=True)]
+        for (key, gone), those in _by_key(keys):
+            comparison, calibration, healthy = self._comparison(key, gone)
+            queries = {name: vectors[name].select(those) for name in comparison.rows}
             distances = comparison.measure(queries, len(those))
             scores = calibration.judge(distances, list(named[those]))
             for row, clip in enumerate(those.tolist()):
-                judgement = self._judgement(names[clip], key, scores, row)
+                judgement = self._judgement(names[clip], key, scores, row, comparison.rows)
                 judgements[clip] = replace(
                     judgement,
                     condition=healthy[distances.nearest[row]],
                     learned=bool(learned[clip]),
+                    missing=tuple(sorted(gone)),
                 )
         return [each for each in judgements if each is not None]
 
     def _defects(self, bank: MelBank, clip: int, section: str) -> tuple[Defect, ...]:
-        found = defects(bank.qualities[clip], self.limits(section))
+        found = (
+            *defects(bank.qualities[clip], self.limits(section)),
+            *self._changes(bank.channels[clip]),
+        )
         if not self.bands:
             return found
-        return (*found, *lacking(bank, clip, self.band_statistics, self.recipe))
+        first = bank.split(len(self.signals))[0]
+        return (*found, *lacking(first, clip, self.band_statistics, self.recipe))
 
-    def _judgement(self, name: str, section: str, scores: Scores, row: int) -> Judgement:
+    def _judgement(
+        self, name: str, section: str, scores: Scores, row: int, rows: Sequence[str]
+    ) -> Judgement:
+        view = self.views[int(scores.by_view[row].argmax())]
         return Judgement(
             name,
             float(scores.score[row]),
@@ -227,9 +285,33 @@ class FittedDetector:
             float(scores.score_new[row]),
             float(scores.p_new[row]),
             section,
-            view=self.views[int(scores.by_view[row].argmax())],
+            view=view,
             view_scores=dict(zip(self.views, scores.by_view[row].tolist(), strict=True)),
+            signal=deciding(view, rows, scores.by_row[row]),
         )
+
+    def _changes(self, channels: Channels | None) -> Iterator[Defect]:
+        """Yield how a recording's channels differ from those learned from."""
+        if self.layout is None:
+            return
+        averaged = any(each.channel == MEAN for each in self.signals)
+        yield from map(Defect, differences(self.layout, channels, averaged))
+        gone = silent_now(self.layout, channels)
+        if gone and not averaged and not self._without(gone, self.memory.views):
+            numbers = " and ".join(map(str, sorted(gone)))
+            yield Defect(f"nothing but channel {numbers} is compared", unusable=True)
+
+    def places(self, bank: MelBank, judgements: Sequence[Judgement]) -> list[Localization]:
+        """Return where judged clips of a bank are unusual, in the signal that decides."""
+        signals = bank.split(len(self.signals))
+        return [
+            localize(
+                signals[self.place_of(each.signal)][clip],
+                self.statistics_of(each.signal),
+                self.recipe,
+            )
+            for clip, each in enumerate(judgements)
+        ]
 
     def judge_recordings(
         self, recordings: Sounds, conditions: Sequence[str | None] | None = None
@@ -309,15 +391,12 @@ class FittedDetector:
     def with_views(self, names: Sequence[str]) -> FittedDetector:
         """Return a detector like this one that compares only some of its views of a clip."""
         settings = self.recipe.detect.model_copy(update={"views": list(names)})
-        return replace(
-            self,
-            recipe=self.recipe.model_copy(update={"detect": settings}),
-            memory=replace(self.memory, views={name: self.memory.views[name] for name in names}),
-        )
+        recipe = self.recipe.model_copy(update={"detect": settings})
+        views = {name: self.memory.views[name] for name in names_of(recipe)}
+        return replace(self, recipe=recipe, memory=replace(self.memory, views=views))
 
 
-def _by_key(keys: Sequence[str]) -> Iterator[tuple[str, Numbers]]:
+def _by_key(keys: Sequence[tuple[str, Missing]]) -> Iterator[tuple[tuple[str, Missing], Numbers]]:
     """Yield each key and the numbers of the clips that have it."""
-    names = np.array(keys, str)
-    for key in sorted(set(keys)):
-        yield key, np.flatnonzero(names == key)
+    for key in sorted(set(keys), key=lambda each: (each[0], sorted(each[1]))):
+        yield key, np.flatnonzero([each == key for each in keys])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from dgmix.audio.signals import words_of
 from dgmix.detect.judgement import (
     ANOMALY,
     NEW_CONDITION,
@@ -94,6 +95,7 @@ def json_lines() -> Form:
             else:
                 values["view_scores"] = dict(judgement.view_scores)
                 values["quality"] = _quality(judgement)
+                values |= {"channel": judgement.signal} if judgement.signal else {}
             print(json.dumps(values), file=out, flush=True)
 
         yield write
@@ -165,11 +167,17 @@ def _explanation(judgement: Judgement, verdict: str, sectioned: bool) -> str:
     what is wrong with the recording."""
     if judgement.error:
         return f": {str(judgement.error).removeprefix(f'{judgement.name}: ')}"
-    view = f" by its {in_words(judgement.view)}" if verdict in (ANOMALY, NEW_CONDITION) else ""
+    view = f" by its {decisive(judgement)}" if verdict in (ANOMALY, NEW_CONDITION) else ""
     section = f" (section {judgement.section or 'any'})" if sectioned else ""
     reason = f": {judgement.unusable}" if verdict == UNUSABLE else ""
     notes = "".join(f"; {note}" for note in judgement.notes)
     return view + reason + section + notes
+
+
+def decisive(judgement: Judgement) -> str:
+    """Return in words by what a recording is least like the healthy ones: "peaks in channel 2"."""
+    place = f" in {words_of(judgement.signal)}" if judgement.signal else ""
+    return in_words(judgement.view) + place
 
 
 def _quality(judgement: Judgement) -> dict[str, object]:

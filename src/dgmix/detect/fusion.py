@@ -3,9 +3,9 @@
 In each view, the distances of some clips, as logarithms, become deviations: by how many standard
 deviations each exceeds the mean of the others, of its own group none. The variance is drawn to a
 fixed one, which decides where there are few clips. A view may have several parts, as groups of mel
-bands, which become one deviation first. The score is the largest deviation over the views: a fault
-shows in some view, and which one is not known beforehand; the mean would drown it
-(docs/decisions/0012-views.md, 0025-fixed-metrics.md).
+bands or the channels of a recording, which become one deviation first. The score is the largest
+deviation over the views: a fault shows in some view, and which one is not known beforehand; the
+mean would drown it (docs/decisions/0012-views.md, 0025-fixed-metrics.md).
 
 All clips are treated alike, the one in question among them, as exact p-values need
 (docs/decisions/0019-exact-verdicts.md).
@@ -70,10 +70,22 @@ class Points:
 def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Floats:
     """Return the deviations (…, view, point) of the logarithms (…, row, point) of distances.
 
-    `parts` says how many rows each view has; of several, the root mean square of the positive
-    deviations counts, in deviations again.
+    `parts` says how many rows each view has; see `joined`.
     """
-    rows = points.deviations(logs, PRIOR_DEVIATION)
+    return joined(row_deviations(logs, points), points, parts)
+
+
+def row_deviations(logs: Floats, points: Points) -> Floats:
+    """Return the deviations of the logarithms of distances, both (…, row, point)."""
+    return points.deviations(logs, PRIOR_DEVIATION)
+
+
+def joined(rows: Floats, points: Points, parts: Sequence[int]) -> Floats:
+    """Return the deviations (…, view, point) of views from those (…, row, point) of their rows.
+
+    Of several rows of a view, the root mean square of the positive deviations counts, in deviations
+    again.
+    """
     views, first = [], 0
     for count in parts:
         part = rows[..., first : first + count, :]

@@ -24,10 +24,12 @@ class Judgement:
     beside the way the healthy conditions differ. Within what it is compared with, a higher score
     has a smaller or equal p-value. `section`: the section that it is compared with, "" for all;
     `condition`: the healthy condition that it is most like; `view`: the view in which it is least
-    like the healthy ones; `view_scores`: how unusual it is in each view; `learned`: the detector
-    learned from this very recording; `quality`: its measures, where there are any, and `defects`:
-    what is wrong with the recording itself. Where it cannot be read, `error` is the reason, and
-    there are no numbers.
+    like the healthy ones, and `signal` the channel in which that shows most, where several are
+    compared ("2", or "1-2": channel 1 without what channel 2 picks up too); `view_scores`: how
+    unusual it is in each view; `learned`: the detector learned from this very recording; `missing`:
+    channels that were not compared, being silent; `quality`: its measures, where there are any, and
+    `defects`: what is wrong with the recording itself. Where it cannot be read, `error` is the
+    reason, and there are no numbers.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Judgement:
     view: str = ""
     view_scores: Mapping[str, float] = field(default_factory=dict)
     learned: bool = False
+    signal: str = ""
+    missing: tuple[int, ...] = ()
     error: InputError | None = None
     quality: Quality | None = None
     defects: tuple[Defect, ...] = ()

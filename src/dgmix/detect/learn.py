@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
+from dgmix.audio.layout import Layout
+from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe
 from dgmix.detect.band import remarks
 from dgmix.detect.duplicates import merge_copies
@@ -28,6 +31,7 @@ from dgmix.errors import InputError
 from dgmix.progress import Advance, progress, say, silent
 
 if TYPE_CHECKING:
+    from dgmix.model.crops import TrainingCrops
     from dgmix.model.network import Network
 
 
@@ -62,14 +66,32 @@ def fit(
 
 def _trained(healthy: Sounds, bank: MelBank, recipe: Recipe, seed: int, device: str) -> Network:
     """Return a network that was trained on healthy recordings with features `bank`."""
-    from dgmix.model.crops import TrainingCrops
     from dgmix.model.train import Run, train
 
-    classes = recipe.finetune.classes
-    crops = TrainingCrops.of(bank, healthy.sections, healthy.attributes, classes, healthy.domains)
+    crops = training_crops(bank, recipe, healthy.sections, healthy.attributes, healthy.domains)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), checkpoint_seconds=float("inf"), label="learning")
         return train(recipe, crops, seed, run, device)
+
+
+def training_crops(
+    bank: MelBank,
+    recipe: Recipe,
+    sections: Sequence[str],
+    attributes: Sequence[str],
+    domains: Sequence[str],
+) -> TrainingCrops:
+    """Return what a network learns from: the clips of a bank, each of its signals as a clip."""
+    from dgmix.model.crops import TrainingCrops
+
+    signals = bank.split(len(signals_of(recipe.audio)))
+    return TrainingCrops.of(
+        MelBank.joined(signals),
+        list(sections) * len(signals),
+        list(attributes) * len(signals),
+        recipe.finetune.classes,
+        list(domains) * len(signals),
+    )
 
 
 def remember(
@@ -83,8 +105,18 @@ def remember(
 ) -> FittedDetector:
     """Return a detector with a trained network that remembers the healthy clips of `bank`."""
     memory = Memory(represent(recipe, network, bank, advance), clips)
-    bands = (BandStatistics.of(bank, recipe),)
-    return FittedDetector(recipe, network, memory, bands, trained=len(bank), seed=seed)
+    bands = statistics_of(bank, recipe)
+    known = [channels for channels in bank.channels if channels]
+    layout = Layout.of(map(len, known), known) if known else None
+    return FittedDetector(
+        recipe, network, memory, bands, trained=len(bank), seed=seed, layout=layout
+    )
+
+
+def statistics_of(bank: MelBank, recipe: Recipe) -> tuple[BandStatistics, ...]:
+    """Return the levels of each signal of the clips of a bank."""
+    signals = bank.split(len(signals_of(recipe.audio)))
+    return tuple(BandStatistics.of(each, recipe) for each in signals)
 
 
 def recordings_of(
@@ -124,7 +156,8 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
     that it knows already are left out too. The update is listed in `updates` even where nothing was
     added.
     """
-    memory, bands, left_out = None, None, 0
+    memory, left_out = None, 0
+    bands: tuple[BandStatistics, ...] = ()
     for part, bank in more.readable_banks(fitted.recipe):
         part.refuse_silent(bank)
         new = ~fitted.memory.clips.include(bank)
@@ -137,8 +170,9 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
             clips = replace(clips, recordings=tuple(merge_copies(kept, clips.recordings)))
             views = represent(fitted.recipe, fitted.network, kept)
             memory = _joined(memory, Memory(views, clips))
-            own = BandStatistics.of(kept, fitted.recipe)
-            bands = bands.merged(own) if bands else own
+            own = statistics_of(kept, fitted.recipe)
+            pairs = zip(bands, own, strict=True)
+            bands = tuple(one.merged(more) for one, more in pairs) if bands else own
     return _with_update(fitted, memory, bands, left_out)
 
 
@@ -152,16 +186,19 @@ def undo_update(fitted: FittedDetector) -> FittedDetector:
     return replace(
         fitted,
         memory=fitted.memory.select(kept),
-        bands=fitted.bands[:-1] if last.added else fitted.bands,
+        bands=fitted.bands[: -len(fitted.signals)] if last.added else fitted.bands,
         updates=fitted.updates[:-1],
     )
 
 
 def _with_update(
-    fitted: FittedDetector, memory: Memory | None, bands: BandStatistics | None, left_out: int
+    fitted: FittedDetector,
+    memory: Memory | None,
+    bands: tuple[BandStatistics, ...],
+    left_out: int,
 ) -> FittedDetector:
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    if memory is None or bands is None:
+    if memory is None:
         nothing = Update(time, 0, left_out, ())
         return replace(fitted, updates=(*fitted.updates, nothing)) if left_out else fitted
     conditions = tuple(sorted(set(memory.clips.conditions)))
@@ -169,7 +206,7 @@ def _with_update(
     return replace(
         fitted,
         memory=fitted.memory.with_more(memory),
-        bands=(*fitted.bands, bands),
+        bands=(*fitted.bands, *bands),
         updates=(*fitted.updates, entry),
     )
 

@@ -27,8 +27,9 @@ def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str
     Until format 5 nothing was measured of sensitivity, until format 4 nothing of the quality of
     recordings. Until format 3 a network was kept that no view needs, a recording was known by its
     features, a condition was a domain, and updates were not listed. Format 1 knew one view only,
-    the learned one.
+    the learned one. What channels are like was not known before format 6.
     """
+    about = {"channels": {}, **about}
     if about["format"] > 5:
         return tensors, about
     about = {"sensitivity": {}, **about}

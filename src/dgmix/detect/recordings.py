@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from dgmix.audio.bank import Features, MelBank, half_mel
 from dgmix.audio.cache import FeatureStore, UnreadableError, default_folder, features_of, in_order
+from dgmix.audio.channels import channels_of
 from dgmix.audio.features import FLOOR, MelSpectrogram
 from dgmix.audio.io import Recording, load, to_signal
-from dgmix.audio.quality import quality_of
+from dgmix.audio.quality import quality_of_columns
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
@@ -209,7 +210,7 @@ class Sounds:
             yield self.part(slice(first, first + size))
 
     def signals(self, recipe: Recipe) -> Iterator[NDArray[np.float32]]:
-        """Yield the signal (sample,) of each recording, decoding files."""
+        """Yield the signal (sample,) of each recording, or signals (sample, signal)."""
         for item, name in zip(self.items, self.names, strict=True):
             yield _signal(item, name, recipe)
 
@@ -296,8 +297,13 @@ def check_one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
 def _features(item: Item, name: str, recipe: Recipe, mel: MelSpectrogram) -> Features:
     """Return the features of a recording; raises `InputError` for one that cannot be used."""
     if isinstance(item, Recording):
-        quality = quality_of(item.samples, item.sample_rate)
-        return Features(half_mel(_signal(item, name, recipe), mel), item.note, quality)
+        signal = _signal(item, name, recipe)
+        return Features(
+            half_mel(signal, mel),
+            item.note,
+            quality_of_columns(item.samples, item.sample_rate),
+            channels_of(item.samples, item.sample_rate),
+        )
     return features_of(item.path if isinstance(item, Clip) else item, recipe.audio, mel)
 
 

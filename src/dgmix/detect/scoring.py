@@ -148,12 +148,14 @@ class Result:
     terms: Terms
     verdicts: Counter[str] = field(default_factory=Counter)
     learned: int = 0
+    missing: int = 0
     p_values: list[float] = field(default_factory=list)
 
     def add(self, judgement: Judgement) -> None:
         """Count a judgement."""
         self.verdicts[judgement.verdict(self.terms.rate, self.terms.promise)] += 1
         self.learned += judgement.learned
+        self.missing += bool(judgement.missing)
         if not (judgement.error or judgement.learned or judgement.unusable):
             self.p_values.append(judgement.p_value(self.terms.promise))
 
@@ -170,6 +172,11 @@ class Result:
                 if np.isfinite(limit)
                 else "No score is high enough to be flagged: there are too few healthy recordings; "
                 "add others with `dgmix update`."
+            )
+        if self.missing:
+            lines.append(
+                f"A channel is silent in {counted(self.missing, 'recording')}: the others decide "
+                "there, and what is flagged follows from these alone."
             )
         if len(self.p_values) > 1:
             lines.append(

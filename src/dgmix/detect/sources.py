@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.arrays import ArrayError, is_pair, mono, recordings_of
+from dgmix.audio.arrays import ArrayError, is_pair, recordings_of, samples_of
 from dgmix.audio.io import Recording
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest, why_none
@@ -84,10 +84,10 @@ def sounds(
 ) -> Sounds:
     """Return the recordings of a folder, a CSV, a file, or a sequence of files or arrays.
 
-    Files are paths or open binary files. Arrays are as `dgmix.audio.arrays.mono` takes them, at
-    their own rate where it is given with each, or else at `sample_rate`; a 2-d array is
-    (recording, sample). `section` and `domain` are those of files and arrays whose name
-    does not tell; of `known` sections a file is of the one that its folders are called (see
+    Files are paths or open binary files. Arrays are as `dgmix.audio.arrays.samples_of` takes them,
+    at their own rate where it is given with each, or else at `sample_rate`; a 2-d array is
+    (recording, sample). `section` and `domain` are those of files and arrays whose name does
+    not tell; of `known` sections a file is of the one that its folders are called (see
     `section_of`). Raises `InputError` for what is none of these.
     """
     if isinstance(source, Sounds):
@@ -213,7 +213,7 @@ def _of_arrays(items: Sequence[Any], sample_rate: int | None, section: str, doma
     if sample_rate is not None and sample_rate <= 0:
         raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
     names = [f"recording {number}" for number in range(len(items))]
-    signals = [mono(item, name) for item, name in zip(items, names, strict=True)]
+    signals = [samples_of(item, name) for item, name in zip(items, names, strict=True)]
     recordings: list[Item] = [
         Recording(samples, own_rate or sample_rate or _no_rate(name))
         for (samples, own_rate), name in zip(signals, names, strict=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dgmix.audio.layout import facts
+from dgmix.audio.signals import words_of
 from dgmix.detect.band import highest
 from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, smallest_rate
 from dgmix.detect.fitted import FittedDetector
@@ -29,6 +31,7 @@ def summary(fitted: FittedDetector) -> Summary:
     return {
         **_training(fitted),
         **_promises_of(fitted),
+        "channels": _channels(fitted),
         "views": {name: list(view.values.shape) for name, view in fitted.memory.views.items()},
         "weights": sum(p.numel() for p in fitted.network.parameters()) if fitted.network else 0,
         "updates": [
@@ -60,6 +63,14 @@ def _training(fitted: FittedDetector) -> Summary:
         "domains": dict(sorted(Counter(clips.domains).items())),
         "conditions": dict(sorted(Counter(clips.conditions).items())),
     }
+
+
+def _channels(fitted: FittedDetector) -> Summary:
+    """Return which signals are compared, and what the channels of the recordings are like."""
+    values: Summary = {"compared": list(map(str, fitted.signals))}
+    if fitted.layout:
+        values |= {**fitted.layout.values(), "facts": list(facts(fitted.layout))}
+    return values
 
 
 def _promises_of(fitted: FittedDetector) -> Summary:
@@ -161,6 +172,15 @@ def uncertainty(values: Summary) -> str:
     )
 
 
+def channels(values: Summary) -> str:
+    """Return which channels are compared, and what is to be said of the others."""
+    words = ", ".join(words_of(each) for each in values["channels"]["compared"])
+    counts = values["channels"].get("recordings", {})
+    of = f" of {' or '.join(counts)}" if counts else ""
+    notes = values["channels"].get("facts", [])
+    return "; ".join([words + of, *notes])
+
+
 def thresholds(values: Summary) -> str:
     """Return above which score a recording is an anomaly, and at which false-alarm rate."""
     limits = values["threshold"]
@@ -185,6 +205,7 @@ def overview(values: Summary) -> dict[str, str]:
         "band": band(values),
         "sections": _listed(values["sections"]),
         "conditions": conditions(values),
+        "channels": channels(values),
         "false alarms": known_conditions(values),
         "new conditions": new_conditions(values),
         "uncertainty": uncertainty(values),

@@ -55,9 +55,10 @@ class DetectorJudge:
     def __init__(self, path: Path, rate: float | None = None) -> None:
         from dgmix.detect.bundle import load_detector
         from dgmix.detect.conformal import rate_interval
+        from dgmix.detect.one_channel import of_one_channel
 
         self.path = path
-        self.fitted = load_detector(path)
+        self.fitted = of_one_channel(load_detector(path), "dgmix watch")
         self.name = path.name
         self.rate = self.fitted.rate(rate)
         clips = self.fitted.memory.clips
@@ -116,9 +117,11 @@ def updated_detector(
     `conditions` (clip,): the operating condition of each; "" or None joins the unnamed one. Raises
     `InputError` where a clip cannot be used.
     """
+    from dgmix.detect.bundle import load_detector
     from dgmix.detect.detector import Detector
+    from dgmix.detect.one_channel import of_one_channel
 
-    detector = Detector.load(base)
+    detector = Detector.of(of_one_channel(load_detector(base), "dgmix watch"))
     usual = detector.fitted_.memory.clips.conditions[0]
     named = [condition or usual for condition in conditions]
     detector.update([str(clip) for clip in clips], conditions=named, accept=True).save(output)

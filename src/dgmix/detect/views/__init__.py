@@ -7,18 +7,23 @@ test over all raw views picks it up. Views from outside are plugged in (docs/plu
 
 Two clips are compared by the distance of their vectors, in a metric that is the same for all
 machines: each number is multiplied by a fixed factor (docs/decisions/0025-fixed-metrics.md).
+
+Where several signals of a recording are compared, each view has a part of each: "logmel-q90@2" is
+that of channel 2 (docs/decisions/0027-channels.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dgmix.audio.bank import MelBank
 from dgmix.audio.frames import hop_frames
+from dgmix.audio.signals import Signal, signals_of
 from dgmix.config import GIVEN, LEARNED, Recipe
 from dgmix.detect.views.base import RawView, Vectors, as_view, find_view
 from dgmix.detect.views.blocks import Levels, describe_blocks, logmel
@@ -37,15 +42,47 @@ __all__ = [
     "RawView",
     "Vectors",
     "as_view",
+    "deciding",
     "find_view",
     "in_words",
     "logmel",
+    "names_of",
     "parts_of",
     "represent",
+    "signal_of",
+    "view_of",
     "view_size",
 ]
+OF = "@"
 LONG_FRAMES = 1 << 14  # 9 minutes at 512 samples of 16 kHz; more are described block by block
 RAW_VIEWS: Mapping[str, RawView] = Own("views")
+
+
+def of_signal(view: str, signal: Signal, signals: Sequence[Signal]) -> str:
+    """Return the name of a view of one of the signals compared, its own where that is all."""
+    return view if len(signals) == 1 else f"{view}{OF}{signal}"
+
+
+def names_of(recipe: Recipe) -> list[str]:
+    """Return the names of all views of all signals that a recipe compares, by view."""
+    signals = signals_of(recipe.audio)
+    return [of_signal(view, each, signals) for view in recipe.detect.views for each in signals]
+
+
+def view_of(name: str) -> str:
+    """Return the view that a name is of, whatever the signal."""
+    return name.partition(OF)[0]
+
+
+def signal_of(name: str) -> str:
+    """Return the signal that the name of a view is of, "" where a single one is compared."""
+    return name.partition(OF)[2]
+
+
+def deciding(view: str, rows: Sequence[str], deviations: NDArray[np.float64]) -> str:
+    """Return the signal whose part of a view deviates most, "" where a single one is compared."""
+    of_view = [row for row, name in enumerate(rows) if view_of(name) == view]
+    return signal_of(rows[max(of_view, key=lambda row: deviations[row])])
 
 
 def in_words(view: str) -> str:
@@ -56,8 +93,9 @@ def in_words(view: str) -> str:
 
 
 def parts_of(view: str, vectors: Vectors, plugins: Plugins = NONE) -> list[Vectors]:
-    """Return the vectors of each part of a view."""
-    parts = 1 if view in (LEARNED, GIVEN) else find_view(view, plugins).parts
+    """Return the vectors of each part of a view, of a signal."""
+    name = view_of(view)
+    parts = 1 if name in (LEARNED, GIVEN) else find_view(name, plugins).parts
     places = part_places(vectors.values.shape[1], parts)
     return [Vectors(vectors.values[:, place], vectors.clips) for place in places]
 
@@ -76,14 +114,26 @@ def view_size(view: RawView, n_mels: int) -> int:
 def represent(
     recipe: Recipe, network: Network | None, bank: MelBank, advance: Advance = silent
 ) -> dict[str, Vectors]:
-    """Return every view of the clips of a bank that the recipe compares, by name.
+    """Return every view of the clips of a bank that the recipe compares, by name; see `names_of`.
 
     The learned view needs a network. Calls `advance` with the number of clips that were described
-    since.
+    since, of the first signal.
     """
-    names = list(dict.fromkeys(recipe.detect.views))
-    if GIVEN in names:
+    if GIVEN in recipe.detect.views:
         raise InputError("this detector knows vectors, no sound; score vectors with it")
+    signals = signals_of(recipe.audio)
+    vectors: dict[str, Vectors] = {}
+    for signal, part in zip(signals, bank.split(len(signals)), strict=True):
+        views = _represent(recipe, network, part, silent if vectors else advance)
+        vectors |= {of_signal(name, signal, signals): each for name, each in views.items()}
+    return {name: vectors[name] for name in names_of(recipe)}
+
+
+def _represent(
+    recipe: Recipe, network: Network | None, bank: MelBank, advance: Advance
+) -> dict[str, Vectors]:
+    """Return every view of one signal of the clips of a bank."""
+    names = list(dict.fromkeys(recipe.detect.views))
     raw = {name: find_view(name, recipe.plugins) for name in names if name != LEARNED}
     vectors = _raw(bank, raw, silent if LEARNED in names else advance)
     if network is not None and LEARNED in names:

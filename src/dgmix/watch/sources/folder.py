@@ -100,7 +100,7 @@ class FolderSource:
 
     def _windows(self, file: FileKey) -> Iterator[Window]:
         try:
-            recording = read_audio(self._settings.path / file.name)
+            recording = read_audio(self._settings.path / file.name, self._settings.channel)
         except InputError as error:
             yield unread_file(file, str(error))
             return

@@ -71,6 +71,9 @@ class FolderSettings(_Source):
     stable: Positive = Field(
         5.0, description="a file is complete when its size has not changed for so many seconds"
     )
+    channel: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="only this one; all are averaged if null"
+    )
     lost_after: Positive = Field(
         3600.0, description="seconds without a new file until the source counts as silent"
     )

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from dgmix.audio.playback import data_uri
-from dgmix.detect.views import in_words
+from dgmix.detect.forms import decisive
 from dgmix.evaluate.report.listening import unusual
 from dgmix.evaluate.report.listening.excerpt import Excerpt, around, most_like, whole
 from dgmix.evaluate.report.listening.figures import Ranges, overview, sound_picture
@@ -136,11 +136,20 @@ def _one(sounds: Sounds, index: int) -> Sounds:
 
 
 def _signal(one: Sounds, recipe: Recipe) -> NDArray[np.float32]:
-    """Return the signal (sample,) of one recording, an open file's from its beginning."""
+    """Return the signal (sample,) of one recording, or its signals (sample, signal).
+
+    An open file is read from its beginning.
+    """
     (item,) = one.items
     if isinstance(item, IOBase):
         item.seek(0)
     return next(one.signals(recipe))
+
+
+def _one_signal(fitted: FittedDetector, one: Sounds, signal: str) -> NDArray[np.float32]:
+    """Return a signal (sample,) of one recording by its name, "" for the first."""
+    samples = _signal(one, fitted.recipe)
+    return samples if samples.ndim == 1 else samples[:, fitted.place_of(signal)].copy()
 
 
 def _card(
@@ -151,20 +160,21 @@ def _card(
     other: Sounds | None,
     terms: Terms,
 ) -> Card:
-    everything, found = whole(fitted, _signal(own, fitted.recipe))
+    signal = recording.judgement.signal
+    everything, found = whole(fitted, _one_signal(fitted, own, signal), signal)
     region = unusual.most_unusual(found)
     excerpt = around(everything, round(region.when / everything.hop))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:
-        healthy, calm = whole(fitted, _signal(other, fitted.recipe))
+        healthy, calm = whole(fitted, _one_signal(fitted, other, signal), signal)
         part = most_like(healthy, excerpt)
         shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(calm)))
     ranges, gain = _ranges(shown), _gain(shown)
-    louder = unusual.excess(everything.level, region, fitted.band_statistics.mean)
+    louder = unusual.excess(everything.level, region, fitted.statistics_of(signal).mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]
     healthy_peak = max((each.region.peak for each in shown[1:]), default=1.0)
     words = [
-        f"Least like the healthy ones by its {in_words(recording.judgement.view)}.",
+        f"Least like the healthy ones by its {decisive(recording.judgement)}.",
         *_sentences(region, louder, max(healthy_peak, 1.0)),
         *(f"The recording itself: {each.text}." for each in recording.judgement.defects),
     ]

@@ -57,15 +57,20 @@ class Excerpt:
         )
 
 
-def whole(fitted: FittedDetector, samples: NDArray[np.float32]) -> tuple[Excerpt, Localization]:
-    """Return all of a recording, (sample,) at the detector's rate, and where it is unusual."""
+def whole(
+    fitted: FittedDetector, samples: NDArray[np.float32], signal: str = ""
+) -> tuple[Excerpt, Localization]:
+    """Return all of a recording, (sample,) at the detector's rate, and where it is unusual.
+
+    `signal` names the one of those compared that the samples are; the first by default.
+    """
     from dgmix.audio.bank import bank_of_signals
     from dgmix.detect.localize import localize
     from dgmix.detect.views import logmel
 
     audio, features = fitted.recipe.audio, fitted.recipe.features
     bank = bank_of_signals([samples], audio, features)
-    place = localize(bank[0], fitted.band_statistics, fitted.recipe)
+    place = localize(bank[0], fitted.statistics_of(signal), fitted.recipe)
     hop = features.hop_length / audio.rate
     level, surprise = logmel(bank[0]), place.over_time
     return Excerpt(samples, audio.rate, level, surprise, place.hertz, hop), place

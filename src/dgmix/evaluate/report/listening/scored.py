@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from dgmix.detect.forms import Terms
 from dgmix.detect.judgement import ANOMALY, NEW_CONDITION, Judgement
-from dgmix.detect.localize import localize
 from dgmix.errors import InputError
 from dgmix.evaluate.report.listening.unusual import Region, most_unusual
 from dgmix.progress import progress
@@ -70,7 +69,8 @@ def score(
             if isinstance(bank, InputError):
                 unread.append(Unread(part.names[0], str(bank)))
             else:
-                scored += _score(fitted, part, bank, first, condition)
+                for each in _score(fitted, part, bank, first, condition):
+                    (unread if isinstance(each, Unread) else scored).append(each)  # type: ignore
             first += len(part)
             advance(len(part))
     return sorted(scored, key=lambda each: (-each.judgement.score, each.name)), unread
@@ -78,9 +78,13 @@ def score(
 
 def _score(
     fitted: FittedDetector, part: Sounds, bank: MelBank, first: int, condition: str | None
-) -> Iterator[Scored]:
+) -> Iterator[Scored | Unread]:
     seconds = (bank.frames - 1) * fitted.recipe.features.hop_length / fitted.recipe.audio.rate
     conditions = [condition] * len(part)
-    for row, judgement in enumerate(fitted.judge(bank, part.names, part.sections, conditions)):
-        place = localize(bank[row], fitted.band_statistics, fitted.recipe)
-        yield Scored(first + row, float(seconds[row]), judgement, most_unusual(place))
+    judgements = fitted.judge(bank, part.names, part.sections, conditions)
+    for row, place in enumerate(fitted.places(bank, judgements)):
+        judgement = judgements[row]
+        if judgement.error:
+            yield Unread(judgement.name, str(judgement.error))
+        else:
+            yield Scored(first + row, float(seconds[row]), judgement, most_unusual(place))
