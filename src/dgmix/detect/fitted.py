@@ -265,10 +265,8 @@ class FittedDetector:
         return [each for each in judgements if each is not None]
 
     def _defects(self, bank: MelBank, clip: int, section: str) -> tuple[Defect, ...]:
-        found = (
-            *defects(bank.qualities[clip], self.limits(section)),
-            *self._changes(bank.channels[clip]),
-        )
+        measured = defects(bank.qualities[clip], self.limits(section))
+        found = *measured, *self._changes(bank.channels[clip])
         if not self.bands:
             return found
         first = bank.split(len(self.signals))[0]
@@ -303,14 +301,12 @@ class FittedDetector:
 
     def places(self, bank: MelBank, judgements: Sequence[Judgement]) -> list[Localization]:
         """Return where judged clips of a bank are unusual, in the signal that decides."""
-        signals = bank.split(len(self.signals))
+        signals, recipe = bank.split(len(self.signals)), self.recipe
         return [
             localize(
-                signals[self.place_of(each.signal)][clip],
-                self.statistics_of(each.signal),
-                self.recipe,
+                signals[self.place_of(each.signal)][k], self.statistics_of(each.signal), recipe
             )
-            for clip, each in enumerate(judgements)
+            for k, each in enumerate(judgements)
         ]
 
     def judge_recordings(
