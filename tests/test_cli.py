@@ -19,7 +19,7 @@ import yaml
 from dgmix import __version__, pipeline
 from dgmix.audio.io import write_wav
 from dgmix.cli import main
-from dgmix.config import Recipe, dump_recipe
+from dgmix.config import RECIPES, Recipe, dump_recipe
 
 RATE = 16_000
 COMMANDS = (
@@ -267,7 +267,7 @@ def test_an_unknown_setting_is_one_sentence(
         done,
         2,
         "best: not a readable recipe",
-        "published, published-small, default, learned, whole-clips, attributes, demo",
+        ", ".join(RECIPES),
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from dgmix import cluster, pipeline
+from dgmix.audio.io import Recording
 from dgmix.cli import main
 from dgmix.cluster import Cluster, Files, Here, connected
 from dgmix.config import Recipe
@@ -128,7 +129,7 @@ def test_a_run_completes_when_a_node_dies_in_the_middle(
                 new.rename(trained)
                 signal.pause()
 
-            units._score_unit = stop
+            units.score_unit = stop
         units.complete_unit(unit)
 
     def kill_its_node() -> None:
@@ -208,7 +209,9 @@ def test_scores_are_the_same_to_the_bit(
     Path("damaged.wav").write_bytes(b"no sound")
     names = [path.name for path in paths]
     found = named_sounds([*names[:5], "damaged.wav", "missing.wav", *names[5:]])
-    signal_in_memory = Sounds(["signal"], [np.full(9000, 0.1, np.float32)], *[[""]] * 4)
+    signal_in_memory = Sounds(
+        ["signal"], [Recording(np.full(9000, 0.1, np.float32), 16_000)], *[[""]] * 4
+    )
     found = joined(found, signal_in_memory)
     here = judged(detector, found, None)
     there = judged(detector, found, address)

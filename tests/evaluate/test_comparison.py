@@ -117,7 +117,7 @@ def test_arguments_that_cannot_be_used(folders):
         compare_scores(folders[:1])
     with pytest.raises(InputError, match="given 2 times"):
         compare_scores([folders[0], folders[0]])
-    with pytest.raises(InputError, match="choose one of official, same-domain"):
+    with pytest.raises(InputError, match="choose from official, same-domain"):
         compare_scores(folders, "other")
 
 
