@@ -146,7 +146,9 @@ def alternatives(leaf: Any, base: Recipe, folder: Path) -> Iterator[Recipe]:
         for other in set(OPTIMIZERS) - {leaf.choice[1]}:
             yield changed(base, leaf.choice[0], other(**OPTIMIZERS[other]))
         return
-    if leaf.key == "detect.views":
+    if leaf.key == "audio.channels":
+        values = [[1], "all", "auto"]
+    elif leaf.key == "detect.views":
         values = [["dgmix", "logmel-change"]]  # without dgmix nothing would be learned
     elif name in CHANGED:
         values = [CHANGED[name]]

@@ -221,7 +221,7 @@ def test_the_verdict_is_that_of_the_promise(
     promise = Promise(healthy, groups, tuple(parts))
     own = rng.lognormal(0.3, 0.5, (rows, 6))
     beside = healthy[:, None] * rng.uniform(0.7, 1, (rows, 6, count))
-    scores, p_values, _ = promise.judge(own, beside)
+    scores, p_values, *_ = promise.judge(own, beside)
     verdict = Verdict(promise)
     for query in range(6):
         found = verdict(torch.from_numpy(own[:, query]), torch.from_numpy(beside[:, query]))
