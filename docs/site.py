@@ -1,8 +1,8 @@
 """Build the documentation site: `python docs/site.py`, into build/site.
 
 The pages keep their places in the repository, so that links between them work there and on the
-site alike; README.md is the first one. The reference of commands and the list of decisions are made
-here. A broken link is an error, and so is a page that the navigation of zensical.toml lacks.
+site alike; README.md is the first one. docs/command-reference.md is written anew, the list of
+decisions is made here. A broken link is an error, and so is a page that the navigation lacks.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ PAGES = ROOT / "build" / "pages"
 FOLDERS = ("docs", "benchmarks/results")
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE")
 KINDS = {".md", ".webp", ".svg", ".json", ".css"}
-COMMANDS = PAGES / "docs" / "command-reference.md"
+COMMANDS = ROOT / "docs" / "command-reference.md"
 DECISIONS = PAGES / "docs" / "decisions"
 OUTSIDE = re.compile(r"\[([^]]+)\]\((?!http)[^)#]+\.(?:py|yaml|toml|json)\)|\]\(docs/decisions/?\)")
 
 
 def main() -> None:
     """Collect the pages and build the site; a warning is an error."""
+    COMMANDS.write_text(command_reference(), "utf-8")
     collect()
     missing = sorted(pages() - set(navigation()))
     if missing:
@@ -45,9 +46,13 @@ def collect() -> None:
         else:
             shutil.copy(source, target)
     (DECISIONS / "README.md").write_text(decisions(), "utf-8")
+
+
+def command_reference() -> str:
+    """Return the page of all commands and options, which typer makes of the commands."""
     cli = ROOT / "src" / "dgmix" / "cli.py"
     command = ["typer", str(cli), "utils", "docs", "--name", "dgmix", "--title", "Commands"]
-    subprocess.run([*command, "--output", str(COMMANDS)], check=True, stdout=subprocess.DEVNULL)
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() + "\n"
 
 
 def sources() -> Iterator[Path]:
