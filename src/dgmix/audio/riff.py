@@ -67,10 +67,10 @@ class Wave:
         there, claimed = self.size, self.claimed
         if claimed is None or abs(there - claimed) <= self.parts[0][0] or not claimed:
             return ""
-        said, here = (f"{size / self.byte_rate:.2f}" for size in (claimed, there))
+        claim, here = (f"{size / self.byte_rate:.2f}" for size in (claimed, there))
         if there < claimed:
-            return f"incomplete: {here} of {said} s are there"
-        return f"its header says {said} s, and {here} s are there: all of it is used"
+            return f"incomplete: {here} of {claim} s are there"
+        return f"its header says {claim} s, and {here} s are there: all of it is used"
 
 
 def find_wave(file: BinaryIO) -> Wave | None:

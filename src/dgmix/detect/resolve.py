@@ -47,8 +47,8 @@ def with_rate(recipe: Recipe, rates: Counter[int]) -> Recipe:
         return recipe_at(recipe, recipe.audio.rate)
     rate = max(min(rates), LEAST_RATE)
     if len(rates) > 1:
-        heard = f"all are heard at the lowest, so up to {hertz(rate / 2)}"
-        warn(f"sample rates differ: {listed(rates)}; {heard}")
+        limit = f"all are heard at the lowest, so up to {hertz(rate / 2)}"
+        warn(f"sample rates differ: {listed(rates)}; {limit}")
     return recipe_at(recipe, rate)
 
 

@@ -180,8 +180,8 @@ def _few(unit: Unit, folder: Path, clips: int, queries: int) -> Unit:
     chosen = [known[i] for i in _spread(len(known), clips)]
     sections = {(clip.machine, clip.section) for clip in chosen}
     tested = [c for c in unit.clips.select(split="test") if (c.machine, c.section) in sections]
-    asked = [tested[i] for i in _spread(len(tested), queries)]
-    kept = Manifest([*chosen, *asked], unit.clips.root)
+    queried = [tested[i] for i in _spread(len(tested), queries)]
+    kept = Manifest([*chosen, *queried], unit.clips.root)
     few = replace(unit, clips=kept, folder=folder, cache=folder.parent / "features")
     few.store.add([clip.path for clip in kept])
     folder.mkdir()

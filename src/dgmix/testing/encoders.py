@@ -36,8 +36,8 @@ def check_encoder(
         require(tuple(embedding.shape) == size, f"embeddings have another shape than {size}")
         require(embedding.dtype == torch.float32, f"embeddings are {embedding.dtype}, not float32")
         require(embedding.isfinite().all(), "an embedding has a value that is no number")
-        said = "the embedding of a crop depends on the crops beside it"
-        torch.testing.assert_close(alone, embedding, rtol=1e-3, atol=1e-4, msg=said)
+        message = "the embedding of a crop depends on the crops beside it"
+        torch.testing.assert_close(alone, embedding, rtol=1e-3, atol=1e-4, msg=message)
         require((embedding[0] != embedding[1]).any(), "two crops have the same embedding")
         if not is_frozen(settings, plugins):
             _check_training(encoder, crops[:1])

@@ -93,9 +93,9 @@ def a_score_is_the_query_s_own(fit: Fit) -> None:
     """It does not depend on the other queries, nor on their order."""
     scorer, queries = of_all(fit, references()), _queries()
     together = scorer.score(queries)
-    said = "a score depends on the other queries"
-    require_equal(scorer.score(queries[::-1])[::-1], together, said, 1e-12)
-    require_equal([scorer.score(each[None])[0] for each in queries], together, said, 1e-12)
+    message = "a score depends on the other queries"
+    require_equal(scorer.score(queries[::-1])[::-1], together, message, 1e-12)
+    require_equal([scorer.score(each[None])[0] for each in queries], together, message, 1e-12)
 
 
 def the_order_of_references_does_not_matter(fit: Fit) -> None:
@@ -176,7 +176,9 @@ def _check_joint(settings: DetectSettings, plugins: Plugins) -> None:
     for last in range(9):
         others = np.delete(np.arange(9), last)
         own, (beside,), between = of(others).measure(Vectors(values[[last]], np.arange(1)), 1)
-        said = "scores of all clips depend on which of them comes last, so p-values are not exact"
-        require_equal(own[0], expected[last], said, 1e-6)
-        require_equal(beside[0], expected[others], said, 1e-6)
+        message = (
+            "scores of all clips depend on which of them comes last, so p-values are not exact"
+        )
+        require_equal(own[0], expected[last], message, 1e-6)
+        require_equal(beside[0], expected[others], message, 1e-6)
         require(np.isfinite(between).all(), "a distance is no finite number")

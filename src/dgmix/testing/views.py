@@ -48,12 +48,12 @@ def _check_forms(view: Any, mel: Any, vector: Any) -> None:
     if view.blocks is not None:
         parts = np.array_split(mel, min(len(mel), 4))
         described = describe_blocks({"checked": view.blocks}, parts, mel.shape[1])["checked"]
-        said = "its form `blocks` gives other numbers than its function"
-        np.testing.assert_allclose(described, vector, rtol=1e-5, atol=2e-4, err_msg=said)
+        message = "its form `blocks` gives other numbers than its function"
+        np.testing.assert_allclose(described, vector, rtol=1e-5, atol=2e-4, err_msg=message)
     if view.tensors is not None:
         import torch
 
         levels = torch.from_numpy(logmel(mel)).double()
-        said = "its form `tensors` gives other numbers than its function"
+        message = "its form `tensors` gives other numbers than its function"
         found = view.tensors(levels).numpy()
-        np.testing.assert_allclose(found, vector, rtol=1e-4, atol=1e-3, err_msg=said)
+        np.testing.assert_allclose(found, vector, rtol=1e-4, atol=1e-3, err_msg=message)

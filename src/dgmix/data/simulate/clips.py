@@ -119,7 +119,7 @@ def samples_of(clip: PlannedClip, seed: int, samples: int, severity: float = 1.0
     faulty = clip.form.groups[clip.group][2] == "anomaly"
     scale = machine.severity * (severity if faulty else 1.0)
     wear = draw_wear(machine.faults, scale, faulty, rng)
-    sound = heard(machine.sound(unit, condition, wear, samples, rng), path, rng)
+    sound = recorded(machine.sound(unit, condition, wear, samples, rng), path, rng)
     noise = machine.noise + NOISE_LEVELS.get(condition.text("n-lv"), 0.0)
     level = np.float32(amplitude(noise + rng.normal(0, NOISE_SPREAD)))
     around = level * hall_sound(hall, samples, rng, COLOUR_SPREAD)
@@ -142,7 +142,7 @@ def draw_wear(
     return wear
 
 
-def heard(sound: Samples, path: Path, rng: Generator) -> Samples:
+def recorded(sound: Samples, path: Path, rng: Generator) -> Samples:
     """Return a machine's sound as it arrives by a path that is not quite the same in every clip."""
     samples = len(sound)
     today = curve(jittered(tuple((f, 0.0) for f, _ in path.response), PATH_SPREAD, rng), samples)

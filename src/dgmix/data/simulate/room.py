@@ -62,8 +62,8 @@ def _response(delay: float, reverberation: float, rng: Generator) -> Samples:
 def _through(sound: Samples, response: tuple[float, ...]) -> Samples:
     """Return a sound after a room; what rings past the end comes back at the start."""
     samples = len(sound)
-    heard = np.fft.rfft(sound) * np.fft.rfft(_folded(response, samples))
-    return np.fft.irfft(heard, samples).astype(np.float32)
+    spectrum = np.fft.rfft(sound) * np.fft.rfft(_folded(response, samples))
+    return np.fft.irfft(spectrum, samples).astype(np.float32)
 
 
 def _folded(response: tuple[float, ...], samples: int) -> Samples:

@@ -89,16 +89,16 @@ def contents(
     names = healthy.names
     odd, broken, values = odd_clips(fitted), broken_clips(fitted), summary(fitted)
     wrong = {clip: "; ".join(each.text for each in defects) for clip, defects in broken}
-    asked = sorted({clip for each in odd for clip in each.clips})
+    flagged = sorted({clip for each in odd for clip in each.clips})
     return {
         "facts": [training(values), band(values)],
         "questions": [f"Unlike the others: {each}." for each in odd_recordings(fitted, names)],
         "broken": counted(len(broken), "recording") if broken else "",
-        "maps": [_map(fitted, section, asked) for section in fitted.sections],
+        "maps": [_map(fitted, section, flagged) for section in fitted.sections],
         "cards": _cards(fitted, healthy, odd, cache),
         "compared": True,
         "promise": "known",
-        "table": _table(fitted, healthy, asked, wrong),
+        "table": _table(fitted, healthy, flagged, wrong),
         "promises": _promises(values),
     }
 
@@ -120,7 +120,7 @@ def _cards(
     return list(cards(fitted, own, score(fitted, own)[0], others, Terms(fitted.rate()), cache))
 
 
-def _map(fitted: FittedDetector, section: str, asked: Sequence[int]) -> Panel:
+def _map(fitted: FittedDetector, section: str, flagged: Sequence[int]) -> Panel:
     """Return where the healthy recordings of a section lie, in the two directions that tell most.
 
     Each view counts by the distances at which recordings usually lie in it.
@@ -128,7 +128,7 @@ def _map(fitted: FittedDetector, section: str, asked: Sequence[int]) -> Panel:
     sections = fitted.memory.clips.sections
     rows = np.flatnonzero([section in ("", each) for each in sections])[:MOST_MAPPED]
     points, held = principal_components(_vectors(fitted, rows))
-    odd = np.isin(rows, list(asked))
+    odd = np.isin(rows, list(flagged))
     groups = {ORDINARY: points[~odd], ASKED: points[odd]}
     groups = {kind: places for kind, places in groups.items() if len(places)}
     label = f"Map of {len(rows)} healthy recordings; {odd.sum()} unlike the others"
@@ -151,7 +151,7 @@ def _vectors(fitted: FittedDetector, rows: NDArray[np.int64]) -> Floats:
 
 
 def _table(
-    fitted: FittedDetector, healthy: Sounds, asked: Sequence[int], wrong: dict[int, str]
+    fitted: FittedDetector, healthy: Sounds, flagged: Sequence[int], wrong: dict[int, str]
 ) -> Table:
     """Return all healthy recordings with their quality, the highest score first."""
     from dgmix.audio.quality import MEASURES
@@ -169,7 +169,7 @@ def _table(
             f"{level[clip]:.1f}",
             wrong.get(clip, ""),
         ]
-        rows.append(Row(cells, "flagged" if clip in asked or clip in wrong else ""))
+        rows.append(Row(cells, "flagged" if clip in flagged or clip in wrong else ""))
     columns = [
         Column("Recording", False),
         Column("Score"),

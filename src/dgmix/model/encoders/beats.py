@@ -113,10 +113,10 @@ class Positions(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return `(crop, patch, channel)` of the same."""
         weight = self.weight_g * self.weight_v / self.weight_v.norm(dim=(0, 1), keepdim=True)
-        heard = functional.conv1d(
+        context = functional.conv1d(
             x.transpose(1, 2), weight, self.bias, padding=TAPS // 2, groups=GROUPS
         )
-        kept = heard[..., :-1]  # a patch hears TAPS / 2 before itself, one less after
+        kept = context[..., :-1]  # a patch hears TAPS / 2 before itself, one less after
         return functional.gelu(kept).transpose(1, 2)
 
 
@@ -166,8 +166,8 @@ class Attention(nn.Module):
             for part in (self.q_proj, self.k_proj, self.v_proj)
         )
         places = self.gate(q) * bias
-        heard = functional.scaled_dot_product_attention(q, k, v, attn_mask=places)
-        found: Tensor = self.out_proj(heard.transpose(1, 2).flatten(2))
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=places)
+        found: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return found
 
     def gate(self, q: Tensor) -> Tensor:

@@ -106,8 +106,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return `(crop, token, channel)` of the same."""
         parts = self.qkv(x).unflatten(2, (3, self.heads, HEAD_SIZE)).permute(2, 0, 3, 1, 4)
-        heard = functional.scaled_dot_product_attention(*parts)
-        found: Tensor = self.proj(heard.transpose(1, 2).flatten(2))
+        attended = functional.scaled_dot_product_attention(*parts)
+        found: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return found
 
 
