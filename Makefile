@@ -83,10 +83,10 @@ clean: ## Remove the environment and what the demo wrote
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml $(CONSTRAINTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c $(CONSTRAINTS) -e .
 	@touch $@
 
 .venv/developing: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[all]" $$($(BIN)/python -c "$(GROUP)")
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps aisfx==0.1.2 # weights for a test; its pins are of 2022
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c $(CONSTRAINTS) -e ".[all]" $$($(BIN)/python -c "$(GROUP)")
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps aisfx==0.1.2 # weights for a test; its pins are of 2022
 	@touch $@

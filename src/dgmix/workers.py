@@ -73,6 +73,7 @@ class WorkerPool(ProcessPoolExecutor):
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
         """Return the future result of `work`."""
+        interruptible()
         number = next(self._numbers)
         future = super().submit(_do, number, partial(work, *args, **options))
         self._calls[number] = future
@@ -109,8 +110,8 @@ def describe_exit(code: int | None) -> str:
 def interruptible() -> None:
     """Let Ctrl-C end this process's waiting at once.
 
-    Polars, once imported, leaves a handler with which the system goes on waiting; Python's takes
-    its place again.
+    Polars, once imported, leaves a handler with which the system goes on waiting, perhaps a while
+    later; Python's takes its place again.
     """
     if threading.current_thread() is threading.main_thread():
         handler = signal.getsignal(signal.SIGINT)

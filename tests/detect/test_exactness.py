@@ -50,7 +50,7 @@ def assert_promised(p_values: Floats, weights: Floats) -> None:
         assert flagged <= rate + EPSILON, f"p ≤ {rate:.4g} for {flagged:.4g} of all"
 
 
-@settings(max_examples=40)
+@few
 @given(clouds(), SCORERS)
 def test_of_any_clips_no_more_have_a_small_p_than_promised(cloud: Cloud, scorer: str) -> None:
     p_values = each_in_turn(cloud, cloud.settings(scorer=scorer))

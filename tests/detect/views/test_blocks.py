@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgmix.detect.views import RAW_VIEWS, logmel
@@ -13,6 +13,7 @@ from dgmix.detect.views.blocks import describe_blocks
 BLOCKS = {name: view.blocks for name, view in RAW_VIEWS.items() if view.blocks}
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 700), st.integers(1, 300), st.integers(0, 9), st.booleans())
 def test_views_of_blocks_are_those_of_the_whole(
     frames: int, size: int, seed: int, steady: bool
