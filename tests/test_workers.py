@@ -58,12 +58,13 @@ def stuck(pool: object) -> None:
 
 def test_ctrl_c_ends_the_waiting_for_workers_after_polars_was_imported() -> None:
     done = run_script("""
-        import os, signal, threading
+        import signal, threading
         import polars
         with worker_pool(1) as pool:
             pool.submit(divmod, 7, 3).result()
             endless = pool.submit(signal.pause)
-            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            main = threading.main_thread().ident
+            threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
             endless.result()
     """)
     assert done.returncode == -signal.SIGINT
