@@ -51,7 +51,8 @@ def collect() -> None:
 def command_reference() -> str:
     """Return the page of all commands and options, which typer makes of the commands."""
     cli = ROOT / "src" / "dgmix" / "cli.py"
-    command = ["typer", str(cli), "utils", "docs", "--name", "dgmix", "--title", "Commands"]
+    typer = [sys.executable, "-m", "typer", str(cli), "utils", "docs"]
+    command = [*typer, "--name", "dgmix", "--title", "Commands"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() + "\n"
 
 
