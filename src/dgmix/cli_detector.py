@@ -16,6 +16,7 @@ from dgmix.progress import say
 from dgmix.streams import is_stream
 
 if TYPE_CHECKING:
+    from dgmix.config import Recipe
     from dgmix.detect.fitted import FittedDetector
     from dgmix.detect.recordings import Sounds
 
@@ -133,7 +134,6 @@ def fit(
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.reporting import broken_recordings, fit_report, odd_recordings
-    from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
     from dgmix.detect.summary import summary
     from dgmix.model.device import chosen_device
@@ -146,12 +146,7 @@ def fit(
         check_output(report, ".html")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
     given = healthy_sounds(healthy).without(leave_out or ())
-    given = given.named_by("recordings", recordings_from)
-    given = given.named_by("conditions", conditions_from)
-    settings = resolve(settings, given)
-    given = given.usable(settings, cache, os.cpu_count() or 1)
-    for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
-        say(line)
+    settings, given = _prepared(settings, given, recordings_from, conditions_from, cache)
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
     if sensitivity:
@@ -168,6 +163,26 @@ def fit(
         "unlike in quality": broken_recordings(fitted, given.names),
     }
     show(fit_report(fitted, str(output), given.names, report), values, as_json)
+
+
+def _prepared(
+    settings: Recipe,
+    healthy: Sounds,
+    recordings_from: str | None,
+    conditions_from: str | None,
+    cache: Path | None,
+) -> tuple[Recipe, Sounds]:
+    """Return the recipe without `auto`, and the recordings that can be learned from; say what was
+    left out."""
+    from dgmix.detect.resolve import resolve
+
+    named = healthy.named_by("recordings", recordings_from)
+    named = named.named_by("conditions", conditions_from)
+    settings = resolve(settings, named)
+    usable = named.usable(settings, cache, os.cpu_count() or 1)
+    for line in [*usable.notes, *(f"left out: {each}" for each in usable.left_out)]:
+        say(line)
+    return settings, usable
 
 
 def _write_fit_report(
@@ -209,7 +224,6 @@ def choose(
     from dgmix.config import dump_recipe, load_recipe
     from dgmix.detect.planting.choosing import choose as choose_recipe
     from dgmix.detect.planting.reporting import choice_report
-    from dgmix.detect.resolve import resolve
     from dgmix.detect.sources import healthy_sounds
     from dgmix.files import write_text
 
@@ -217,12 +231,7 @@ def choose(
         check_output(output, ".yaml")
     settings = load_recipe(recipe, changes or ())
     given = healthy_sounds(healthy)
-    given = given.named_by("recordings", recordings_from)
-    given = given.named_by("conditions", conditions_from)
-    settings = resolve(settings, given)
-    given = given.usable(settings, cache, os.cpu_count() or 1)
-    for line in [*given.notes, *(f"left out: {each}" for each in given.left_out)]:
-        say(line)
+    _, given = _prepared(settings, given, recordings_from, conditions_from, cache)
     choice = choose_recipe(
         given, recipe, also or (), changes=changes or (), seed=seed, quick=quick, cache=cache
     )

@@ -22,7 +22,7 @@ from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.model.device import chosen_device
-from dgmix.plugins import Plugins, check_sendable
+from dgmix.plugins import check_sendable
 from dgmix.progress import detail, say
 from dgmix.units import Unit, complete_unit, plan, teach_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
@@ -38,8 +38,8 @@ QUICK_DEMO: dict[str, Any] = {
     "clips": 20,
     "seconds": 4.0,
 }
-QUICK_CHANGES = ("pretrain.min_steps=30", "pretrain.max_steps=30")
 """What `demo` simulates; arguments of `dgmix.data.simulate.simulate`."""
+QUICK_CHANGES = ("pretrain.min_steps=30", "pretrain.max_steps=30")
 
 
 def run(
@@ -73,9 +73,7 @@ def run(
 
     if ray is not None:
         _refuse_other_fan_out(jobs)
-    given = Plugins.of(plugins)
-    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes, given)
-    settings = plugged(settings, plugins=given)
+    settings = plugged(recipe, changes=changes, plugins=plugins)
     made_of = _made_of(recipe, settings, data)
     settings, clips = resolved(settings, data, machines)
     store_folder = Path(cache) if cache else default_folder()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from dgmix.config import GIVEN, Recipe, load_recipe
+from dgmix.config import GIVEN, Recipe
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
@@ -124,12 +124,8 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         return self
 
     def _recipe(self) -> Recipe:
-        plugins = Plugins.of(self.plugins) | Plugins.of({"views": self.views or {}})
-        given = self.recipe
-        recipe = given if isinstance(given, Recipe) else load_recipe(given, (), plugins)
-        return plugged(
-            recipe, encoder=self.encoder, scorer=self.scorer, views=self.views, plugins=plugins
-        )
+        names = ("encoder", "scorer", "views", "plugins")
+        return plugged(self.recipe, **{name: getattr(self, name) for name in names})
 
     @classmethod
     def of(cls, fitted: FittedDetector) -> Detector:
@@ -186,13 +182,10 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         Raises `InputError` when a rate is given that is smaller than the healthy recordings
         support.
         """
-        fitted = self._fitted()
         given = self._sounds(X, sample_rate, sections)
-        of = given.sections
-        promise = promise or fitted.promise(false_alarm_rate, of)
-        rate = fitted.rate(false_alarm_rate, of, promise)
+        terms = self._terms(given, false_alarm_rate, promise)
         judged = self._judged(given, None, None, conditions)
-        return np.array([each.anomalous(rate, promise) for each in judged], np.int64)
+        return np.array([each.anomalous(terms.rate, terms.promise) for each in judged], np.int64)
 
     def judge(
         self,
@@ -209,12 +202,10 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         They are shown as a table, and become data frames and figures. A recording that cannot be
         read is among them, with the reason. Arguments and errors are those of `predict`.
         """
-        fitted = self._fitted()
         given = self._sounds(X, sample_rate, sections)
         check_one_each("conditions", conditions, len(given))
-        promise = promise or fitted.promise(false_alarm_rate, given.sections)
-        rate = fitted.rate(false_alarm_rate, given.sections, promise)
-        return Results(list(fitted.judge_recordings(given, conditions)), Terms(rate, promise))
+        terms = self._terms(given, false_alarm_rate, promise)
+        return Results(list(self._fitted().judge_recordings(given, conditions)), terms)
 
     def plot(self, X: Source, *, sample_rate: int | None = None) -> Figure:
         """Return a matplotlib figure of one recording: its spectrogram, and where in time and
@@ -233,7 +224,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         judged = fitted.judge(bank, part.names, part.sections)
         (place,) = fitted.places(bank, judged)
         shown = bank.split(len(fitted.signals))[fitted.place_of(judged[0].signal)]
-        title = repr(self.judge(given)).splitlines()[-1]
+        title = repr(Results(judged, self._terms(given))).splitlines()[-1]
         return plot_recording(logmel(shown[0]), place, fitted.recipe.features, title)
 
     def judgements(
@@ -365,6 +356,14 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         rows = overview(self.summary()) if fitted else self.get_params()
         html = html_table(["Detector", ""], [(k, str(v)) for k, v in rows.items()])
         return {"text/plain": repr(self), "text/html": html}
+
+    def _terms(
+        self, given: Sounds, rate: float | None = None, promise: Promise | None = None
+    ) -> Terms:
+        """Return what verdicts on recordings are made under, where a rate or promise is chosen."""
+        fitted = self._fitted()
+        promise = promise or fitted.promise(rate, given.sections)
+        return Terms(fitted.rate(rate, given.sections, promise), promise)
 
     def _judged(
         self,

@@ -130,6 +130,10 @@ class FittedDetector:
         """Return the section that clips of `section` are compared within, "" for all clips."""
         return section if section in self.sections else ALL
 
+    def _within(self, key: str) -> NDArray[np.bool_]:
+        """Return which healthy clips (clip,) are compared within a section, "" for all."""
+        return np.array([key in (ALL, each) for each in self.memory.clips.sections], bool)
+
     def check_section(self, section: str) -> None:
         """Raise `InputError` for a section, other than "" for all, that the detector does not
         know."""
@@ -149,8 +153,7 @@ class FittedDetector:
         """
         scores = np.empty(len(self.memory.clips))
         for section in self.sections:
-            of = np.array([section in (ALL, each) for each in self.memory.clips.sections])
-            scores[of] = self.healthy_scores(section)
+            scores[self._within(section)] = self.healthy_scores(section)
         return scores
 
     def comparison(self, section: str = ALL) -> Comparison:
@@ -161,8 +164,7 @@ class FittedDetector:
         """Return how far the quality of the healthy clips of a section goes."""
         key = self.key(section)
         if key not in self._limits:
-            of = [key in (ALL, each) for each in self.memory.clips.sections]
-            self._limits[key] = Limits.of(self.memory.clips.measures[np.array(of, bool)])
+            self._limits[key] = Limits.of(self.memory.clips.measures[self._within(key)])
         return self._limits[key]
 
     def healthy_scores(self, section: str = ALL) -> NDArray[np.float64]:
@@ -181,7 +183,7 @@ class FittedDetector:
         """Return what compares clips of a section, where these channels are missing."""
         key = self.key(section), missing
         if key not in self._compared:
-            of = np.array([key[0] in (ALL, each) for each in self.memory.clips.sections])
+            of = self._within(key[0])
             memory = self.memory if of.all() else self.memory.select(np.flatnonzero(of))
             if missing:
                 memory = replace(memory, views=self._without(missing, memory.views))
@@ -226,8 +228,9 @@ class FittedDetector:
         learned = self.memory.clips.include(bank)
         missing = [self._missing(each) for each in bank.channels]
         judged = self.judge_views(vectors, names, sections, conditions, learned, missing)
+        first = bank.split(len(self.signals))[0]
         return [
-            replace(each, quality=quality, defects=self._defects(bank, clip, each.section))
+            replace(each, quality=quality, defects=self._defects(bank, first, clip, each.section))
             for clip, (each, quality) in enumerate(zip(judged, bank.qualities, strict=True))
         ]
 
@@ -264,12 +267,11 @@ class FittedDetector:
                 )
         return [each for each in judgements if each is not None]
 
-    def _defects(self, bank: MelBank, clip: int, section: str) -> tuple[Defect, ...]:
-        measured = defects(bank.qualities[clip], self.limits(section))
+    def _defects(self, bank: MelBank, first: MelBank, clip: int, of: str) -> tuple[Defect, ...]:
+        measured = defects(bank.qualities[clip], self.limits(of))
         found = *measured, *self._changes(bank.channels[clip])
         if not self.bands:
             return found
-        first = bank.split(len(self.signals))[0]
         return (*found, *lacking(first, clip, self.band_statistics, self.recipe))
 
     def _judgement(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from dgmix.config import LEARNED, Recipe
+from dgmix.config import LEARNED, Recipe, load_recipe
 from dgmix.plugins import OWN, RESERVED, Plugins
 
 
 def plugged(
-    recipe: Recipe,
+    recipe: str | Path | Recipe,
     *,
+    changes: Sequence[str] = (),
     encoder: object = None,
     scorer: object = None,
     views: Mapping[str, Any] | None = None,
@@ -20,10 +22,14 @@ def plugged(
 ) -> Recipe:
     """Return the recipe with an encoder, a scorer, and views of one's own beside its own.
 
-    The embedding of the encoder is a view of it. `plugins`, as `Plugins.of` takes them, may be
-    named by the recipe. Raises `InputError` for a name that dgmix has itself.
+    A `recipe` that is no `Recipe` is loaded with `changes`. The embedding of the encoder is a view
+    of it. `plugins`, as `Plugins.of` takes them, may be named by the recipe. Raises `InputError`
+    for a name that dgmix has itself.
     """
     objects: dict[str, dict[str, Any]] = {"views": dict(views or {})}
+    given = Plugins.of(plugins)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, changes, given | Plugins.of(objects))
     names = [*recipe.detect.views, *objects["views"]]
     detect: dict[str, Any] = {}
     settings = recipe.encoder
@@ -40,7 +46,7 @@ def plugged(
         update={
             "encoder": settings,
             "detect": recipe.detect.model_copy(update=detect),
-            "plugins": recipe.plugins | Plugins.of(plugins) | Plugins.of(objects),
+            "plugins": recipe.plugins | given | Plugins.of(objects),
         }
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dgmix.audio.cache import default_folder
-from dgmix.config import Recipe, load_recipe
+from dgmix.config import Recipe
 from dgmix.detect.plugging import plugged
 from dgmix.estimate import counting, trial
 from dgmix.model.crops import steps_per_epoch
@@ -90,8 +90,7 @@ def estimate_run(
 
     Nothing is written but to folders that are thrown away. Raises `InputError` where `run` would.
     """
-    settings = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes, plugins)
-    settings = plugged(settings, plugins=plugins)
+    settings = plugged(recipe, changes=changes, plugins=plugins)
     settings, clips = resolved(settings, data, machines)
     store, device = Path(cache) if cache else default_folder(), chosen_device(device)
     units = plan(settings, clips, seeds, Path(output), store, device)
@@ -132,7 +131,7 @@ class Work:
         self.train = {each.label: self._training(each) for each in trainings}
         recipe = units[0].recipe
         largest = max(units, key=lambda unit: len(counting.healthy(unit)))
-        self._made, self._asked = trial.comparing(recipe, largest)
+        self._comparison_seconds, self._query_seconds = trial.comparing(recipe, largest)
         self._comparable = len(counting.healthy(largest))
         self.score = {unit.label: self._scoring(unit) for unit in units}
         self.seconds = {
@@ -183,7 +182,8 @@ class Work:
         baselines = unit.recipe.evaluate.baselines
         compared = 1 + sum(name in ("learned", "raw", "untrained") for name in baselines)
         part = healthy / self._comparable
-        comparing = self._made * part**2 + self._asked * part * (count - healthy)
+        queries = self._query_seconds * part * (count - healthy)
+        comparing = self._comparison_seconds * part**2 + queries
         again = self._recalibration(unit) if "untrained" in baselines else 0.0
         return self.costs.unit + self.costs.clip * count + compared * comparing + again
 

@@ -30,8 +30,8 @@ def stages(recipe: Recipe, clips: Manifest) -> Iterator[tuple[str, StageSettings
     classes = set(class_names(sections, attributes, recipe.finetune.classes))
     for name in STAGES:
         settings: StageSettings = getattr(recipe, name)
-        told_apart = needs_classes(name, settings, recipe.plugins)
-        if settings.epochs and (len(classes) > 1 or not told_apart):
+        classified = needs_classes(name, settings, recipe.plugins)
+        if settings.epochs and (len(classes) > 1 or not classified):
             yield name, settings
 
 

@@ -9,7 +9,7 @@ from dgmix import choose
 from dgmix.config import load_recipe, parse_recipe
 from dgmix.detect.planting import choosing, measuring
 from dgmix.detect.planting.candidates import Candidate, candidates
-from dgmix.detect.planting.choosing import choice_of, recordings_to_try, told_apart
+from dgmix.detect.planting.choosing import choice_of, recordings_to_try, separation
 from dgmix.detect.planting.reporting import choice_report
 from dgmix.detect.planting.trials import FOLDS, Trials, folds_of
 from dgmix.detect.sources import healthy_sounds
@@ -41,7 +41,7 @@ def trials(gains: tuple[float, ...], hosts: int = 24, domains: int = 1, seed: in
 @pytest.mark.parametrize("domains", [1, 2])
 def test_the_mean_over_faults_is_that_of_the_official_measures(domains: int) -> None:
     tried = trials((0.0, 1.0, 2.0), domains=domains)
-    values, recordings = told_apart(tried)
+    values, recordings = separation(tried)
     normal = tried.faults < 0
     names = ["source", "target"][:domains]
     for row, scores in zip(values, tried.scores, strict=True):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.config import Recipe, load_recipe
+from dgmix.config import Recipe
 from dgmix.detect import learn
 from dgmix.detect.memory import durations
 from dgmix.detect.planting.candidates import Candidate, candidates
@@ -23,6 +23,7 @@ from dgmix.detect.planting.faults import FAULTS
 from dgmix.detect.planting.hosts import LONGEST_SECONDS, spread
 from dgmix.detect.planting.measuring import measure
 from dgmix.detect.planting.trials import Trials, try_out
+from dgmix.detect.plugging import plugged
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve
 from dgmix.detect.sensitivity import Sensitivity
@@ -40,7 +41,7 @@ WORTH, ERRORS = 2.0, 2.0  # in %, and in standard errors: what a gain has to exc
 Floats = NDArray[np.float64]
 
 
-def told_apart(trials: Trials) -> tuple[Floats, NDArray[np.int64]]:
+def separation(trials: Trials) -> tuple[Floats, NDArray[np.int64]]:
     """Return how well each candidate tells each planted fault (candidate, fault), in %.
 
     A fault counts by the share of the healthy recordings of each domain that score less than it,
@@ -165,7 +166,7 @@ def choose(
     cannot be used, and where no section has eight of them.
     """
     given = healthy_sounds(healthy, sample_rate)
-    base, *others = (resolve(_recipe(each, changes), given) for each in (recipe, *also))
+    base, *others = (resolve(plugged(each, changes=changes), given) for each in (recipe, *also))
     options = candidates(base, _name(recipe))
     options += [Candidate(_name(each), own) for each, own in zip(also, others, strict=True)]
     chosen = given.select(recordings_to_try(given, FEW_RECORDINGS if quick else MOST_RECORDINGS))
@@ -214,7 +215,7 @@ def plantings_of_each(
 
 def choice_of(options: Sequence[Candidate], trials: Trials) -> Choice:
     """Return the choice that trials of candidates lead to."""
-    values, recordings = told_apart(trials)
+    values, recordings = separation(trials)
     gains = values - values[0]
     hosts = np.unique(recordings)
     of_host = np.stack([gains[:, recordings == host].mean(1) for host in hosts], 1)
@@ -222,10 +223,6 @@ def choice_of(options: Sequence[Candidate], trials: Trials) -> Choice:
     rows = zip(options, values.mean(1), gains.mean(1), errors, strict=True)
     tried = tuple(Tried(option, *map(float, row)) for option, *row in rows)
     return Choice(tried, len(np.unique(trials.recordings)), values.shape[1])
-
-
-def _recipe(given: str | Path | Recipe, changes: Sequence[str]) -> Recipe:
-    return given if isinstance(given, Recipe) else load_recipe(given, changes)
 
 
 def _name(given: str | Path | Recipe) -> str:

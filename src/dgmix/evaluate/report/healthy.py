@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dgmix.evaluate.report.listening.cards import Card
 
 CARDS = 10
-ORDINARY, ASKED = ("source", "normal"), ("source", "anomaly")
+ORDINARY, FLAGGED = ("source", "normal"), ("source", "anomaly")
 MOST_MAPPED = 5000
 Floats = NDArray[np.float64]
 
@@ -129,7 +129,7 @@ def _map(fitted: FittedDetector, section: str, flagged: Sequence[int]) -> Panel:
     rows = np.flatnonzero([section in ("", each) for each in sections])[:MOST_MAPPED]
     points, held = principal_components(_vectors(fitted, rows))
     odd = np.isin(rows, list(flagged))
-    groups = {ORDINARY: points[~odd], ASKED: points[odd]}
+    groups = {ORDINARY: points[~odd], FLAGGED: points[odd]}
     groups = {kind: places for kind, places in groups.items() if len(places)}
     label = f"Map of {len(rows)} healthy recordings; {odd.sum()} unlike the others"
     figure, outside = figures.scatter(groups, label)
