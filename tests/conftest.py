@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from dgmix.audio.cache import FeatureStore, MelBank
 from dgmix.audio.io import write_wav
+from dgmix.cli import main
 from dgmix.config import Recipe, parse_recipe
 from dgmix.data.simulate import simulate
 from dgmix.detect.fitted import FittedDetector
@@ -166,3 +170,48 @@ def workers_here(*_: Any) -> Iterator[Executor]:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `dgmix.pipeline` complete its units in this process: no start of workers to wait for."""
     monkeypatch.setattr("dgmix.pipeline.worker_pool", workers_here)
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def dgmix(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Call the command line in this process."""
+
+    def call(*arguments: object) -> Done:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Done(end.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let commands keep features in the test's own folder."""
+    monkeypatch.setenv("DGMIX_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[Path], ModuleType]:
+    """Return the module of a file that no package holds."""
+
+    def load(path: Path) -> ModuleType:
+        spec = spec_from_file_location(path.stem, path)
+        assert spec
+        assert spec.loader
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

@@ -6,10 +6,9 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ import yaml
 
 from dgmix import __version__, pipeline
 from dgmix.audio.io import write_wav
-from dgmix.cli import main
 from dgmix.config import RECIPES, Recipe, dump_recipe
 
 RATE = 16_000
@@ -28,28 +26,8 @@ COMMANDS = (
 )
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
+Done = Any  # of the fixture dgmix: status, out, err
 Command = Callable[..., Done]
-
-
-@pytest.fixture
-def dgmix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Call the command line in this process."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Done(end.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

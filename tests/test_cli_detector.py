@@ -9,14 +9,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
 from dgmix.audio.io import write_wav
-from dgmix.cli import main
 from dgmix.config import Recipe, dump_recipe
 from dgmix.detect.detector import Detector
 from dgmix.files import AUDIO_SUFFIXES
@@ -24,29 +23,8 @@ from dgmix.files import AUDIO_SUFFIXES
 RATE = 16_000
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
+Done = Any  # of the fixture dgmix: status, out, err
 Command = Callable[..., Done]
-
-
-@pytest.fixture
-def dgmix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Call the command line in this process."""
-
-    def call(*arguments: object) -> Done:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Done(end.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -10,14 +10,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def structure() -> ModuleType:
-    path = Path(__file__).with_name("structure.py")
-    spec = importlib.util.spec_from_file_location("structure_script", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def structure(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(Path(__file__).with_name("structure.py"))
 
 
 def test_circles_are_found(structure: ModuleType) -> None:

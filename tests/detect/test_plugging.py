@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from dgmix import Detector, InputError, load_recipe
 from dgmix.audio.io import write_wav
-from dgmix.cli import main
 from dgmix.config import Recipe
 from dgmix.detect.bundle import load_detector
 from dgmix.pipeline import run
@@ -24,6 +23,7 @@ from dgmix.plugins import OWN, Plugins, installed
 
 RATE = 16_000
 Command = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 class Net(nn.Module):
@@ -174,23 +174,6 @@ def test_an_onnx_file_becomes_part_of_the_detector(tiny: Recipe, tmp_path: Path)
     again = Detector.load(tmp_path / "mine.dgmix").set_params(sample_rate=RATE)
     assert np.array_equal(again.score_samples(QUERIES), scores)
     assert Path(again.fitted_.recipe.encoder.weights).name == again.fitted_.recipe.encoder.weights
-
-
-@pytest.fixture
-def dgmix(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
-    """Call the command line in this process; its status, output and messages."""
-    monkeypatch.setenv("DGMIX_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (int(end.value.code or 0), *capsys.readouterr())
-
-    return call
 
 
 def test_a_recipe_names_a_file_and_a_detector_file_never_runs_it(

@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,13 +19,8 @@ PAGE = DOCS / "own-recordings.md"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = spec_from_file_location("own_recordings", DOCS / "own_recordings.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(DOCS / "own_recordings.py")
 
 
 def test_output_replaces_what_was_there_and_words_stay(script: ModuleType, tmp_path: Path) -> None:

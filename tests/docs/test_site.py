@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,13 +27,8 @@ NO_FILES = {"ai.onnx", "torch.onnx", "watch.yaml"}  # a module; what the user wr
 
 
 @pytest.fixture(scope="module")
-def site() -> ModuleType:
-    spec = spec_from_file_location("site_script", DOCS / "site.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def site(load_script: Callable[[Path], ModuleType]) -> ModuleType:
+    return load_script(DOCS / "site.py")
 
 
 def words(page: str) -> str:

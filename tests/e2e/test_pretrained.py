@@ -6,7 +6,6 @@ The encoders are narrow ones with random weights, in files laid out as the publi
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,30 +15,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dgmix.audio.io import write_wav
-from dgmix.cli import main
 from dgmix.config import load_recipe
 from dgmix.model.encoders import build_encoder
 
 RATE = 16_000
 WIDTHS = {"aisfx": 1 / 16, "beats": 1 / 12, "eat": 1 / 12}
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def dgmix(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Command:
-    """Call the command line in this process; its status, output and messages."""
-    monkeypatch.setenv("DGMIX_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (int(end.value.code or 0), *capsys.readouterr())
-
-    return call
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

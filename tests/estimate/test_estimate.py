@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from dgmix import estimate_run
-from dgmix.cli import main
 from dgmix.config import Recipe
 from dgmix.data import load_manifest
 from dgmix.estimate import RunEstimate, _shared_out
@@ -83,21 +81,6 @@ def test_one_class_is_not_told_apart(simulated: Path, tiny: Recipe) -> None:
     assert [name for name, _ in stages(tiny, one)] == ["pretrain"]
     left_out = of(tiny, pretrain=of(tiny.pretrain, epochs=0))
     assert list(stages(left_out, one)) == []
-
-
-@pytest.fixture
-def dgmix(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Call the command line in this process; return its status and what it prints."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 @pytest.mark.usefixtures("without_overhead")

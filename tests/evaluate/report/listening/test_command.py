@@ -1,25 +1,9 @@
 """`dgmix report` with a detector."""
 
 import copy
-import sys
 
 import pytest
 from html_page import Page
-
-from dgmix.cli import main
-
-
-@pytest.fixture
-def dgmix(monkeypatch, capsys):
-    """Call the command line in this process: its status, output and complaint."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["dgmix", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
