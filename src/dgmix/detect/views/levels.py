@@ -5,6 +5,7 @@ Each takes levels in decibels, float32 (frame, mel), and returns one number of e
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,26 +79,18 @@ class _MeanBlocks:
         return np.asarray(self._sum / self._count, np.float32)
 
 
-class _PeakBlocks:
-    def __init__(self, n_mels: int) -> None:
-        self._peak = np.full(n_mels, -np.inf, np.float32)
+class _ExtremeBlocks:
+    """The greatest or least level of each band: `extreme` of two, from `first` on."""
+
+    def __init__(self, extreme: np.ufunc, first: float, n_mels: int) -> None:
+        self._extreme = extreme
+        self._value = np.full(n_mels, first, np.float32)
 
     def add(self, _: NDArray[np.float32], levels: Levels) -> None:
-        self._peak = np.maximum(self._peak, levels.max(0))
+        self._value = self._extreme(self._value, self._extreme.reduce(levels, axis=0))
 
     def result(self) -> Levels:
-        return self._peak
-
-
-class _FloorBlocks:
-    def __init__(self, n_mels: int) -> None:
-        self._floor = np.full(n_mels, np.inf, np.float32)
-
-    def add(self, _: NDArray[np.float32], levels: Levels) -> None:
-        self._floor = np.minimum(self._floor, levels.min(0))
-
-    def result(self) -> Levels:
-        return self._floor
+        return self._value
 
 
 class _Q90Blocks:
@@ -148,14 +141,14 @@ MAX = RawView(
     (2.6, 3.8),
     parts=4,
     standardize=True,
-    blocks=_PeakBlocks,
+    blocks=partial(_ExtremeBlocks, np.maximum, -np.inf),
     tensors=lambda levels: levels.amax(0),
 )
 MIN = RawView(
     floor,
     "quietest moments",
     (2.6, 2.2),
-    blocks=_FloorBlocks,
+    blocks=partial(_ExtremeBlocks, np.minimum, np.inf),
     tensors=lambda levels: levels.amin(0),
 )
 CHANGE = RawView(change, "roughness", (0.55, 0.7), blocks=_ChangeBlocks, tensors=change_of_tensors)
