@@ -496,7 +496,7 @@ def test_fit_tells_which_planted_faults_it_would_find_and_info_too(
     told = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)["sensitivity"]
     assert told["learned_from"] == 4
     louder = next(each for each in told["responses"] if each["name"] == "everything louder")
-    assert len(louder["found"]) == len(louder["interval"]) == len(louder["strengths"]) == 7
+    assert len(louder["detected"]) == len(louder["interval"]) == len(louder["strengths"]) == 7
     dgmix("update", tmp_path / "a.dgmix", make_clips([0.4] * 2, 7)[0].parent, "--accept")
     text = dgmix("info", tmp_path / "a.dgmix").out
     assert "(measured when it had learned from 4 recordings)" in text

@@ -151,8 +151,8 @@ def inspect(
     """Tell what a data set holds: machines, sections, domains, durations, broken files."""
     from dgmix.data.inspect import inspect, plain, render
 
-    found = inspect(path)
-    show(render(found), plain(found), as_json)
+    inspection = inspect(path)
+    show(render(inspection), plain(inspection), as_json)
 
 
 @app.command()
@@ -346,10 +346,10 @@ def _show_estimates(
     if ray is not None:
         raise InputError("--dry-run measures this machine, not the nodes of --ray: leave one out")
     folders = data_names(data)
-    found = {
+    estimates = {
         name: estimate_run(recipe, each, output / name if len(folders) > 1 else output, **options)
         for name, each in folders.items()
     }
-    texts = [f"{name}\n{each.text()}" for name, each in found.items()]
+    texts = [f"{name}\n{each.text()}" for name, each in estimates.items()]
     text = "\n".join(texts) if len(texts) > 1 else texts[0].partition("\n")[2]
-    show(text, {name: each.values() for name, each in found.items()}, as_json)
+    show(text, {name: each.values() for name, each in estimates.items()}, as_json)

@@ -47,9 +47,9 @@ def ls(folder: Folder = None, as_json: AsJson = False) -> None:
     from dgmix.audio.stores import stores
 
     place = _cache_folder(folder)
-    found = stores(place)
-    values = {"folder": str(place), "stores": [_plain(store) for store in found]}
-    show("\n".join([_sum(found, f"in {place}"), *map(_line, found)]), values, as_json)
+    contents = stores(place)
+    values = {"folder": str(place), "stores": [_plain(store) for store in contents]}
+    show("\n".join([_sum(contents, f"in {place}"), *map(_line, contents)]), values, as_json)
 
 
 @cache.command()
@@ -78,9 +78,9 @@ def _cache_folder(given: Path | None) -> Path:
     return given or default_folder()
 
 
-def _sum(found: Any, where: str) -> str:
-    size = shown_size(sum(store.size for store in found))
-    return f"{len(found)} {'store' if len(found) == 1 else 'stores'}, {size}, {where}"
+def _sum(stores: Any, where: str) -> str:
+    size = shown_size(sum(store.size for store in stores))
+    return f"{len(stores)} {'store' if len(stores) == 1 else 'stores'}, {size}, {where}"
 
 
 def _line(store: Any) -> str:

@@ -152,8 +152,8 @@ class Shared(Generic[T]):
     @property
     def value(self) -> T:
         """The value itself, kept by a process until it asks for another."""
-        found: T = _fetched(self.reference)
-        return found
+        value: T = _fetched(self.reference)
+        return value
 
 
 @lru_cache(maxsize=1)

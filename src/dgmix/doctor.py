@@ -56,14 +56,16 @@ def examine(cache: Path, ask_torch: bool = False) -> Facts:
 
 
 def page(facts: Facts) -> str:
-    """Return what `examine` found as one paragraph, a line for each kind of fact."""
+    """Return what `examine` returns as one paragraph, a line for each kind of fact."""
     commit = f", commit {facts['commit']}" if facts["commit"] else ""
     memory = f", {shown_size(facts['memory'])} of memory" if facts["memory"] else ""
-    packages = {name: found for name, found in facts["packages"].items() if name != "dgmix"}
+    packages = {name: version for name, version in facts["packages"].items() if name != "dgmix"}
     place, extras = facts["temporary"], facts["extras"]
     lines = {
         "dgmix": f"{facts['dgmix']}{commit}; Python {facts['python']} on {facts['platform']}",
-        "packages": ", ".join(f"{name} {found or 'missing'}" for name, found in packages.items()),
+        "packages": ", ".join(
+            f"{name} {version or 'missing'}" for name, version in packages.items()
+        ),
         "processor": f"{facts['processor'] or 'unknown'}, {facts['cores']} cores{memory}",
         "threads": f"OMP_NUM_THREADS={facts['threads'] or 'not set'}",
         "gpu": facts["gpu"] or "none",
@@ -112,12 +114,12 @@ def missing_packages() -> Sequence[str]:
 
 
 def _cache(folder: Path) -> Facts:
-    found = stores(folder)
+    contents = stores(folder)
     return {
         **_place(folder, "--cache or DGMIX_CACHE"),
-        "stores": len(found),
-        "recordings": sum(store.recordings for store in found),
-        "size": sum(store.size for store in found),
+        "stores": len(contents),
+        "recordings": sum(store.recordings for store in contents),
+        "size": sum(store.size for store in contents),
     }
 
 
@@ -157,11 +159,11 @@ def _libsndfile() -> str | None:
 
 def _driver_gpu() -> str | None:
     """Return the GPUs that NVIDIA's driver names, on Linux, without asking torch."""
-    found = []
+    models = []
     for path in sorted(GPUS.glob("*/information")):
         model = path.read_text(errors="replace").partition("Model:")[2].partition("\n")[0].strip()
-        found.append(model or "an NVIDIA GPU")
-    return f"{', '.join(found)} (not asked torch; --torch does)" if found else None
+        models.append(model or "an NVIDIA GPU")
+    return f"{', '.join(models)} (not asked torch; --torch does)" if models else None
 
 
 def _torch_gpu() -> str:

@@ -41,8 +41,8 @@ def nearest(name: str, there: Iterable[str], least: float = 0.6) -> str:
     from difflib import get_close_matches
 
     by_form = {each.lower(): each for each in there}
-    found = get_close_matches(name.lower(), by_form, n=1, cutoff=least)
-    return by_form[found[0]] if found else ""
+    close = get_close_matches(name.lower(), by_form, n=1, cutoff=least)
+    return by_form[close[0]] if close else ""
 
 
 def choices(name: str, there: Sequence[str]) -> str:

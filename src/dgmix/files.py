@@ -196,7 +196,7 @@ def printable(path: str | os.PathLike[str]) -> str:
     are shown as \\xe9.
     """
     name = os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
+    return CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", name)
 
 
 def free_space(path: str | os.PathLike[str]) -> int | None:

@@ -16,8 +16,8 @@ from dgmix.detect.sensitivity import (
 )
 
 
-def response(found: tuple[float, ...], name: str = "a hiss") -> Response:
-    return Response(name, "level", tuple(-12.0 + 6 * i for i in range(len(found))), found)
+def response(detected: tuple[float, ...], name: str = "a hiss") -> Response:
+    return Response(name, "level", tuple(-12.0 + 6 * i for i in range(len(detected))), detected)
 
 
 def sensitivity(*responses: Response) -> Sensitivity:
@@ -25,7 +25,7 @@ def sensitivity(*responses: Response) -> Sensitivity:
 
 
 @pytest.mark.parametrize(
-    ("found", "least"),
+    ("detected", "least"),
     [
         ((0.1, 0.5, 0.9, 1.0), 0.0),
         ((0.95, 0.5, 0.9, 1.0), 0.0),  # fainter ones are found by chance
@@ -35,9 +35,9 @@ def sensitivity(*responses: Response) -> Sensitivity:
     ],
 )
 def test_the_least_strength_is_that_from_which_on_enough_are_found(
-    found: tuple[float, ...], least: float | None
+    detected: tuple[float, ...], least: float | None
 ) -> None:
-    assert response(found).least(0.9) == least
+    assert response(detected).least(0.9) == least
 
 
 @pytest.mark.parametrize("hits", [0, 3, 10, 19, 20])
@@ -58,11 +58,11 @@ def test_it_is_read_as_it_was_written() -> None:
         {"rate": 2.0},
         {"recordings": 0},
         {"flagged": float("nan")},
-        {"responses": [{"name": "a", "unit": "metre", "strengths": [1], "found": [1]}]},
-        {"responses": [{"name": 3, "unit": "dB", "strengths": [1], "found": [1]}]},
-        {"responses": [{"name": "a", "unit": "dB", "strengths": [1, 2], "found": [1]}]},
-        {"responses": [{"name": "a", "unit": "dB", "strengths": [1], "found": [1.5]}]},
-        {"responses": [{"name": "a", "unit": "dB", "strengths": [], "found": []}]},
+        {"responses": [{"name": "a", "unit": "metre", "strengths": [1], "detected": [1]}]},
+        {"responses": [{"name": 3, "unit": "dB", "strengths": [1], "detected": [1]}]},
+        {"responses": [{"name": "a", "unit": "dB", "strengths": [1, 2], "detected": [1]}]},
+        {"responses": [{"name": "a", "unit": "dB", "strengths": [1], "detected": [1.5]}]},
+        {"responses": [{"name": "a", "unit": "dB", "strengths": [], "detected": []}]},
     ],
 )
 def test_what_is_damaged_is_refused(change: dict[str, object]) -> None:

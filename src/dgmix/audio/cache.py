@@ -178,17 +178,17 @@ class FeatureStore:
             ShardWriter(self.folder) as writer,
             closing(self._decoded(paths, jobs)) as decoded,
         ):
-            for path, found in zip(paths, decoded, strict=True):
-                if isinstance(found, InputError):
-                    unreadable[path] = found
+            for path, outcome in zip(paths, decoded, strict=True):
+                if isinstance(outcome, InputError):
+                    unreadable[path] = outcome
                 else:
                     entry = Entry(
                         self._identities[path].digest,
-                        note=found.note,
-                        measures=found.quality.values() if found.quality else {},
-                        channels=found.channels.values() if found.channels else None,
+                        note=outcome.note,
+                        measures=outcome.quality.values() if outcome.quality else {},
+                        channels=outcome.channels.values() if outcome.channels else None,
                     )
-                    self._index.put(writer.add(entry, found.mel))
+                    self._index.put(writer.add(entry, outcome.mel))
                 advance()
         return unreadable
 
@@ -287,8 +287,8 @@ def _identify(path: str) -> Identity | InputError:
         return error
 
 
-def _state(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -107,9 +107,9 @@ def _mp3(data: bytes | mmap.mmap) -> Contents | None:
         elif head[:3] == b"ID3" and len(head) == 10:
             place, after_frame = place + 10 + _synchsafe(head[6:]), False
         else:
-            found = data.find(SYNC, place + 1)
+            sync = data.find(SYNC, place + 1)
             tag = data.find(b"ID3", place + 1)
-            candidates = [each for each in (found, tag) if each > 0]
+            candidates = [each for each in (sync, tag) if each > 0]
             if not candidates:
                 break
             place, after_frame = min(candidates), False

@@ -143,14 +143,14 @@ class _Form:
         start = file.read(LONGEST_TAG)
         if start[:16] == W64_RIFF:
             return _Form(b"W64", 40)
-        found = MAGIC.search(start)
-        if found is None or (found.start() and start.startswith(OTHERS)):
+        magic = MAGIC.search(start)
+        if magic is None or (magic.start() and start.startswith(OTHERS)):
             return None
-        start = start[found.start() :]
+        start = start[magic.start() :]
         size = None
         if start[12:16] == b"ds64" and len(start) >= 36:
             (size,) = struct.unpack("<Q", start[28:36])
-        return _Form(start[:4], found.end(), ">" if start[:4] == b"RIFX" else "<", size)
+        return _Form(start[:4], magic.end(), ">" if start[:4] == b"RIFX" else "<", size)
 
     @property
     def at_start(self) -> bool:

@@ -47,8 +47,8 @@ def stores(cache: Path) -> list[Store]:
         if not cache.exists():
             return []
         folders = [path for path in cache.iterdir() if NAME.fullmatch(path.name)]
-        found = [store for folder in folders if (store := _store(folder))]
-    return sorted(found, key=lambda store: store.written, reverse=True)
+        present = [store for folder in folders if (store := _store(folder))]
+    return sorted(present, key=lambda store: store.written, reverse=True)
 
 
 def clear(cache: Path, older_than: float = 0.0) -> list[Store]:

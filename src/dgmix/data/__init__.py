@@ -32,5 +32,7 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
     if not contents.recordings:
         why = "".join(f"; left out: {line}" for line in contents.left_out())
         raise InputError(f"{path}: no recordings in this folder; put WAV or FLAC files there{why}")
-    found = dcase_manifest(path, contents.recordings) or folder_manifest(path, contents.recordings)
-    return Manifest(found.clips, found.root, found.notes, contents.left_out())
+    manifest = dcase_manifest(path, contents.recordings) or folder_manifest(
+        path, contents.recordings
+    )
+    return Manifest(manifest.clips, manifest.root, manifest.notes, contents.left_out())

@@ -51,8 +51,8 @@ def label_around(folder: Path) -> Label | None:
 
     Those above count only where they say nothing else: anomaly_data/pump holds no anomalies.
     """
-    if found := label_in(folder.name):
-        return found
+    if label := label_in(folder.name):
+        return label
     for name in [parent.name for parent in list(folder.parents)[:ABOVE]]:
         if says_only(name, ANOMALY) or says_only(name, NORMAL):
             return label_in(name)

@@ -125,27 +125,30 @@ def inspect_text(path: str | os.PathLike[str]) -> str:
     return render(inspect(path))
 
 
-def render(found: Inspection) -> str:
+def render(inspection: Inspection) -> str:
     """Return an inspection as plain text: a table of clips, then a line for each other fact."""
-    return "\n".join([*_table(found.clips), "", *_facts(found), *_complaints(found)]) + "\n"
+    return (
+        "\n".join([*_table(inspection.clips), "", *_facts(inspection), *_complaints(inspection)])
+        + "\n"
+    )
 
 
-def plain(found: Inspection) -> dict[str, Any]:
+def plain(inspection: Inspection) -> dict[str, Any]:
     """Return an inspection as values that JSON has; durations in seconds, rates in Hz."""
-    clips = found.clips
+    clips = inspection.clips
     counts = Counter((c.machine, c.section, c.domain, c.split, c.label) for c in clips)
     fields = ("machine", "section", "domain", "split", "label", "clips")
     return {
-        "path": found.path,
+        "path": inspection.path,
         "clips": [dict(zip(fields, (*key, n), strict=True)) for key, n in sorted(counts.items())],
         "recordings": len(clips),
-        "repeats": found.repeats,
-        "seconds": asdict(found.durations),
-        "sample_rates": {str(rate): n for rate, n in sorted(found.sample_rates.items())},
-        "channels": {str(number): n for number, n in sorted(found.channels.items())},
-        "channel_facts": list(facts(found.layout)) if found.layout else [],
-        "unreadable": dict(found.unreadable),
-        "incomplete": dict(found.incomplete),
+        "repeats": inspection.repeats,
+        "seconds": asdict(inspection.durations),
+        "sample_rates": {str(rate): n for rate, n in sorted(inspection.sample_rates.items())},
+        "channels": {str(number): n for number, n in sorted(inspection.channels.items())},
+        "channel_facts": list(facts(inspection.layout)) if inspection.layout else [],
+        "unreadable": dict(inspection.unreadable),
+        "incomplete": dict(inspection.incomplete),
         "notes": list(clips.notes),
         "left_out": list(clips.left_out),
     }
@@ -171,38 +174,38 @@ def _table(clips: Manifest) -> Iterator[str]:
         yield "  ".join(padded)
 
 
-def _facts(found: Inspection) -> Iterator[str]:
-    spread = found.durations
-    yield f"recordings:  {len(found.clips)}, {_span(spread.total)} in total"
+def _facts(inspection: Inspection) -> Iterator[str]:
+    spread = inspection.durations
+    yield f"recordings:  {len(inspection.clips)}, {_span(spread.total)} in total"
     yield (
         f"duration:    {_span(spread.shortest)} to {_span(spread.longest)}, "
         f"median {_span(spread.median)}"
     )
-    yield f"sample rate: {_listed(found.sample_rates, ' Hz')}"
-    yield f"band:        up to {min(found.sample_rates) / 2000:.5g} kHz{_shared(found)}"
-    yield f"channels:    {_listed(found.channels)}"
-    if found.layout:
-        yield from (f"             {each}" for each in facts(found.layout))
-    yield f"domains:     {_listed(found.counts('domain'))}"
-    if found.repeats > 1:
-        yield f"repeats:     {found.repeats} train/test splits; the first is shown"
+    yield f"sample rate: {_listed(inspection.sample_rates, ' Hz')}"
+    yield f"band:        up to {min(inspection.sample_rates) / 2000:.5g} kHz{_shared(inspection)}"
+    yield f"channels:    {_listed(inspection.channels)}"
+    if inspection.layout:
+        yield from (f"             {each}" for each in facts(inspection.layout))
+    yield f"domains:     {_listed(inspection.counts('domain'))}"
+    if inspection.repeats > 1:
+        yield f"repeats:     {inspection.repeats} train/test splits; the first is shown"
 
 
-def _shared(found: Inspection) -> str:
+def _shared(inspection: Inspection) -> str:
     """Return what is said where recordings of several sample rates share the lowest one's band."""
-    if len(found.sample_rates) == 1:
+    if len(inspection.sample_rates) == 1:
         return ""
     return "; that of the lowest sample rate is what all share, and what `dgmix fit` learns from"
 
 
-def _complaints(found: Inspection) -> Iterator[str]:
+def _complaints(inspection: Inspection) -> Iterator[str]:
     """Yield what keeps clips, or the whole set, from being used."""
-    if "train" not in found.counts("split"):
+    if "train" not in inspection.counts("split"):
         yield "no training clips: there is nothing to learn from here"
-    yield from _paired("unreadable", found.unreadable)
-    yield from _paired("incomplete, or with a wrong header", found.incomplete)
-    yield from found.clips.notes
-    yield from (f"left out: {line}" for line in found.clips.left_out)
+    yield from _paired("unreadable", inspection.unreadable)
+    yield from _paired("incomplete, or with a wrong header", inspection.incomplete)
+    yield from inspection.clips.notes
+    yield from (f"left out: {line}" for line in inspection.clips.left_out)
 
 
 def _paired(what: str, files: Sequence[tuple[str, str]]) -> Iterator[str]:

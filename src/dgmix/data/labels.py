@@ -88,14 +88,16 @@ def label_in(name: str) -> Label | None:
     of both kinds are in one name it is an anomaly: who learns without it loses a recording, who
     learns with it loses the fault.
     """
-    found = list(_labels(name))
-    return next((each for each in found if each.label == ANOMALY), found[0] if found else None)
+    labels = list(_labels(name))
+    return next((each for each in labels if each.label == ANOMALY), labels[0] if labels else None)
 
 
 def says_only(name: str, label: str) -> bool:
     """Say whether a name is nothing but words for a label, and numbers, as "1.abnormal"."""
-    found = label_in(name)
-    return found is not None and found.label == label and not any(map(str.isalpha, found.rest))
+    meaning = label_in(name)
+    return (
+        meaning is not None and meaning.label == label and not any(map(str.isalpha, meaning.rest))
+    )
 
 
 def label_of(folders: Iterable[str], stem: str) -> Label | None:
@@ -104,7 +106,7 @@ def label_of(folders: Iterable[str], stem: str) -> Label | None:
     The innermost folder decides; the file's own name may say that it is an anomaly in any of them,
     and that it is normal where no folder says otherwise.
     """
-    labels = [found for found in map(label_in, folders) if found]
+    labels = [label for label in map(label_in, folders) if label]
     around = labels[-1] if labels else None
     own = label_in(stem)
     if own and (around is None or own.label == ANOMALY):

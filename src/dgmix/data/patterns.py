@@ -13,15 +13,15 @@ def matching_files(pattern: str) -> list[Path]:
     Where it matches none, the folders at its start that are there are taken as they are written:
     in `hall [1]/*.wav` the brackets are part of a name.
     """
-    found = _files(pattern)
+    matches = _files(pattern)
     parts = Path(pattern).parts
     for count in range(len(parts) - 1, 0, -1):
         folder = Path(*parts[:count])
-        if found or not glob.has_magic(str(folder)):
+        if matches or not glob.has_magic(str(folder)):
             break
         if folder.is_dir():
-            found = _files(os.path.join(glob.escape(str(folder)), *parts[count:]))  # noqa: PTH118
-    return found
+            matches = _files(os.path.join(glob.escape(str(folder)), *parts[count:]))  # noqa: PTH118
+    return matches
 
 
 def _files(pattern: str) -> list[Path]:

@@ -269,10 +269,10 @@ class FittedDetector:
 
     def _defects(self, bank: MelBank, first: MelBank, clip: int, of: str) -> tuple[Defect, ...]:
         measured = defects(bank.qualities[clip], self.limits(of))
-        found = *measured, *self._changes(bank.channels[clip])
+        own = *measured, *self._changes(bank.channels[clip])
         if not self.bands:
-            return found
-        return (*found, *lacking(first, clip, self.band_statistics, self.recipe))
+            return own
+        return (*own, *lacking(first, clip, self.band_statistics, self.recipe))
 
     def _judgement(
         self, name: str, section: str, scores: Scores, row: int, rows: Sequence[str]

@@ -128,7 +128,7 @@ def csv_file(path: Path) -> Form:
 
 
 def row(judgement: Judgement, terms: Terms) -> dict[str, Any]:
-    """Return what is found of a recording as plain values, those of `COLUMNS` first.
+    """Return the judgement of a recording as plain values, those of `COLUMNS` first.
 
     A recording that cannot be read has only path, verdict and error; the others are None.
     """

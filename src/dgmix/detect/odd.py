@@ -46,12 +46,12 @@ def odd_clips(fitted: FittedDetector) -> list[Odd]:
     """
     if len(fitted.views) == 1:
         return []
-    found: list[Odd] = []
+    outliers: list[Odd] = []
     for section in fitted.sections:
         of = [section in ("", each) for each in fitted.memory.clips.sections]
         clips = np.flatnonzero(of)
-        found += (_odd if _tries(len(clips)) else _alone)(fitted, clips)
-    return sorted(found, key=lambda each: -each.score)
+        outliers += (_odd if _tries(len(clips)) else _alone)(fitted, clips)
+    return sorted(outliers, key=lambda each: -each.score)
 
 
 def broken_clips(fitted: FittedDetector) -> list[tuple[int, tuple[Defect, ...]]]:
@@ -60,15 +60,15 @@ def broken_clips(fitted: FittedDetector) -> list[tuple[int, tuple[Defect, ...]]]
     Most of them are eight of ten; nothing is returned where a section has few.
     """
     clips = fitted.memory.clips
-    found: list[tuple[int, tuple[Defect, ...]]] = []
+    broken: list[tuple[int, tuple[Defect, ...]]] = []
     for section in fitted.sections:
         rows = np.flatnonzero([section in ("", each) for each in clips.sections])
         if len(rows) < ENOUGH:
             continue
         usual = Limits.usual(clips.measures[rows])
         wrong = ((row, defects(quality_in(clips.measures[row]), usual)) for row in rows.tolist())
-        found += [(row, each) for row, each in wrong if each]
-    return found
+        broken += [(row, each) for row, each in wrong if each]
+    return broken
 
 
 def _odd(fitted: FittedDetector, clips: Numbers) -> list[Odd]:
@@ -76,12 +76,12 @@ def _odd(fitted: FittedDetector, clips: Numbers) -> list[Odd]:
 
     They are a part of the recordings at most; what is more is no exception.
     """
-    most, found = max(1, len(clips) // MOST_ALIKE), list[Odd]()
+    most, outliers = max(1, len(clips) // MOST_ALIKE), list[Odd]()
     while most > 0 and (farthest := _farthest(fitted, clips, most)):
-        found.append(farthest)
+        outliers.append(farthest)
         most -= len(farthest.clips)
         clips = clips[~np.isin(clips, farthest.clips)]
-    return found
+    return outliers
 
 
 def _alone(fitted: FittedDetector, clips: Numbers) -> list[Odd]:

@@ -91,13 +91,12 @@ def defects(quality: Quality | None, healthy: Limits) -> tuple[Defect, ...]:
         return ()
     if _silent(quality, healthy):
         return (SILENT,)
-    found = (check(quality, healthy) for check in CHECKS)
-    return tuple(defect for defect in found if defect)
+    return tuple(defect for check in CHECKS if (defect := check(quality, healthy)))
 
 
-def unusable(found: Sequence[Defect]) -> str:
+def unusable(defects: Sequence[Defect]) -> str:
     """Return why a recording with these defects cannot be judged, or nothing where it can."""
-    return "; ".join(each.text for each in found if each.unusable)
+    return "; ".join(each.text for each in defects if each.unusable)
 
 
 def _silent(quality: Quality, healthy: Limits) -> bool:

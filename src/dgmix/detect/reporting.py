@@ -95,8 +95,10 @@ def odd_recordings(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
 
 def broken_recordings(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
     """Return a sentence on each healthy recording that is broken beside most of the others."""
-    found = broken_clips(fitted)
-    return [f"{names[clip]}: {'; '.join(each.text for each in wrong)}" for clip, wrong in found]
+    return [
+        f"{names[clip]}: {'; '.join(defect.text for defect in wrong)}"
+        for clip, wrong in broken_clips(fitted)
+    ]
 
 
 def _unlike(names: Sequence[str], odd: Odd) -> str:

@@ -110,11 +110,11 @@ def near_and_far(healthy: Sounds) -> bool:
 def measured(recordings: Sounds) -> list[Channels]:
     """Return what the channels of recordings are like, of those that can be read."""
     with progress("channels", len(recordings)) as advance:
-        found = []
+        measurements = []
         for channels in in_order(_measured, recordings.items, os.cpu_count() or 1):
-            found += [channels] if channels else []
+            measurements += [channels] if channels else []
             advance()
-    return found
+    return measurements
 
 
 def sample_rates(recordings: Sounds) -> Counter[int]:

@@ -143,7 +143,7 @@ def _ordered(
 
 @dataclass
 class Result:
-    """What was found of a set of recordings under some terms."""
+    """The judgements of a set of recordings under some terms."""
 
     terms: Terms
     verdicts: Counter[str] = field(default_factory=Counter)

@@ -1,7 +1,7 @@
 """Which share of planted faults a detector finds, by kind of fault and by strength.
 
-The strength of which nine faults in ten are found is what the non-destructive testing of materials
-calls a90 (probability of detection: MIL-HDBK-1823A, 2009).
+The strength at which nine faults in ten are detected is what the non-destructive testing of
+materials calls a90 (probability of detection: MIL-HDBK-1823A, 2009).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ HEADER = ("planted fault", "found 9 times in 10 from", "half of them from", "of 
 class Response:
     """How a detector responds to a kind of fault, at each of `strengths` (strength,).
 
-    The unit "level" is dB beside the level of the machine, "dB" a change of its own; `found`
+    The unit "level" is dB beside the level of the machine, "dB" a change of its own; `detected`
     (strength,) are the shares of the planted faults that are called anomalies.
     """
 
     name: str
     unit: Unit
     strengths: tuple[float, ...]
-    found: tuple[float, ...]
+    detected: tuple[float, ...]
 
     def least(self, share: float) -> float | None:
         """Return the least strength from which on at least such a share is found; None if none."""
-        enough = np.array(self.found) >= share - 1e-9
+        enough = np.array(self.detected) >= share - 1e-9
         fewer = np.flatnonzero(~enough)
         first = int(fewer[-1]) + 1 if len(fewer) else 0
         return self.strengths[first] if first < len(self.strengths) else None
@@ -59,7 +59,7 @@ class Sensitivity:
     responses: tuple[Response, ...]
 
     def interval(self, share: float) -> tuple[float, float]:
-        """Return the 95 % interval of a share that was found.
+        """Return the 95 % interval of a share of planted faults that was detected.
 
         Clopper and Pearson's, with as many independent trials as there are recordings: two faults
         in one recording are not independent.
@@ -73,19 +73,19 @@ class Sensitivity:
         return low, high
 
     def as_values(self) -> dict[str, Any]:
-        """Return it as values that JSON has."""
+        """Return it as values that JSON has; `a90`, `a50`: `least` of 90 % and of 50 %."""
         return asdict(self) | {"responses": [self._response_values(r) for r in self.responses]}
 
     def _response_values(self, response: Response) -> dict[str, Any]:
         values = asdict(response)
-        lists = {name: list(values[name]) for name in ("strengths", "found")}
-        intervals = [list(self.interval(share)) for share in response.found]
+        lists = {name: list(values[name]) for name in ("strengths", "detected")}
+        intervals = [list(self.interval(share)) for share in response.detected]
         return {
             **values,
             **lists,
             "interval": intervals,
-            "found 9 in 10 from": response.least(MOST),
-            "found half from": response.least(HALF),
+            "a90": response.least(MOST),
+            "a50": response.least(HALF),
         }
 
 
@@ -102,13 +102,15 @@ def sensitivity_of(values: Mapping[str, Any]) -> Sensitivity:
 
 def _response(values: Mapping[str, Any]) -> Response:
     texts = [values[name] for name in ("name", "unit")]
-    rows = [tuple(map(float, values[name])) for name in ("strengths", "found")]
+    rows = [tuple(map(float, values[name])) for name in ("strengths", "detected")]
     response = Response(*texts, *rows)
-    shares = np.array(response.found)
+    shares = np.array(response.detected)
     if not all(type(text) is str for text in texts) or response.unit not in get_args(Unit):
         raise ValueError("a fault without a name or unit")
     if not len(rows[0]) == len(rows[1]) > 0 or not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError("shares that are none")
+        raise ValueError(
+            "the shares of detected faults are not one number of 0 to 1 for each strength"
+        )
     return response
 
 
@@ -153,4 +155,4 @@ def _row(response: Response) -> tuple[str, ...]:
     leasts = (response.least(MOST), response.least(HALF))
     cells = [NEVER if each is None else amount(response.unit, each) for each in leasts]
     strongest = amount(response.unit, response.strengths[-1])
-    return response.name, *cells, f"{100 * response.found[-1]:.0f} % ({strongest})"
+    return response.name, *cells, f"{100 * response.detected[-1]:.0f} % ({strongest})"

@@ -24,11 +24,11 @@ def missing_clips(scores: pl.DataFrame) -> list[str]:
     names: dict[tuple[str, str, str], tuple[str, int]] = {}
     test = scores.filter(pl.col("split") == "test")
     for machine, section, path in test.select("machine", "section", "path").unique().iter_rows():
-        found = NUMBER.fullmatch(PurePath(path.replace("\\", "/")).stem)
-        if found:
-            key = machine, section, found["group"]
-            groups[key].add(int(found["number"]))
-            names[key] = found["group"], len(found["number"])
+        match = NUMBER.fullmatch(PurePath(path.replace("\\", "/")).stem)
+        if match:
+            key = machine, section, match["group"]
+            groups[key].add(int(match["number"]))
+            names[key] = match["group"], len(match["number"])
     missing = []
     for key, numbers in sorted(groups.items()):
         lacking = sorted(set(range(max(numbers))) - numbers)

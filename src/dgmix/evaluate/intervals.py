@@ -135,12 +135,12 @@ class Resampled:
     def _trainings(
         self, system: str, machine: str | None, places: Collection[Place] | None
     ) -> dict[Training, list[Unit]]:
-        found: dict[Training, list[Unit]] = {}
+        units: dict[Training, list[Unit]] = {}
         for unit in self.cells:
             wanted = unit.system == system and machine in (None, unit.machine)
             if wanted and (places is None or (unit.machine, unit.section) in places):
-                found.setdefault(Training(unit.repeat, unit.seed), []).append(unit)
-        return found
+                units.setdefault(Training(unit.repeat, unit.seed), []).append(unit)
+        return units
 
     def _whole(
         self,
@@ -228,21 +228,21 @@ def clips_of(scores: pl.DataFrame) -> dict[Unit, Clips]:
     )
     test = scores.filter(pl.col("split") == "test").with_columns(group=group)
     ordered = test.sort(*Unit._fields, "group", "path")
-    found = {}
+    clips = {}
     for key, rows in ordered.group_by(*Unit._fields, maintain_order=True):
         known = rows.filter(pl.col("group") >= 0)
-        found[Unit(*key)] = Clips(
+        clips[Unit(*key)] = Clips(
             known["score"].to_numpy(), known["group"].to_numpy(), tuple(known["path"])
         )
-    return found
+    return clips
 
 
 def _by_repeat(series: dict[Training, Floats]) -> dict[int, Floats]:
     """Return the mean (1 + resample,) over (resampled) seeds, by repeat."""
-    found: dict[int, dict[int, Floats]] = {}
+    repeats: dict[int, dict[int, Floats]] = {}
     for each in sorted(series):
-        found.setdefault(each.repeat, {})[each.seed] = series[each]
-    return {repeat: _over_seeds(seeds) for repeat, seeds in found.items()}
+        repeats.setdefault(each.repeat, {})[each.seed] = series[each]
+    return {repeat: _over_seeds(seeds) for repeat, seeds in repeats.items()}
 
 
 def _over_seeds(series: dict[int, Floats]) -> Floats:

@@ -55,36 +55,36 @@ NAMED_SECTIONS = 12
 def notes(judged: Resampled, scores: pl.DataFrame) -> list[str]:
     """Return the footnotes: what the metrics and intervals are, and what had to be left out."""
     over = "over the whole section, " if "pauc" in judged.metrics else ""
-    found = [
+    sentences = [
         f"{CONVENTION_TEXT[judged.convention]}; pAUC: {over}{PAUC_TEXT}; "
         f"{AGGREGATE_TEXT[judged.convention]}",
         interval_note(judged),
     ]
-    found += [
+    sentences += [
         f"{shown_system(system)}: {_named(judged, partial)} has not scored every section "
         "and is left out of the means over machines."
         for system in systems_of(scores)
         if (partial := judged.partial_trainings(system))
     ]
     if marked := _marked(scores):
-        found.append(
+        sentences.append(
             f"Names of {first_few(marked, NAMED_SECTIONS)} have attributes that the "
             "challenge withheld (download --hidden-attributes): systems that learned from them do "
             "not compare with those that could not."
         )
     if len({tuple(judged.trainings(system)) for system in systems_of(scores)}) > 1:
-        found.append(
+        sentences.append(
             "The systems are not all of the same seeds and splits; a lead is of those of both."
         )
     if len({frozenset(judged.places(system)) for system in systems_of(scores)}) > 1:
-        found.append("The systems did not score the same sections: their Ω are not comparable.")
-    found += _undefined_notes(judged)
+        sentences.append("The systems did not score the same sections: their Ω are not comparable.")
+    sentences += _undefined_notes(judged)
     if count := unlabeled(scores).select("machine", "section", "path").n_unique():
-        found.append(
+        sentences.append(
             f"Test clips without domain or label, which are left out: {count}. Their scores are of "
             "use for a submission only."
         )
-    return found
+    return sentences
 
 
 def unlabeled(scores: pl.DataFrame) -> pl.DataFrame:
@@ -117,7 +117,7 @@ def interval_note(judged: Resampled) -> str:
 
 
 def _undefined_notes(judged: Resampled) -> list[str]:
-    found = []
+    sentences = []
     for number, metric in enumerate(judged.metrics):
         places = sorted(
             {
@@ -128,11 +128,11 @@ def _undefined_notes(judged: Resampled) -> list[str]:
         )
         if places:
             named = first_few(places, NAMED_SECTIONS)
-            found.append(
+            sentences.append(
                 f"{METRIC_NAMES[metric]} is undefined, and left out of the means, in {named}: "
                 "clips of one class are missing there."
             )
-    return found
+    return sentences
 
 
 def _marked(scores: pl.DataFrame) -> list[str]:

@@ -109,8 +109,8 @@ def shown_system(system: str) -> str:
 def systems_of(scores: pl.DataFrame) -> list[str]:
     """Return the systems in a table: dgmix, its baselines, then the others by name."""
     known = list(SYSTEM_NAMES)
-    found = scores["system"].unique().to_list()
-    return sorted(found, key=lambda s: (known.index(s) if s in known else len(known), s))
+    systems = scores["system"].unique().to_list()
+    return sorted(systems, key=lambda s: (known.index(s) if s in known else len(known), s))
 
 
 def submission_files(scores: pl.DataFrame) -> dict[str, str]:
@@ -194,18 +194,18 @@ def _table(
 
 
 def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
-    found = score_lines(file)
+    contents = score_lines(file)
     if form := _SUBMISSION_FILE.fullmatch(file.name):
-        rows = list(_submission_rows(file, found, form, truth))
+        rows = list(_submission_rows(file, contents, form, truth))
     else:
-        rows = [_completed(row, truth) for row in _own_rows(file, found)]
+        rows = [_completed(row, truth) for row in _own_rows(file, contents)]
     if not rows:
         raise InputError(f"{file}: no score in it; write one row for each test clip")
     return rows
 
 
-def _own_rows(file: Path, found: ScoreLines) -> Iterator[Row]:
-    lines = found.lines
+def _own_rows(file: Path, contents: ScoreLines) -> Iterator[Row]:
+    lines = contents.lines
     header = [name.strip() for name in lines[0][1]] if lines else list(SCORE_COLUMNS)
     missing = [c for c in SCORE_COLUMNS if c not in header and c not in _DEFAULTS]
     if missing:
@@ -219,7 +219,7 @@ def _own_rows(file: Path, found: ScoreLines) -> Iterator[Row]:
         if len(cells) != len(header):
             raise InputError(f"{where}: {len(cells)} cells instead of {len(header)}; mend the line")
         row = common | {c: v for c, v in zip(header, cells, strict=True) if c in SCHEMA}
-        yield row | _checked(row | {"score": found.number(row["score"])}, where)
+        yield row | _checked(row | {"score": contents.number(row["score"])}, where)
 
 
 def _origin(file: Path) -> Row:
@@ -258,7 +258,7 @@ def _score(text: str, where: str) -> float:
 
 def _submission_rows(
     file: Path,
-    found: ScoreLines,
+    contents: ScoreLines,
     form: re.Match[str],
     truth: _LookUp,
 ) -> Iterator[Row]:
@@ -271,11 +271,11 @@ def _submission_rows(
         "section": form["section"] or form["id"],
         "split": "test",
     }
-    for number, cells in without_header(found.lines):
+    for number, cells in without_header(contents.lines):
         where = f"{file}, line {number}"
         if len(cells) != 2:
             raise InputError(f"{where}: {len(cells)} cells; write the file name and the score only")
-        name, score = cells[0].strip(), found.number(cells[1])
+        name, score = cells[0].strip(), contents.number(cells[1])
         clip = parse_name(_path(name), form["machine"])
         domain, label = (clip.domain, clip.label) if clip else (UNKNOWN, UNKNOWN)
         row = _completed(common | {"path": name, "domain": domain, "label": label}, truth)

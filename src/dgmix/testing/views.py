@@ -55,5 +55,5 @@ def _check_forms(view: Any, mel: Any, vector: Any) -> None:
 
         levels = torch.from_numpy(logmel(mel)).double()
         message = "its form `tensors` gives other numbers than its function"
-        found = view.tensors(levels).numpy()
-        np.testing.assert_allclose(found, vector, rtol=1e-4, atol=1e-3, err_msg=message)
+        of_tensors = view.tensors(levels).numpy()
+        np.testing.assert_allclose(of_tensors, vector, rtol=1e-4, atol=1e-3, err_msg=message)

@@ -14,7 +14,7 @@ from dgmix.detect.detector import Detector
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.planting import measuring
 from dgmix.detect.planting.faults import FAULTS
-from dgmix.detect.planting.measuring import least_found, measure
+from dgmix.detect.planting.measuring import least_detected, measure
 from dgmix.detect.planting.plantings import Planting
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.sources import healthy_sounds
@@ -47,12 +47,12 @@ def fitted(healthy: Sounds, recipe: Recipe) -> FittedDetector:
 def test_halving_finds_the_first_strength_that_is_found(least: int) -> None:
     fault, tried = FAULTS[0], []
 
-    def found(plantings: Sequence[Planting]) -> np.ndarray:
+    def detects(plantings: Sequence[Planting]) -> np.ndarray:
         tried.extend(plantings)
         places = [fault.strengths.index(each.strength) for each in plantings]
         return np.array([place >= least for place in places])
 
-    assert least_found(found, [fault], [(5,)]).tolist() == [least]
+    assert least_detected(detects, [fault], [(5,)]).tolist() == [least]
     assert len(tried) <= 3
     assert {each.seed for each in tried} == {(5,)}
 
@@ -60,15 +60,15 @@ def test_halving_finds_the_first_strength_that_is_found(least: int) -> None:
 def test_what_is_faint_is_missed_and_what_is_strong_is_found(
     fitted: FittedDetector, healthy: Sounds
 ) -> None:
-    told = measure(fitted, healthy, quick=True)
-    shares = {response.name: response.found for response in told.responses}
-    assert told.recordings == 8
-    assert told.learned_from == 12
-    assert told.rate == pytest.approx(1 / 12)  # eleven are left to compare with
-    assert told.flagged <= 0.25
+    measured = measure(fitted, healthy, quick=True)
+    shares = {response.name: response.detected for response in measured.responses}
+    assert measured.recordings == 8
+    assert measured.learned_from == 12
+    assert measured.rate == pytest.approx(1 / 12)  # eleven are left to compare with
+    assert measured.flagged <= 0.25
     assert shares["everything louder"][-1] == 1
-    assert shares["a steady tone"][0] == pytest.approx(told.flagged, abs=1e-9)
-    assert all((np.diff(found) >= 0).all() for found in shares.values())
+    assert shares["a steady tone"][0] == pytest.approx(measured.flagged, abs=1e-9)
+    assert all((np.diff(each) >= 0).all() for each in shares.values())
 
 
 def test_a_recording_is_left_out_with_all_that_was_recorded_with_it(
@@ -92,17 +92,17 @@ def test_another_section_is_what_is_mixed_in(recipe: Recipe) -> None:
     hum = np.sin(np.arange(int(0.3 * RATE)))
     sounds = [*recordings(4), *(0.5 * hum + each for each in recordings(4, 1))]
     healthy = healthy_sounds(sounds, RATE).relabelled(sections=["a"] * 4 + ["b"] * 4)
-    told = measure(learn.fit(healthy, recipe), healthy, quick=True)
-    assert told.responses[-1].name == "another section's sound"
-    assert told.responses[-1].found[-1] == 1
+    measured = measure(learn.fit(healthy, recipe), healthy, quick=True)
+    assert measured.responses[-1].name == "another section's sound"
+    assert measured.responses[-1].detected[-1] == 1
 
 
 def test_a_seed_gives_the_same_again(
     fitted: FittedDetector, healthy: Sounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "FEW_PLANTINGS", 2)
-    told = [measure(fitted, healthy, seed=seed, quick=True) for seed in (0, 0, 1)]
-    assert told[0] == told[1] != told[2]
+    measured = [measure(fitted, healthy, seed=seed, quick=True) for seed in (0, 0, 1)]
+    assert measured[0] == measured[1] != measured[2]
 
 
 def test_two_recordings_are_too_few(recipe: Recipe) -> None:
@@ -117,7 +117,7 @@ def test_two_recordings_are_too_few(recipe: Recipe) -> None:
 def test_a_detector_keeps_what_was_measured(recipe: Recipe, tmp_path) -> None:
     detector = Detector(recipe, sample_rate=RATE).fit(recordings(6))
     assert detector.summary()["sensitivity"] is None
-    told = detector.measure_sensitivity(recordings(3, seed=5), quick=True)
+    measured = detector.measure_sensitivity(recordings(3, seed=5), quick=True)
     detector.save(tmp_path / "a.dgmix")
-    assert Detector.load(tmp_path / "a.dgmix").fitted_.sensitivity == told
-    assert detector.summary()["sensitivity"] == told.as_values()
+    assert Detector.load(tmp_path / "a.dgmix").fitted_.sensitivity == measured
+    assert detector.summary()["sensitivity"] == measured.as_values()

@@ -174,8 +174,8 @@ def choose(
     choice = choice_of(options, try_out(options, chosen, times, seed=seed, cache=cache))
     with quieted():
         fitted = learn.fit(given, choice.recipe, seed=seed, cache=cache)
-    found = measure(fitted, given, seed=seed, quick=quick, cache=cache)
-    return replace(choice, sensitivity=found)
+    sensitivity = measure(fitted, given, seed=seed, quick=quick, cache=cache)
+    return replace(choice, sensitivity=sensitivity)
 
 
 def recordings_to_try(healthy: Sounds, most: int) -> list[int]:

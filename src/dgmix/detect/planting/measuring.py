@@ -2,8 +2,8 @@
 
 Faults are planted in healthy recordings that are left out of what they are compared with, together
 with all that was recorded with them; what is an anomaly at the detector's own false-alarm rate is
-found. It is taken for granted that what is found at one strength is found at any greater one, so
-that three of seven strengths have to be tried.
+detected. A fault detected at one strength is assumed to be detected at any greater one, so that
+three of seven strengths have to be tried.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def with_sensitivity(
     cache: str | Path | None = None,
 ) -> FittedDetector:
     """Return the detector with what `measure` returns of it."""
-    found = measure(fitted, healthy, seed=seed, quick=quick, cache=cache)
-    return replace(fitted, sensitivity=found)
+    sensitivity = measure(fitted, healthy, seed=seed, quick=quick, cache=cache)
+    return replace(fitted, sensitivity=sensitivity)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Hosts:
 
 @dataclass(frozen=True)
 class _Trial:
-    """What is found in one recording: `least` (fault, time), from which of the strengths on.
+    """What is detected in one recording: `least` (fault, time), from which of the strengths on.
 
     `flagged`: whether it is an anomaly without a fault; `rate`: the false-alarm rate of verdicts.
     """
@@ -165,8 +165,8 @@ class _Judge:
         self._promise = detector.promise(None, [section])
         self.rate = detector.rate(None, [section], self._promise)
 
-    def found(self, plantings: Sequence[Planting]) -> NDArray[np.bool_]:
-        """Return which plantings (planting,) are found."""
+    def detects(self, plantings: Sequence[Planting]) -> NDArray[np.bool_]:
+        """Return which plantings (planting,) are detected."""
         bank = bank_of(plantings, self._signal, self._detector.recipe)
         judged = self._detector.judge(bank, [""] * len(bank), [self._section] * len(bank))
         return np.array([each.anomalous(self.rate, self._promise) for each in judged], bool)
@@ -184,19 +184,19 @@ def _trial(
     signal = beginning(healthy, number, recipe, LONGEST_SECONDS)
     judge = _Judge(detector, signal, section)
     seeds = [(seed, number, kind, time) for kind in range(len(faults)) for time in range(times)]
-    least = least_found(judge.found, [faults[kind] for _, _, kind, _ in seeds], seeds)
-    flagged = bool(judge.found([Planting(NOTHING, 0, (0,))])[0])
+    least = least_detected(judge.detects, [faults[kind] for _, _, kind, _ in seeds], seeds)
+    flagged = bool(judge.detects([Planting(NOTHING, 0, (0,))])[0])
     return _Trial(faults, least.reshape(len(faults), times), flagged, judge.rate)
 
 
-def least_found(
-    found: Callable[[Sequence[Planting]], NDArray[np.bool_]],
+def least_detected(
+    detects: Callable[[Sequence[Planting]], NDArray[np.bool_]],
     faults: Sequence[Fault],
     seeds: Sequence[tuple[int, ...]],
 ) -> Numbers:
-    """Return which strength (planting,) is the first that is found of each planting, by halving.
+    """Return the number (planting,) of the least strength that is detected, by halving.
 
-    `found` says of plantings which are found. Where none is, the number of strengths is returned.
+    `detects` returns which plantings are detected. Where no strength is, their count is returned.
     """
     above = np.array([len(fault.strengths) for fault in faults])
     below = np.full(len(faults), -1)
@@ -205,7 +205,7 @@ def least_found(
         plantings = [
             Planting(faults[i], faults[i].strengths[middle[i]], seeds[i]) for i in between.tolist()
         ]
-        hits = found(plantings)
+        hits = detects(plantings)
         above[between[hits]] = middle[between[hits]]
         below[between[~hits]] = middle[between[~hits]]
     return above
@@ -215,8 +215,8 @@ def _summed_up(fitted: FittedDetector, trials: Sequence[_Trial], hosts: _Hosts) 
     responses = []
     for kind, fault in enumerate(trials[0].faults):
         least = np.concatenate([trial.least[kind] for trial in trials])
-        found = [float((least <= place).mean()) for place in range(len(fault.strengths))]
-        responses.append(Response(fault.name, fault.unit, fault.strengths, tuple(found)))
+        shares = [float((least <= place).mean()) for place in range(len(fault.strengths))]
+        responses.append(Response(fault.name, fault.unit, fault.strengths, tuple(shares)))
     return Sensitivity(
         rate=float(np.mean([trial.rate for trial in trials])),
         recordings=len(trials),

@@ -36,9 +36,9 @@ class SensitivityMethods:
         """
         fitted = self._fitted()
         given = healthy_sounds(X, self._rate(sample_rate)).relabelled(sections=sections)
-        found = measure(fitted, given, seed=self.seed, quick=quick, cache=self.cache)
-        self.fitted_ = replace(fitted, sensitivity=found)
-        return found
+        sensitivity = measure(fitted, given, seed=self.seed, quick=quick, cache=self.cache)
+        self.fitted_ = replace(fitted, sensitivity=sensitivity)
+        return sensitivity
 
     def _fitted(self) -> FittedDetector:
         raise NotImplementedError

@@ -42,14 +42,14 @@ def training_clips(run: Path) -> dict[str, Counter[str]]:
 
     Of several repeats the first is counted. A run without these files gives nothing.
     """
-    found: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for path in sorted(run.glob("*/**/clips.csv")):
         machine = path.relative_to(run).parts[0]
-        if machine not in found:
+        if machine not in counts:
             with explained(path), path.open(encoding="utf-8", errors="replace", newline="") as text:
                 rows = [row for row in csv.DictReader(text) if row.get("split") == "train"]
-            found[machine] = Counter(row.get("domain") or "source" for row in rows)
-    return found
+            counts[machine] = Counter(row.get("domain") or "source" for row in rows)
+    return counts
 
 
 def evaluation(settings: dict[str, Any]) -> EvaluateSettings:
@@ -155,13 +155,13 @@ def data_table(scores: pl.DataFrame, training: dict[str, Counter[str]]) -> Table
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested settings as dotted names and the values as text."""
-    found: dict[str, str] = {}
+    flattened: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
+            flattened |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = _text(value)
-    return found
+            flattened[f"{prefix}{name}"] = _text(value)
+    return flattened
 
 
 def _text(value: Any) -> str:

@@ -53,7 +53,7 @@ class Training:
 
 def trainings(logs: Sequence[TrainingLog]) -> list[Training]:
     """Return the curves of every machine that has a log."""
-    found = []
+    by_machine = []
     for machine in in_order({log.machine for log in logs}):
         own = {log.name: log for log in logs if log.machine == machine}
         few = len(own) <= figures.LOOKS
@@ -61,8 +61,8 @@ def trainings(logs: Sequence[TrainingLog]) -> list[Training]:
         stages = dict.fromkeys(stage for log in own.values() for stage in log.stages)
         shown = [_stage(machine, stage, own, looks) for stage in stages]
         if shown:
-            found.append(Training(machine, _legend(looks), shown))
-    return found
+            by_machine.append(Training(machine, _legend(looks), shown))
+    return by_machine
 
 
 def _legend(looks: dict[str, Look]) -> list[Entry]:
@@ -140,12 +140,12 @@ def _wide(values: Sequence[float]) -> bool:
 
 def _breaks(lines: dict[str, tuple[Look, list[Point]]]) -> list[str]:
     """Return a remark for each line that has values which cannot be drawn."""
-    found = []
+    remarks = []
     for name, (_, line) in lines.items():
         broken = [epoch for epoch, value in line if not math.isfinite(value)]
         if broken:
-            found.append(f"{name}: not finite from epoch {broken[0]:g}")
-    return found
+            remarks.append(f"{name}: not finite from epoch {broken[0]:g}")
+    return remarks
 
 
 def _last_epochs(

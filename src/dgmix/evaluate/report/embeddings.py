@@ -46,11 +46,11 @@ def maps(run: Path) -> list[Map]:
 
     Raises `InputError` where such a file is damaged or does not fit the scores beside it.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(run.glob(f"*/**/{NAME}")):
         if path.with_name("scores.csv").exists():
-            found.setdefault(path.relative_to(run).parts[0], path)
-    return [_map(machine, found[machine], run) for machine in in_order(set(found))]
+            files.setdefault(path.relative_to(run).parts[0], path)
+    return [_map(machine, files[machine], run) for machine in in_order(set(files))]
 
 
 def write_embeddings(folder: Path, vectors: NDArray[np.floating]) -> None:

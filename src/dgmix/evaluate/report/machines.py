@@ -111,9 +111,9 @@ def _roc_panel(
 ) -> Panel | None:
     """Return the mean curves of a machine, or of one section; None where there are none."""
     curves = {
-        shown_system(system): (look, average(found))
+        shown_system(system): (look, average(rocs))
         for system, look in looks.items()
-        if (found := _rocs(judged, machine, system, domain, section))
+        if (rocs := _rocs(judged, machine, system, domain, section))
     }
     if not curves:
         return None
@@ -131,7 +131,7 @@ def _rocs(
 
     Only of those where both kinds of clips exist.
     """
-    found = []
+    curves = []
     for unit, clips in judged.clips.items():
         chosen = (unit.machine, unit.system) == (machine, system)
         if chosen and unit.section == (section or unit.section):
@@ -139,8 +139,8 @@ def _rocs(
             counted = DOMAINS if judged.convention == "official" else (domain,)
             anomaly = clips.scores[_members(clips, [[d, "anomaly"] for d in counted])]
             if len(normal) and len(anomaly):
-                found.append(roc(normal, anomaly))
-    return found
+                curves.append(roc(normal, anomaly))
+    return curves
 
 
 def _members(clips: Clips, groups: Sequence[list[str]]) -> NDArray[np.bool_]:

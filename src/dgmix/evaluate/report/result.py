@@ -119,10 +119,10 @@ def _by_machine(
         rows = []
         for machine in (*in_order({machine for machine, _ in there}), None):
             for system in systems:
-                found = [judged.estimate(system, metric, machine, places) for metric in metrics]
+                estimates = [judged.estimate(system, metric, machine, places) for metric in metrics]
                 cells = [machine or "all machines", shown_system(system)]
-                cells += [percent(each.value) for each in found]
-                cells += [_interval(found[-1])] if spread else []
+                cells += [percent(each.value) for each in estimates]
+                cells += [_interval(estimates[-1])] if spread else []
                 rows.append(Row(cells, "" if machine else "total"))
         blocks.append(Block(rows, _block_name(name, places)))
     return Table(caption, columns, blocks, sortable=True)
@@ -223,11 +223,11 @@ def _bars(judged: Resampled) -> str:
 
 
 def _row(judged: Resampled, system: str, look: Look, machine: str | None = None) -> figures.Row:
-    found = judged.estimate(system, machine=machine)
+    estimate = judged.estimate(system, machine=machine)
     low, high = (
-        (found.low, found.high)
-        if math.isnan(found.error)
-        else (found.value - found.error, found.value + found.error)
+        (estimate.low, estimate.high)
+        if math.isnan(estimate.error)
+        else (estimate.value - estimate.error, estimate.value + estimate.error)
     )
     name = shown_system(system) if machine is None else f"{machine}, {shown_system(system)}"
-    return figures.Row(name, look, 100 * found.value, 100 * low, 100 * high)
+    return figures.Row(name, look, 100 * estimate.value, 100 * low, 100 * high)

@@ -71,8 +71,8 @@ class BEATs(nn.Module):
         level = (FULL_SCALE * mels).square().clamp(min=QUIETEST).log()
         inputs = (level - MEAN) / (2 * DEVIATION)
         x = self.patch_embedding(inputs.transpose(2, 3)).flatten(2).transpose(1, 2)
-        found: Tensor = self.encoder(self.post_extract_proj(self.layer_norm(x)))
-        return found
+        patches: Tensor = self.encoder(self.post_extract_proj(self.layer_norm(x)))
+        return patches
 
 
 class Transformer(nn.Module):
@@ -167,8 +167,8 @@ class Attention(nn.Module):
         )
         places = self.gate(q) * bias
         attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=places)
-        found: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
-        return found
+        output: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
+        return output
 
     def gate(self, q: Tensor) -> Tensor:
         """Return how much positions count, `(crop, head, patch, 1)`, of queries (…, HEAD_SIZE)."""

@@ -68,8 +68,8 @@ class EAT(nn.Module):
         x = self.pre_norm(x)
         for block in self.blocks:
             x = block(x)
-        found: Tensor = x
-        return found
+        tokens: Tensor = x
+        return tokens
 
 
 class Block(nn.Module):
@@ -107,8 +107,8 @@ class Attention(nn.Module):
         """Return `(crop, token, channel)` of the same."""
         parts = self.qkv(x).unflatten(2, (3, self.heads, HEAD_SIZE)).permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(*parts)
-        found: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
-        return found
+        output: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return output
 
 
 def positions(times: int, bands: int, size: int) -> Tensor:

@@ -76,9 +76,9 @@ class FrozenEncoder(nn.Module):
     def is_the_same(self) -> bool:
         """Return whether the fixed crop has the embedding that was loaded."""
         with torch.inference_mode():
-            found = self(self._example.to(self.probe.device))[0]
+            embedding = self(self._example.to(self.probe.device))[0]
         limit = AGREEMENT * max(float(self.probe.abs().max()), 1e-6)
-        return bool((found - self.probe).abs().max() <= limit)
+        return bool((embedding - self.probe).abs().max() <= limit)
 
     def _pooled(self, values: Tensor) -> Tensor:
         axis = self.settings.time_axis

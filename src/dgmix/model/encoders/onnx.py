@@ -56,24 +56,24 @@ class OnnxEncoder(FrozenEncoder):
         """Return the output of a model, (crop, …), float32."""
         values = self._arranged(inputs.cpu().numpy().astype(self._type))
         if not self._alone:
-            found = self._run(values)
+            outputs = self._run(values)
         elif values.ndim == 1 + len(self._shape):  # the model has no axis of crops
-            found = np.stack([self._run(each) for each in values])
+            outputs = np.stack([self._run(each) for each in values])
         else:
-            found = np.concatenate([self._run(each[None]) for each in values])
-        return torch.from_numpy(found.astype(np.float32)).to(inputs.device)
+            outputs = np.concatenate([self._run(each[None]) for each in values])
+        return torch.from_numpy(outputs.astype(np.float32)).to(inputs.device)
 
     def _run(self, values: NDArray[Any]) -> NDArray[Any]:
         if self._session is None:
             self._session = open_session(self.model.cpu().numpy().tobytes(), self.settings.name)
         try:
-            (found,) = self._session.run([self._output], {self._input: values})
+            (output,) = self._session.run([self._output], {self._input: values})
         except Exception as error:
             raise InputError(
                 f"encoder.weights: onnxruntime cannot compute a crop of shape {values.shape} with "
                 f"this model ({' '.join(str(error).split())}); see input.crop_seconds"
             ) from error
-        return np.asarray(found)
+        return np.asarray(output)
 
     def _arranged(self, values: NDArray[Any]) -> NDArray[Any]:
         if len(self._shape) == 3:

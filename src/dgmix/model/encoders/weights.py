@@ -34,7 +34,7 @@ def load_weights(encoder: nn.Module, name: str, path: Path, number: int = 0) -> 
     prefix = of_network(find_prefix(contents, wanted), number)
     if number and not any(key.startswith(prefix) for key in contents):
         raise InputError(f"{path}: {number} networks; set encoder.ensemble to no more")
-    found = {
+    weights = {
         key.removeprefix(prefix): value
         for key, value in contents.items()
         if key.startswith(prefix) and isinstance(value, Tensor)
@@ -42,15 +42,15 @@ def load_weights(encoder: nn.Module, name: str, path: Path, number: int = 0) -> 
     unused = getattr(encoder, "unused", "")
     problem = (
         _other_kind(contents, getattr(encoder, "expected", {}))
-        or _other_names(found, wanted, unused)
-        or _other_values(found, wanted)
+        or _other_names(weights, wanted, unused)
+        or _other_values(weights, wanted)
     )
     if problem:
         raise InputError(
             f"{path}: not weights of the encoder '{name}': {problem}; give the file that "
             "docs/encoders-and-objectives.md names, or the encoder that it is of"
         )
-    encoder.load_state_dict({key: found[key] for key in wanted})
+    encoder.load_state_dict({key: weights[key] for key in wanted})
 
 
 def read_contents(path: Path) -> Contents:
@@ -119,19 +119,19 @@ def _other_kind(contents: Contents, expected: Mapping[str, object]) -> str:
     return ""
 
 
-def _other_names(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], unused: str) -> str:
-    missing = [key for key in wanted if key not in found]
-    strange = [key for key in found if key not in wanted and not re.fullmatch(unused, key)]
+def _other_names(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], unused: str) -> str:
+    missing = [key for key in wanted if key not in weights]
+    strange = [key for key in weights if key not in wanted and not re.fullmatch(unused, key)]
     if missing:
         return f"{first_few(missing)} of {len(wanted)} tensors missing"
     return f"{first_few(strange)} not known there" if strange else ""
 
 
-def _other_values(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+def _other_values(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     for key, tensor in wanted.items():
-        if found[key].shape != tensor.shape:
-            has, needs = tuple(found[key].shape), tuple(tensor.shape)
+        if weights[key].shape != tensor.shape:
+            has, needs = tuple(weights[key].shape), tuple(tensor.shape)
             return f"{key} has shape {has}, not {needs}"
-        if not found[key].isfinite().all():
+        if not weights[key].isfinite().all():
             return f"{key} holds a value that is not a number"
     return ""

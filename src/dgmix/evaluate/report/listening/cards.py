@@ -74,20 +74,22 @@ class Shown:
 
 def cards(
     fitted: FittedDetector,
-    found: Sounds,
+    recordings: Sounds,
     top: Sequence[Scored],
     healthy: Sounds | None,
     terms: Terms,
     cache: str | Path | None = None,
 ) -> Iterator[Card]:
-    """Yield a card for each of the `top` among the recordings `found`.
+    """Yield a card for each of the `top` among the recordings.
 
     Without `healthy` recordings a card has one side; `cache` is the folder for their features.
     """
-    partners = _nearest(fitted, found, top, healthy, cache) if healthy and top else [-1] * len(top)
+    partners = (
+        _nearest(fitted, recordings, top, healthy, cache) if healthy and top else [-1] * len(top)
+    )
     with progress("pictures and sound", len(top)) as advance:
         for rank, (recording, partner) in enumerate(zip(top, partners, strict=True), 1):
-            own = _one(found, recording.index)
+            own = _one(recordings, recording.index)
             other = _one(healthy, partner) if healthy and partner >= 0 else None
             yield _card(fitted, rank, recording, own, other, terms)
             advance()
@@ -95,7 +97,7 @@ def cards(
 
 def _nearest(
     fitted: FittedDetector,
-    found: Sounds,
+    recordings: Sounds,
     top: Sequence[Scored],
     healthy: Sounds,
     cache: str | Path | None,
@@ -108,18 +110,18 @@ def _nearest(
     from dgmix.detect.neighbours import comparable, nearest_healthy
 
     recipe = fitted.recipe
-    signals = (_signal(_one(found, each.index), recipe) for each in top)
+    signals = (_signal(_one(recordings, each.index), recipe) for each in top)
     clips = bank_of_signals(signals, recipe.audio, recipe.features)
     allowed = comparable(recipe, [each.judgement.section for each in top], healthy.sections)
-    allowed &= ~_same(found, [each.index for each in top], healthy)
+    allowed &= ~_same(recordings, [each.index for each in top], healthy)
     bank = healthy.bank(recipe, cache)
     nearest = nearest_healthy(recipe, fitted.network, clips, bank, allowed)
     return [int(number) for number in nearest]
 
 
-def _same(found: Sounds, chosen: Sequence[int], healthy: Sounds) -> NDArray[np.bool_]:
+def _same(recordings: Sounds, chosen: Sequence[int], healthy: Sounds) -> NDArray[np.bool_]:
     """Return which recordings are the same file, bool (chosen, healthy)."""
-    own = [_file(found, index) for index in chosen]
+    own = [_file(recordings, index) for index in chosen]
     others = [_file(healthy, index) for index in range(len(healthy))]
     return np.array([[a is not None and a == b for b in others] for a in own])
 
@@ -161,8 +163,8 @@ def _card(
     terms: Terms,
 ) -> Card:
     signal = recording.judgement.signal
-    everything, found = whole(fitted, _one_signal(fitted, own, signal), signal)
-    region = unusual.most_unusual(found)
+    everything, localization = whole(fitted, _one_signal(fitted, own, signal), signal)
+    region = unusual.most_unusual(localization)
     excerpt = around(everything, round(region.when / everything.hop))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:

@@ -207,12 +207,12 @@ def _box(
 def _points(excerpt: Excerpt, most: int) -> list[Point]:
     """Return time and surprise: of each of at most `most` stretches, its highest."""
     size = math.ceil(len(excerpt.surprise) / most)
-    found = []
+    points = []
     for start in range(0, len(excerpt.surprise), size):
         part = excerpt.surprise[start : start + size]
         frame = start + int(part.argmax())
-        found.append((excerpt.begin + frame * excerpt.hop, float(part.max())))
-    return found
+        points.append((excerpt.begin + frame * excerpt.hop, float(part.max())))
+    return points
 
 
 def _area(plot: Plot, points: Sequence[Point], title: str) -> list[Element]:

@@ -40,28 +40,28 @@ class Region:
     throughout: bool
 
 
-def most_unusual(found: Localization) -> Region:
+def most_unusual(localization: Localization) -> Region:
     """Return the region around the most unusual moment of a recording.
 
     It reaches, in time and then in frequency, as far as the surprise stays above half of its peak:
     a click gives a short stretch of all bands, a tone all the time in a few bands.
     """
-    moment = _middle_of_peak(found.over_time)
-    frames = _reach(found.over_time, moment)
-    profile = found.surprise[frames[0] : frames[1] + 1].mean(0)
+    moment = _middle_of_peak(localization.over_time)
+    frames = _reach(localization.over_time, moment)
+    profile = localization.surprise[frames[0] : frames[1] + 1].mean(0)
     band = int(profile.argmax())
     bands = _reach(profile, band)
-    times, hertz = _edges(found.seconds), _edges(found.hertz)
+    times, hertz = _edges(localization.seconds), _edges(localization.hertz)
     return Region(
         frames,
         bands,
         (float(times[frames[0]]), float(times[frames[1] + 1])),
         (float(hertz[bands[0]]), float(hertz[bands[1] + 1])),
-        float(found.seconds[moment]),
-        float(found.hertz[band]),
-        float(found.over_time.max()),
+        float(localization.seconds[moment]),
+        float(localization.hertz[band]),
+        float(localization.over_time.max()),
         profile,
-        frames[1] - frames[0] + 1 >= MOSTLY * len(found.over_time),
+        frames[1] - frames[0] + 1 >= MOSTLY * len(localization.over_time),
     )
 
 

@@ -96,16 +96,16 @@ function value(axis, position) {
 
 function nearest(chart, event) {
   const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
-  let found = null;
+  let closest = null;
   for (const line of chart.querySelectorAll("polyline")) {
     for (const point of line.points) {
       const distance = Math.hypot(point.x - at.x, point.y - at.y);
-      if (distance < (found?.distance ?? 24)) found = { distance, point, line };
+      if (distance < (closest?.distance ?? 24)) closest = { distance, point, line };
     }
   }
-  if (!found) return "";
-  const [x, y] = [value(chart.dataset.x, found.point.x), value(chart.dataset.y, found.point.y)];
-  const name = found.line.dataset.title.split(":")[0];
+  if (!closest) return "";
+  const [x, y] = [value(chart.dataset.x, closest.point.x), value(chart.dataset.y, closest.point.y)];
+  const name = closest.line.dataset.title.split(":")[0];
   return `${name}, ${chart.dataset.xName} ${+x.toPrecision(3)}: ${+y.toPrecision(3)}`;
 }
 
