@@ -1,7 +1,7 @@
 """Check the structure of src: `python tests/structure.py`, which `make check` does.
 
 No module imports in a circle, at run time or for types alone; the median function has at most ten
-lines, and no file more than four hundred.
+lines, and no file more than four hundred; values are named by nouns, not by what happened to them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import grimp
 
 SOURCE = Path(__file__).parents[1] / "src" / "dgmix"
 MEDIAN_LINES, FILE_LINES = 10, 400
+NAMES = ("id", "arg", "attr", "name")
+NOT_NAMES = {"found", "told", "said", "asked", "heard", "excused"}
 
 
 def main() -> None:
     """Print what is wrong and fail, or what the figures are."""
     texts = {path: path.read_text("utf-8") for path in sorted(SOURCE.rglob("*.py"))}
     lines = sorted(length for text in texts.values() for length in function_lengths(text))
-    wrong = [*circles(imports()), *long_files(texts)]
+    wrong = [*circles(imports()), *long_files(texts), *bad_names(texts)]
     if median(lines) > MEDIAN_LINES:
         wrong.append(f"the median function has {median(lines):g} lines, more than {MEDIAN_LINES}")
     if wrong:
@@ -51,6 +53,15 @@ def long_files(texts: Mapping[Path, str]) -> Iterator[str]:
     for path, text in texts.items():
         if (count := len(text.splitlines())) > FILE_LINES:
             yield f"{path}: {count} lines, more than {FILE_LINES}"
+
+
+def bad_names(texts: Mapping[Path, str]) -> Iterator[str]:
+    """Yield a sentence on each variable, argument, function and class that is no noun or verb."""
+    for path, text in texts.items():
+        for node in ast.walk(ast.parse(text)):
+            name = next((getattr(node, kind) for kind in NAMES if hasattr(node, kind)), None)
+            if isinstance(name, str) and NOT_NAMES & set(name.split("_")):
+                yield f"{path}: '{name}'; name it by what it holds"
 
 
 def function_lengths(text: str) -> Iterator[int]:

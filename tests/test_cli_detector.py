@@ -149,7 +149,7 @@ def test_no_recording_is_written_over(
     ):
         done = dgmix(*arguments)
         assert done.status == 2
-        assert "it would be lost; name another file, for example" in done.err
+        assert "exists, and would be overwritten; name another file, for example" in done.err
     assert kept.read_text() == "a recording"
     assert dgmix("info", fitted).status == 0
 
@@ -160,7 +160,7 @@ def test_the_table_that_is_scored_is_not_written_over(
     table = tmp_path / "asked.csv"
     table.write_text(f"path\n{healthy / '0.wav'}\n")
     done = dgmix("score", fitted, table, "--csv", table)
-    assert "asked.csv: it would be lost; name another file" in done.err
+    assert "asked.csv: exists, and would be overwritten; name another file" in done.err
     assert dgmix("score", fitted, table, "--csv", tmp_path / "new.csv").status == 0
 
 
@@ -372,7 +372,7 @@ def test_recordings_and_conditions_are_found_in_names(dgmix: Command, tmp_path: 
 def test_update_leaves_out_what_is_known(dgmix: Command, pump: Path, healthy: Path) -> None:
     done = dgmix("update", pump, healthy)
     assert done.out.startswith(
-        f"{pump}: 0 recordings added, 5 left out because it knows them; now 5"
+        f"{pump}: 0 recordings added, 5 left out because it has learned from them; now 5"
     )
 
 

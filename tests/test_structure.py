@@ -32,3 +32,9 @@ def test_long_files_and_functions_are_measured(structure: ModuleType) -> None:
     assert list(structure.long_files({Path("a.py"): "x = 1\n" * 400})) == []
     [sentence] = structure.long_files({Path("a.py"): "x = 1\n" * 401})
     assert sentence == "a.py: 401 lines, more than 400"
+
+
+def test_values_are_named_by_what_they_hold(structure: ModuleType) -> None:
+    text = "def f(found):\n    self.least_found = 'found'\n    return not_found + founder\n"
+    names = {sentence.split("'")[1] for sentence in structure.bad_names({Path("a.py"): text})}
+    assert names == {"found", "least_found", "not_found"}

@@ -65,8 +65,8 @@ def _same(path: Path, text: str) -> bool:
         return dump_recipe(read_recipe(path)) == text
     there = path.read_text("utf-8")
     if path.name == "clips.csv":
-        first, *_ = theirs = list(csv.reader(io.StringIO(there))) or [[]]
-        return theirs == [row[: len(first)] for row in csv.reader(io.StringIO(text))]
+        first, *_ = rows = list(csv.reader(io.StringIO(there))) or [[]]
+        return rows == [row[: len(first)] for row in csv.reader(io.StringIO(text))]
     return there == text
 
 

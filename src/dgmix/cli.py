@@ -101,9 +101,9 @@ def _fail(error: Exception, sentence: str, status: int, debug: bool) -> NoReturn
 def _end_output() -> None:
     """Let Python not try once more, at its end, to write what could not be written."""
     with suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def _show_version(wanted: bool) -> None:

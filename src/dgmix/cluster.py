@@ -37,8 +37,8 @@ def connected(address: str, device: str | None = None) -> Iterator[Cluster]:
     Raises `InputError` where there is no such cluster, or none that has such a device.
     """
     ray = _ray()
-    mine = not ray.is_initialized()
-    if mine:
+    started_here = not ray.is_initialized()
+    if started_here:
         _connect(ray, address)
     try:
         cluster = Cluster(ray, device)
@@ -47,7 +47,7 @@ def connected(address: str, device: str | None = None) -> Iterator[Cluster]:
         finally:
             cluster.shutdown(cancel_futures=True)
     finally:
-        if mine:
+        if started_here:
             ray.shutdown()
             _show_logs(True)
 
@@ -63,7 +63,7 @@ class Cluster(Executor):
         resources = ray.cluster_resources()
         self.cores = int(resources.get("CPU", 0))
         if not self.cores:
-            raise InputError("the Ray cluster has no core to work with; add a node to it")
+            raise InputError("the Ray cluster has no CPU core; add a node to it")
         self.device = _device(device, int(resources.get("GPU", 0)))
         self._ray = ray
         self._here = Here.of(())

@@ -175,7 +175,9 @@ def check_output(path: Path, ending: str, read: Collection[Path] = ()) -> None:
     other = path.suffix.lower() in KEPT and path.suffix.lower() != ending
     if path.exists() and (other or any(each.exists() and path.samefile(each) for each in read)):
         example = path.with_suffix(ending) if other else path.with_stem(f"{path.stem}-scores")
-        raise InputError(f"{path}: it would be lost; name another file, for example {example}")
+        raise InputError(
+            f"{path}: exists, and would be overwritten; name another file, for example {example}"
+        )
     make_folder(path.parent)
 
 

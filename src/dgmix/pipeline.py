@@ -24,7 +24,7 @@ from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.model.device import chosen_device
 from dgmix.plugins import check_sendable
 from dgmix.progress import detail, say
-from dgmix.units import Unit, complete_unit, plan, teach_unit
+from dgmix.units import Unit, complete_unit, plan, train_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ def run(
         if pending:
             ranks.first_does(partial(_prepare, pending, claimed, output, made_of))
             if ranks.size > 1:
-                complete_together(teachers, ranks, teach_unit)
-                complete_together(pending, ranks, complete_unit)
+                complete_by_ranks(teachers, ranks, train_unit)
+                complete_by_ranks(pending, ranks, complete_unit)
             else:
                 with _workers(pending, output, jobs, cluster) as pool:
-                    complete(teachers, pool, teach_unit)
+                    complete(teachers, pool, train_unit)
                     complete(pending, pool, complete_unit)
         ranks.first_does(partial(_judge_once, output, settings))
     return output
@@ -162,7 +162,7 @@ def resolved(recipe: Recipe, data: str | Path, machines: Sequence[str]) -> tuple
     clips = chosen_machines(manifest, machines)
     if recipe.detect.per_section:
         check_sections(clips)
-    recipe.encoder.weights_file()  # said before anything is written
+    recipe.encoder.weights_file()  # refused before anything is written
     return resolve(recipe, of_clips(clips.select(split="train", label="normal"))), clips
 
 
@@ -181,10 +181,10 @@ def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
     kept = Manifest([c for c in clips if not machines or c.machine in machines], clips.root)
     for machine in kept.values("machine"):
         for repeat in kept.select(machine=machine).repeats:
-            mine = kept.select(machine=machine, repeat=repeat)
-            if not mine.select(split="train", label="normal"):
+            own = kept.select(machine=machine, repeat=repeat)
+            if not own.select(split="train", label="normal"):
                 raise InputError(f"{clips.root}: no normal training clips of machine '{machine}'")
-            if not mine.select(split="test"):
+            if not own.select(split="test"):
                 raise InputError(f"{clips.root}: no test clips of machine '{machine}' to score")
     return kept
 
@@ -248,7 +248,7 @@ def _workers(
             yield pool
 
 
-def complete_together(
+def complete_by_ranks(
     units: Sequence[Unit], ranks: Ranks, work: Callable[[Unit, Ranks], None]
 ) -> None:
     """Do `work` with units, one after another, each by all of `ranks` with one thread each."""

@@ -77,12 +77,10 @@ def plan(
             "that all types share; give it another name"
         )
 
-    def unit(
-        name: str, mine: Manifest, repeat: int, seed: int, teacher: Unit | None = None
-    ) -> Unit:
+    def unit(name: str, own: Manifest, repeat: int, seed: int, teacher: Unit | None = None) -> Unit:
         part = f"{name}/repeat{repeat}" if len(clips.repeats) > 1 else name
         label = f"{part}/seed{seed}"
-        chosen = mine.select(repeat=repeat)
+        chosen = own.select(repeat=repeat)
         return Unit(recipe, chosen, seed, output / label, cache, device, label, teacher)
 
     places = [(repeat, seed) for repeat in clips.repeats for seed in seeds]
@@ -110,7 +108,7 @@ def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     ranks.first_does(partial(score_unit, unit, known, crops, network))
 
 
-def teach_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+def train_unit(unit: Unit, ranks: Ranks | None = None) -> None:
     """Train the network of a unit that others share, and leave it in the unit's checkpoint."""
     from dgmix.model.distributed import ALONE
 

@@ -39,8 +39,8 @@ def worker_pool(count: int, prepare: Callable[[], None] | None = None) -> Iterat
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise InputError(
-            "this program is started anew in each process that works for it; put what calls dgmix "
-            "under `if __name__ == '__main__':`"
+            "each worker process starts this program again; put the call of dgmix under "
+            "`if __name__ == '__main__':`"
         )
     interruptible()
     with WorkerPool(count, prepare) as pool:

@@ -81,7 +81,7 @@ def test_what_is_no_pair(item: Any) -> None:
         ((SOUND, 0), "it: 0 samples a second"),
         ((SOUND, -1), "it: -1 samples a second"),
         ((SOUND, float("nan")), "it: nan samples a second"),
-        ((SOUND, "fast"), "it: the rate 'fast' beside its samples is no number"),
+        ((SOUND, "fast"), "it: the rate 'fast' beside its samples is not a number"),
         ([], "it: 0 samples"),
         (np.zeros((50, 50)), "it: expected samples on one axis, not 2"),
         (np.zeros((2, 3, 4)), "it: expected samples on one axis, not 3"),

@@ -47,7 +47,7 @@ def test_each_section_is_compared_with_itself() -> None:
     [
         (HEALTHY[0], r"X: shape \(5,\); give vectors \(recording, dim\)"),
         ([["a"]], "X: no array of numbers"),
-        ([[1.0, np.nan]], "X: row 0 holds a value that is no finite number"),
+        ([[1.0, np.nan]], "X: row 0 holds a value that is not a finite number"),
         (np.zeros((0, 3)), "X: no vector; give one of each healthy recording"),
     ],
 )
@@ -60,8 +60,8 @@ def test_sound_and_vectors_are_kept_apart() -> None:
     vectors = Detector().fit_vectors(HEALTHY)
     with pytest.raises(InputError, match=r"X: vectors of 4 numbers; .* from such of 5"):
         vectors.score_vectors(QUERIES[:, :4])
-    with pytest.raises(InputError, match="knows vectors, no sound; see score_vectors"):
+    with pytest.raises(InputError, match="fitted on vectors; use score_vectors"):
         vectors.score_samples([np.zeros(16_000, np.float32)], sample_rate=16_000)
     sound = [np.random.default_rng(i).normal(size=8000).astype(np.float32) for i in range(3)]
-    with pytest.raises(InputError, match="knows sound, no vectors; score recordings with it"):
+    with pytest.raises(InputError, match="fitted on recordings, not on vectors; use score_samples"):
         Detector().fit(sound, sample_rate=16_000).score_vectors(QUERIES)

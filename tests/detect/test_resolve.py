@@ -35,7 +35,8 @@ def test_the_lowest_rate_is_what_all_share(rates: list[int], expected: int) -> N
 def test_rates_that_differ_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     resolve(DEFAULT, of_rates(16_000, 8000, 16_000))
     assert capsys.readouterr().err == (
-        "sample rates differ: 8 kHz (1), 16 kHz (2); all are heard at the lowest, so up to 4 kHz\n"
+        "sample rates differ: 8 kHz (1), 16 kHz (2); "
+        "all are compared at the lowest, so up to 4 kHz\n"
     )
     resolve(DEFAULT, of_rates(16_000, 16_000))
     assert capsys.readouterr().err == ""

@@ -92,7 +92,10 @@ def test_updates_are_reported_and_counted(make_fitted: Make) -> None:
     entry = Update("2026-01-02T03:04:05+00:00", 2, 1, ("winter",))
     after = replace(before, updates=(entry,))
     text = update_report(before, after, "pump.dgmix", 5)
-    assert "2 recordings added, 2 left out because it knows them, 1 left out because they" in text
+    assert (
+        "2 recordings added, 2 left out because it has learned from them, 1 left out because they"
+        in text
+    )
     assert "--accept" in text
     assert text.endswith("to take this back: dgmix update pump.dgmix --undo")
     assert "(2 of them added by `dgmix update`)" in training(summary(after))

@@ -72,7 +72,7 @@ def test_the_example_is_written_once(tmp_path: Path) -> None:
     path = tmp_path / "watch.yaml"
     assert "--check" in dgmix("--example", path)
     assert "machines:" in path.read_text()
-    with pytest.raises(InputError, match="it would be lost"):
+    with pytest.raises(InputError, match="would be overwritten"):
         dgmix("--example", path)
 
 
@@ -92,7 +92,7 @@ def test_check_names_what_fails(settings: Path) -> None:
     settings.write_text(yaml.safe_dump(values))
     result = CliRunner().invoke(app, ["watch", str(settings), "--check"])
     assert isinstance(result.exception, DgmixError)
-    assert "3 of what was tried failed" in str(result.exception)
+    assert "3 of the checks failed" in str(result.exception)
     assert "FAILED  pump detector: " in result.output
     assert "FAILED  pump source: lost: " in result.output
     assert "FAILED  sink webhook: ConnectionError at http://127.0.0.1:9/…" in result.output

@@ -184,4 +184,4 @@ def test_skipped_windows_are_counted(store: Store, clock: TurnedClock, make_sett
     machine.skip(window(CALM))
     store.flush()
     (span,) = store.read(queries.spans, "pump", 3600, START - 3600, START + 3600)
-    assert (span["skipped"], span["heard"], RATE) == (1, 0.0, 8000)
+    assert (span["skipped"], span["covered"], RATE) == (1, 0.0, 8000)

@@ -94,7 +94,7 @@ def _pair(item: Sequence[Any], name: str) -> tuple[Any, int]:
     try:
         hertz = float(rate)
     except (TypeError, ValueError) as error:
-        raise ArrayError(f"{name}: the rate {rate!r} beside its samples is no number") from error
+        raise ArrayError(f"{name}: the rate {rate!r} beside its samples is not a number") from error
     if not 0 < hertz < 1e9:
         raise ArrayError(f"{name}: {rate} samples a second; give how many there are")
     return samples, round(hertz)

@@ -74,9 +74,9 @@ class Layout:
         sizes = {len(each) for each in columns.values()}
         faults = {fault for of in layout.faults for fault in of}
         if len(values) != len(COLUMNS) + 2 or sizes not in ({0}, {layout.count}):
-            raise ValueError("channels that do not belong together")
+            raise ValueError("the columns of its channels differ in length")
         if faults - set(FAULTS) or max(map(abs, layout.near_copies), default=0) > layout.count:
-            raise ValueError("a channel of an unknown kind")
+            raise ValueError("a fault of a channel is unknown")
         return layout
 
     @property

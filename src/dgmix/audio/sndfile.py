@@ -41,8 +41,8 @@ class SndfileSound:
         self._file, self._name, self._wave, self._contents = file, name, wave, contents
         self._damage = ""
         rewritten = wave is not None and not wave.reliable
-        readable: Any = Rewritten(file, wave) if wave and rewritten else Nameless(file)
-        self._sound = _sndfile(readable, name)
+        source: Any = Rewritten(file, wave) if wave and rewritten else Nameless(file)
+        self._sound = _sndfile(source, name)
         self.sample_rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         try:

@@ -68,9 +68,9 @@ def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
     clips = [parse_name(path, machines[path.parent]) for path in paths]
     known = [clip for clip in clips if clip is not None]
     if known and len(known) < len(clips):
-        stranger = paths[clips.index(None)]
+        unknown = paths[clips.index(None)]
         raise InputError(
-            f"{stranger}: not named like the DCASE recordings beside it; "
+            f"{unknown}: not named like the DCASE recordings beside it; "
             "move it elsewhere, or list the recordings in a CSV table"
         )
     _refuse_mixture(known)

@@ -98,7 +98,7 @@ def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
     rates, whole = sample_rates(healthy), highest(recipe)
     if rates and min(rates) / 2 > whole * (1 + 1e-6):
         yield (
-            f"nothing above {hertz(whole)} is heard, and the recordings reach "
+            f"sound above {hertz(whole)} is not compared, though the recordings reach "
             f"{hertz(min(rates) / 2)}: audio.sample_rate and features.f_max decide, as auto does "
             "in the recipe default"
         )

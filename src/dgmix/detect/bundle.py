@@ -301,7 +301,7 @@ def _bands(tensors: Tensors, signals: int) -> tuple[BandStatistics, ...]:
         for mean, std, rise, fall, peak, count in rows
     )
     if not bands or len(bands) % signals:
-        raise DamageError("no statistics of bands")
+        raise DamageError("statistics of bands are missing")
     return bands
 
 
@@ -309,10 +309,10 @@ def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
     """Return the updates; raises `DamageError` unless they are of their form."""
     for entry in about["updates"]:
         if type(entry) is not dict:
-            raise DamageError("an update that is none")
+            raise DamageError("an entry of updates is not a mapping")
         _check_types(entry, UPDATE)
         if not (0 <= entry["added"] < clips and all(type(c) is str for c in entry["conditions"])):
-            raise DamageError("an update with a value out of range")
+            raise DamageError("an update has a value out of range")
     return tuple(
         Update(**{**entry, "conditions": tuple(entry["conditions"])}) for entry in about["updates"]
     )

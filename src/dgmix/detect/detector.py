@@ -20,7 +20,7 @@ from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization
 from dgmix.detect.planting.methods import SensitivityMethods
 from dgmix.detect.plugging import plugged
-from dgmix.detect.recordings import Sounds, check_one_each
+from dgmix.detect.recordings import Sounds, check_length
 from dgmix.detect.results import Results
 from dgmix.detect.sources import Source, healthy_sounds, sounds
 from dgmix.detect.summary import overview, summary, training
@@ -203,7 +203,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         read is among them, with the reason. Arguments and errors are those of `predict`.
         """
         given = self._sounds(X, sample_rate, sections)
-        check_one_each("conditions", conditions, len(given))
+        check_length("conditions", conditions, len(given))
         terms = self._terms(given, false_alarm_rate, promise)
         return Results(list(self._fitted().judge_recordings(given, conditions)), terms)
 
@@ -374,7 +374,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
     ) -> list[Judgement]:
         """Return the judgement of each recording; raise the error of the first unreadable one."""
         given = self._sounds(X, sample_rate, sections)
-        check_one_each("conditions", conditions, len(given))
+        check_length("conditions", conditions, len(given))
         judged = []
         for judgement in self._fitted().judge_recordings(given, conditions):
             if judgement.error:
@@ -385,7 +385,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
     def _sounds(self, X: Source, sample_rate: int | None, sections: Names) -> Sounds:
         fitted = self._fitted()
         if GIVEN in fitted.views:
-            raise InputError("this detector knows vectors, no sound; see score_vectors")
+            raise InputError("this detector was fitted on vectors; use score_vectors")
         given = sounds(X, self._rate(sample_rate), known=fitted.sections)
         return given.relabelled(sections=sections)
 

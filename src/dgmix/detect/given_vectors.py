@@ -15,7 +15,7 @@ from dgmix.detect.judgement import Judgement
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
-from dgmix.detect.recordings import check_one_each
+from dgmix.detect.recordings import check_length
 from dgmix.detect.resolve import recipe_at
 from dgmix.detect.views import Vectors
 from dgmix.errors import InputError
@@ -70,15 +70,17 @@ def judge_vectors(
 ) -> list[Judgement]:
     """Return the judgement of each vector (recording, dim). Raises `InputError` for others."""
     if GIVEN not in fitted.memory.views:
-        raise InputError("this detector knows sound, no vectors; score recordings with it")
+        raise InputError(
+            "this detector was fitted on recordings, not on vectors; use score_samples"
+        )
     values, known = as_vectors(X), fitted.memory.views[GIVEN].values
     if values.shape[1] != known.shape[1]:
         raise InputError(
-            f"X: vectors of {values.shape[1]} numbers; this detector has learned from such of "
+            f"X: vectors of {values.shape[1]} numbers; this detector was fitted on vectors of "
             f"{known.shape[1]}"
         )
     count = len(values)
-    check_one_each("conditions", conditions, count)
+    check_length("conditions", conditions, count)
     return fitted.judge_views(
         {GIVEN: Vectors(values, np.arange(count))},
         [f"vector {number}" for number in range(count)],
@@ -93,17 +95,17 @@ def as_vectors(X: ArrayLike) -> NDArray[np.float32]:
     try:
         values = np.array(X, np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError("X: no array of numbers; give vectors (recording, dim)") from error
+        raise InputError("X: not an array of numbers; give vectors (recording, dim)") from error
     if values.ndim != 2 or not values.shape[1]:
         raise InputError(f"X: shape {values.shape}; give vectors (recording, dim)")
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
-        raise InputError(f"X: row {row} holds a value that is no finite number; leave it out")
+        raise InputError(f"X: row {row} holds a value that is not a finite number; leave it out")
     return values
 
 
 def _column(name: str, given: Column, default: Sequence[str]) -> tuple[str, ...]:
-    check_one_each(name, given, len(default))
+    check_length(name, given, len(default))
     return tuple(map(str, default if given is None else given))
 
 

@@ -51,8 +51,8 @@ class HealthyClips:
         """Return these clips and, after them, those of `other`."""
         columns: dict[str, object] = {}
         for field in fields(self):
-            mine, others = getattr(self, field.name), getattr(other, field.name)
-            joined = mine + others if isinstance(mine, tuple) else np.concatenate([mine, others])
+            own, others = getattr(self, field.name), getattr(other, field.name)
+            joined = own + others if isinstance(own, tuple) else np.concatenate([own, others])
             columns[field.name] = joined
         return HealthyClips(**columns)  # type: ignore[arg-type]
 

@@ -151,7 +151,7 @@ class Sounds:
         one does not have a value for each recording.
         """
         for name, values in columns.items():
-            check_one_each(name, values, len(self))
+            check_length(name, values, len(self))
         given = {
             name: [str(v) for v in values] for name, values in columns.items() if values is not None
         }
@@ -286,7 +286,7 @@ def of_clips(clips: Manifest) -> Sounds:
     )
 
 
-def check_one_each(what: str, given: Sequence[Any] | None, count: int) -> None:
+def check_length(what: str, given: Sequence[Any] | None, count: int) -> None:
     """Raise `InputError` unless there is one of `given` for each of `count` recordings, or none."""
     if isinstance(given, str):
         raise InputError(f"{what}: the text '{given}'; give a list, one for each recording")

@@ -57,7 +57,7 @@ def update_report(before: FittedDetector, after: FittedDetector, path: str, give
     added, left_out = (last.added, last.left_out) if last else (0, 0)
     notes = [f"{counted(added, 'recording')} added"]
     if known := given - added - left_out:
-        notes.append(f"{known} left out because it knows them")
+        notes.append(f"{known} left out because it has learned from them")
     if left_out:
         notes.append(
             f"{left_out} left out because they look like faults or are unusable (`dgmix score` "

@@ -47,7 +47,7 @@ def with_rate(recipe: Recipe, rates: Counter[int]) -> Recipe:
         return recipe_at(recipe, recipe.audio.rate)
     rate = max(min(rates), LEAST_RATE)
     if len(rates) > 1:
-        limit = f"all are heard at the lowest, so up to {hertz(rate / 2)}"
+        limit = f"all are compared at the lowest, so up to {hertz(rate / 2)}"
         warn(f"sample rates differ: {listed(rates)}; {limit}")
     return recipe_at(recipe, rate)
 

@@ -135,14 +135,14 @@ def sensitivity_report(sensitivity: Sensitivity) -> list[str]:
 
 def report_terms(sensitivity: Sensitivity) -> list[str]:
     """Return what the table rests on, in three parts of a sentence."""
-    flattered = "; its network was trained on them, too" if sensitivity.trained_on else ""
+    caveat = "; its network was trained on them, too" if sensitivity.trained_on else ""
     return [
         f"faults planted in {sensitivity.recordings} healthy recordings "
         f"({sensitivity.plantings} of each kind and strength)",
         "each recording was left out of what it was compared with; verdicts at a false-alarm rate "
         f"of {100 * sensitivity.rate:.3g} %;",
         f"{100 * sensitivity.flagged:.0f} % of these recordings are flagged without a fault"
-        f"{flattered}",
+        f"{caveat}",
     ]
 
 

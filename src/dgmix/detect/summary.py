@@ -117,7 +117,7 @@ def training(values: Summary) -> str:
 def band(values: Summary) -> str:
     """Return which frequencies a detector compares, of a `summary`."""
     whole, rate = values["band"]["highest frequency"], values["band"]["sample rate"]
-    return f"heard up to {hertz(whole)} ({hertz(rate)} recordings)"
+    return f"up to {hertz(whole)} ({hertz(rate)} recordings)"
 
 
 def sections(values: Summary) -> str:

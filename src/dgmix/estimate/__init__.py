@@ -188,10 +188,10 @@ class Work:
         return self.costs.unit + self.costs.clip * count + compared * comparing + again
 
 
-def _shared_out(works: Sequence[float], processes: int) -> float:
-    """Return the seconds in which so many processes do works one after another, as they come."""
+def _shared_out(durations: Sequence[float], processes: int) -> float:
+    """Return the seconds that so many processes take for work of these durations, in order."""
     busy = [0.0] * processes
-    for seconds in works:
+    for seconds in durations:
         busy[busy.index(min(busy))] += seconds
     return max(busy)
 

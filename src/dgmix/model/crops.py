@@ -64,8 +64,8 @@ class TrainingCrops:
         Where a number has to be made even, or four, some clips are heard once more.
         """
         length, device = network.crop_frames, network.device
-        lies_there = device in self._copies or stays_on(device, self.bank)
-        cut = self._on(device).crops if lies_there else self._cut
+        on_device = device in self._copies or stays_on(device, self.bank)
+        cut = self._on(device).crops if on_device else self._cut
         for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):
             starts = self._starts(clips, length, rng)
             weights = rng.beta(settings.alpha, settings.alpha, len(clips) // 2)

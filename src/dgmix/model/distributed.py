@@ -100,7 +100,7 @@ class Ranks:
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum over processes of contiguous `values`, which it overwrites."""
         if self.size > 1:
-            with answered():
+            with communicating():
                 dist.all_reduce(values, group=self.data)
         return values
 
@@ -121,7 +121,7 @@ class Ranks:
         digest = hashlib.blake2b(repr(facts).encode(), digest_size=7).digest()
         number = int.from_bytes(digest, "big")
         extremes = torch.tensor([number, -number])
-        with answered():
+        with communicating():
             dist.all_reduce(extremes, dist.ReduceOp.MAX, group=self.control)
         if extremes.sum() != 0:
             raise DgmixError(
@@ -176,7 +176,7 @@ class Ranks:
     def _tell(self, state: int) -> int:
         """Return the first process's `state` in every process."""
         message = torch.tensor(state)
-        with answered():
+        with communicating():
             dist.broadcast(message, 0, group=self.control)
         return int(message)
 
@@ -185,7 +185,7 @@ ALONE = Ranks()
 
 
 @contextmanager
-def answered() -> Iterator[None]:
+def communicating() -> Iterator[None]:
     """Raise one sentence where torch.distributed reports a lost process."""
     try:
         yield
@@ -212,7 +212,7 @@ def joined(device: str) -> Iterator[Ranks]:
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         yield ALONE
         return
-    with answered():
+    with communicating():
         backends = ["nccl" if device.startswith("cuda") else "gloo", "gloo"]
         groups = [dist.new_group(backend=each, timeout=PATIENCE) for each in backends]
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), *groups)

@@ -35,7 +35,7 @@ def check_encoder(
         size = (3, encoder.embedding_size)
         require(tuple(embedding.shape) == size, f"embeddings have another shape than {size}")
         require(embedding.dtype == torch.float32, f"embeddings are {embedding.dtype}, not float32")
-        require(embedding.isfinite().all(), "an embedding has a value that is no number")
+        require(embedding.isfinite().all(), "an embedding has a value that is not a number")
         message = "the embedding of a crop depends on the crops beside it"
         torch.testing.assert_close(alone, embedding, rtol=1e-3, atol=1e-4, msg=message)
         require((embedding[0] != embedding[1]).any(), "two crops have the same embedding")

@@ -27,7 +27,7 @@ def check_objective(given: Any, settings: Any = None) -> None:
             encoder = nn.Sequential(nn.Flatten(), nn.Linear(6, SIZE))
             outcome = objective(encoder, _batch(crops))
             require(outcome.loss.shape == (), f"its loss has shape {tuple(outcome.loss.shape)}")
-            require(torch.isfinite(outcome.loss), "its loss is no finite number")
+            require(torch.isfinite(outcome.loss), "its loss is not a finite number")
             _check_terms(outcome, crops)
             outcome.loss.backward()
             named = [*encoder.named_parameters("encoder"), *objective.named_parameters()]

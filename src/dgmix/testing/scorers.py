@@ -71,7 +71,7 @@ def scores_are_finite_float64_one_a_query(fit: Fit) -> None:
         scores = of_all(fit, references().astype(kind)).score(references(7).astype(kind))
         require(scores.dtype == np.float64, f"scores are {scores.dtype}, not float64")
         require(scores.shape == (7,), f"scores have shape {scores.shape} of 7 queries, not (7,)")
-        require(np.isfinite(scores).all(), "a score is no finite number")
+        require(np.isfinite(scores).all(), "a score is not a finite number")
 
 
 def no_query_has_no_score(fit: Fit) -> None:
@@ -181,4 +181,4 @@ def _check_joint(settings: DetectSettings, plugins: Plugins) -> None:
         )
         require_equal(own[0], expected[last], message, 1e-6)
         require_equal(beside[0], expected[others], message, 1e-6)
-        require(np.isfinite(between).all(), "a distance is no finite number")
+        require(np.isfinite(between).all(), "a distance is not a finite number")

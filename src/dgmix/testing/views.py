@@ -27,14 +27,16 @@ def check_view(given: Any, n_mels: int = 128) -> None:
         kept = levels.copy()
         vector = np.asarray(view.describe(levels))
         require(vector.ndim == 1, f"of {frames} frames it gives shape {vector.shape}, not (dim,)")
-        require(np.isfinite(vector).all(), f"of {frames} frames it gives a value that is no number")
+        require(
+            np.isfinite(vector).all(), f"of {frames} frames it gives a value that is not a number"
+        )
         require(np.array_equal(levels, kept), "it changes the levels that it is given")
         require(np.array_equal(view.describe(levels), vector), "it gives other numbers every time")
         sizes.add(len(vector))
         _check_forms(view, mel, vector)
     require(len(sizes) == 1, f"recordings of other lengths have other sizes: {sorted(sizes)}")
     silent = np.asarray(view.describe(logmel(np.zeros((20, n_mels), np.float32))))
-    require(np.isfinite(silent).all(), "of silence it gives a value that is no number")
+    require(np.isfinite(silent).all(), "of silence it gives a value that is not a number")
     scale = view.scale(sizes.pop())
     require((np.isfinite(scale) & (scale > 0)).all(), "its spreads are not all above 0")
 

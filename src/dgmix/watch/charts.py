@@ -1,4 +1,4 @@
-"""The charts of a machine's page as SVG: p-values, what was heard, and events, over time."""
+"""The charts of a machine's page as SVG: p-values, coverage and events, over time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def history_chart(history: dict[str, Any], rate: float | None, zone: ZoneInfo | 
     """Return the chart of what `views.history` returns.
 
     Above: the smallest p-value of each part on a logarithmic scale, small on top, with a line at
-    the false-alarm rate and a mark for each event. Below: how much of each part was heard.
+    the false-alarm rate and a mark for each event. Below: how much of each part was judged.
     """
     begin, end = history["begin"], history["end"]
 
@@ -35,8 +35,8 @@ def history_chart(history: dict[str, Any], rate: float | None, zone: ZoneInfo | 
         marks += _part(part, history["part"], x)
     for event in history["events"]:
         marks += _event(event, x, end)
-    covered = sum(part["heard"] for part in history["parts"]) / (end - begin)
-    label = f"{len(history['events'])} events; heard and judged {covered:.0%} of the time"
+    covered = sum(part["covered"] for part in history["parts"]) / (end - begin)
+    label = f"{len(history['events'])} events; judged {covered:.0%} of the time"
     figure = svg.figure(WIDTH, BOTTOM + 4, label, *marks, class_="chart history")
     return Markup(svg.render(figure))
 
@@ -55,7 +55,7 @@ def _scale(rate: float | None) -> list[Element]:
         marks.append(_text(LEFT - 6, y + 4, f"{value:g}", "tick end"))
     if rate is not None:
         marks.append(svg.node("path", d=f"M{LEFT:g} {_y(rate):.1f}H{RIGHT:g}", class_="limit"))
-    marks.append(_text(LEFT - 6, COVER_BOTTOM - 10, "heard", "tick end"))
+    marks.append(_text(LEFT - 6, COVER_BOTTOM - 10, "judged", "tick end"))
     marks.append(svg.node("path", d=f"M{LEFT:g} {COVER_BOTTOM:g}H{RIGHT:g}", class_="axis"))
     return marks
 
@@ -76,8 +76,8 @@ def _times(begin: float, end: float, x: Any, zone: ZoneInfo | None) -> list[Elem
 def _part(part: dict[str, Any], seconds: float, x: Any) -> list[Element]:
     left, right = x(part["start"]), x(part["start"] + seconds)
     marks = []
-    if part["heard"]:
-        height = min(1.0, part["heard"] / seconds) * (COVER_BOTTOM - COVER_TOP)
+    if part["covered"]:
+        height = min(1.0, part["covered"] / seconds) * (COVER_BOTTOM - COVER_TOP)
         marks.append(
             svg.node(
                 "path",

@@ -100,7 +100,7 @@ def _rule(machine: MachineSettings, judge: Judge) -> str:
     rule = Rule.of(own.windows, own.among, own.clear_after, judge.rate, own.clear_factor)
     both = expected_raises(rule, judge.rate, every)
     worse = Rule.of(own.windows, own.among, own.clear_after, judge.most_rate, own.clear_factor)
-    unlucky = expected_raises(worse, judge.most_rate, every).independent
+    worst = expected_raises(worse, judge.most_rate, every).independent
     enough = next((k for k in range(1, MOST_WINDOWS + 1) if expected(k, k) <= 1), None)
     hint = ""
     if both.independent > 1 and enough is not None:
@@ -109,7 +109,7 @@ def _rule(machine: MachineSettings, judge: Judge) -> str:
     return (
         f"raised at {own.windows} of {own.among} windows, one every {every:.3g} s: "
         f"{both.independent:.2g} false alarms a month if windows err independently, "
-        f"{unlucky:.2g} if this detector's rate is {judge.most_rate:.1%} in truth, as it may be, "
+        f"{worst:.2g} if this detector's rate is {judge.most_rate:.1%} in truth, as it may be, "
         f"{both.at_most:.2g} at most if they err together{hint}; creeping wear: one in "
         f"{years:.2g} years"
     )

@@ -178,7 +178,7 @@ def _write_example(path: Path) -> None:
     from dgmix.watch.example import EXAMPLE
 
     if path.exists():
-        raise InputError(f"{path}: it would be lost; name another file")
+        raise InputError(f"{path}: exists, and would be overwritten; name another file")
     write_text(path, EXAMPLE)
     print(f"{path} written; next: edit it, then dgmix watch {path} --check")
 
@@ -190,4 +190,4 @@ def _show(trials: Any) -> None:
         print(each, flush=True)
         failures += [] if each.good else [each]
     if failures:
-        raise DgmixError(f"{len(failures)} of what was tried failed")
+        raise DgmixError(f"{len(failures)} of the checks failed")

@@ -54,8 +54,8 @@ def overview(machine: MachineSettings, hub: Hub, store: Store) -> Values:
         "judged": judged,
         "age": None if judged is None else max(0.0, now - judged),
         "skipped": live.get("skipped", 0),
-        "heard_hour": store.read(queries.coverage_seconds, machine.name, now - HOUR, now) / 60,
-        "heard_day": store.read(queries.coverage_seconds, machine.name, now - DAY, now) / HOUR,
+        "covered_hour": store.read(queries.coverage_seconds, machine.name, now - HOUR, now) / 60,
+        "covered_day": store.read(queries.coverage_seconds, machine.name, now - DAY, now) / HOUR,
         "events": events,
     }
 
@@ -72,16 +72,16 @@ def state_of(kinds: Iterable[str], live: Values, last: Values) -> str:
 
 
 def history(machine: str, store: Store, stretch: Stretch) -> Values:
-    """Return a machine's parts of a stretch up to now, each with what was heard, and its events."""
+    """Return a machine's events in a stretch up to now, and its coverage and scores by parts."""
     end = (store.clock.now() // stretch.part + 1) * stretch.part
     begin = end - stretch.seconds
     parts: list[Values] = [
-        {"start": begin + number * stretch.part, "heard": 0.0, "windows": 0, "skipped": 0}
+        {"start": begin + number * stretch.part, "covered": 0.0, "windows": 0, "skipped": 0}
         for number in range(round(stretch.seconds / stretch.part))
     ]
     for span in store.read(queries.spans, machine, stretch.width, begin, end):
         part = parts[int((span["start"] - begin) // stretch.part)]
-        for key in ("heard", "windows", "skipped"):
+        for key in ("covered", "windows", "skipped"):
             part[key] += span[key]
         for key, choose in (("score", max), ("p_value", min)):
             known = [each for each in (part.get(key), span[key]) if each is not None]

@@ -27,7 +27,7 @@ def test_a_function_is_enough() -> None:
     [
         (lambda levels: levels, r"of 1 frames it gives shape \(1, 128\), not \(dim,\)"),
         (lambda levels: levels.mean(1), "recordings of other lengths have other sizes"),
-        (lambda levels: np.log(levels.std(0)), "no number"),
+        (lambda levels: np.log(levels.std(0)), "not a number"),
         (
             lambda levels: np.random.default_rng().normal(size=3) + levels[0, 0],
             "other numbers every time",

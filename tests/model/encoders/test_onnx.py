@@ -213,7 +213,7 @@ def test_a_module_is_copied_and_never_trained() -> None:
     [
         (lambda x: x.sum(), {}, r"shape \(\) of 2 crops; it must give"),
         (lambda x: x[:1, 0, 0], {}, r"shape \(1, 16\) of 2 crops"),
-        (lambda x: x[:, 0, 0] / 0.0 * 0.0, {}, "a value that is no number"),
+        (lambda x: x[:, 0, 0] / 0.0 * 0.0, {}, "a value that is not a number"),
         (lambda x: x, {"time_axis": 4}, "encoder.time_axis: 4, of an output of shape"),
         (lambda x: x, {"time_axis": 0}, "encoder.time_axis: 0, of an output of shape"),
         (lambda x: {"a": x[:, 0, 0]}, {"output": "b"}, "the encoder gives no 'b'; it gives a"),

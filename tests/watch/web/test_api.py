@@ -15,7 +15,7 @@ def test_machines_tell_state_judgement_and_coverage(served: Served) -> None:
     (machine,) = served.ask("GET", "api/v1/machines").json()
     assert machine["state"] == "normal"
     assert machine["p_value"] == pytest.approx(CALM)
-    assert machine["heard_hour"] == pytest.approx(0.5)
+    assert machine["covered_hour"] == pytest.approx(0.5)
     assert machine["age"] == pytest.approx(0, abs=1)
     served.feed(ODD, ODD, ODD)
     machine = served.ask("GET", "api/v1/machines/pump").json()
@@ -29,7 +29,7 @@ def test_history_adds_up(served: Served) -> None:
     for stretch, parts in (("24h", 96), ("30d", 120)):
         past = served.ask("GET", "api/v1/machines/pump/history", params={"stretch": stretch}).json()
         assert len(past["parts"]) == parts
-        assert sum(part["heard"] for part in past["parts"]) == pytest.approx(43)
+        assert sum(part["covered"] for part in past["parts"]) == pytest.approx(43)
         assert min(part["p_value"] for part in past["parts"] if "p_value" in part) == (
             pytest.approx(ODD)
         )

@@ -186,15 +186,15 @@ def valve_sound(
 
 
 def _one_valve(valve: Valve, pattern: str, wear: Wear, samples: int, rng: Generator) -> Samples:
-    opens, shuts = _strokes(pattern, wear, samples, rng)
+    opens, closes = _strokes(pattern, wear, samples, rng)
     dirt = np.where(rng.random(len(opens)) < 0.7 * wear["dirt"], 0.25, 1.0)
     force = 11.0 * dirt * rng.gamma(30, 1 / 30, len(opens))
     duration = samples / RATE
     up = strikes(opens % duration, force, samples)
-    down = strikes(shuts % duration, force * 0.8, samples)
+    down = strikes(closes % duration, force * 0.8, samples)
     for bounce, delay in ((0.7, 0.045), (0.45, 0.075)):
-        down += strikes((shuts + delay) % duration, force * bounce * wear["worn seat"], samples)
-    gate = _gate(opens, shuts, samples)
+        down += strikes((closes + delay) % duration, force * bounce * wear["worn seat"], samples)
+    gate = _gate(opens, closes, samples)
     puffs = bursts(samples, 1.2, 0.3, rng) * np.float32(1.6 * wear["leak"])
     air = rushing(samples, valve.air, rng) * np.float32(valve.hiss) * (gate + puffs)
     coil = np.sin(np.float32(2 * np.pi * 100) * seconds(samples)) * gate * np.float32(valve.coil)
@@ -216,11 +216,11 @@ def _strokes(
     return kept[:, 0], kept[:, 1]
 
 
-def _gate(opens: NDArray[np.float64], shuts: NDArray[np.float64], samples: int) -> Samples:
+def _gate(opens: NDArray[np.float64], closes: NDArray[np.float64], samples: int) -> Samples:
     """Return 1 while the valve is open and 0 while shut, with edges of 10 ms."""
     if not len(opens):
         return np.zeros(samples, np.float32)
-    corners = np.stack([opens, opens + 0.01, shuts, shuts + 0.01], axis=1).ravel()
+    corners = np.stack([opens, opens + 0.01, closes, closes + 0.01], axis=1).ravel()
     levels = np.tile([0.0, 1.0, 1.0, 0.0], len(opens))
     gate: Samples = np.interp(seconds(samples), corners, levels).astype(np.float32)
     return gate

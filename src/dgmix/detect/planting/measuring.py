@@ -125,7 +125,10 @@ def _hosts(fitted: FittedDetector, healthy: Sounds, plantings: int) -> _Hosts:
         if counts.get(key, 0) >= LEAST_RECORDINGS:
             numbers.setdefault(key, []).append(number)
     if not numbers:
-        raise InputError("none of these recordings is of a section that the detector knows")
+        raise InputError(
+            "none of these recordings is of a section that the detector learned; give healthy "
+            "recordings of the sections it was fitted on"
+        )
     chosen = spread(numbers, wanted)
     return _Hosts(chosen, -(-wanted // len(chosen)))
 

@@ -88,8 +88,8 @@ class DomainWise:
         """Return one of five folds (reference,) of each domain's clips, whatever their order."""
         folds = np.empty(len(self._order), np.int64)
         for name in np.unique(self.domains):
-            mine = self._order[self.domains[self._order] == name]
-            clips = list(dict.fromkeys(self.clips[mine].tolist()))
+            members = self._order[self.domains[self._order] == name]
+            clips = list(dict.fromkeys(self.clips[members].tolist()))
             turn = {clip: number % FOLDS for number, clip in enumerate(clips)}
-            folds[mine] = [turn[clip] for clip in self.clips[mine].tolist()]
+            folds[members] = [turn[clip] for clip in self.clips[members].tolist()]
         return folds

@@ -61,12 +61,12 @@ def cosine_distances(
 
     A vector of zeros has no direction: it is at 0 from others like it, else at ½.
     """
-    ours, theirs = (
+    from_queries, from_references = (
         values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), TINY)
         for values in (np.asarray(each, np.float64) for each in (queries, references))
     )
-    one_of_zeros = ours.any(1)[:, None] != theirs.any(1)
-    return np.asarray((distances(ours, theirs) ** 2 + one_of_zeros) / 4)
+    one_of_zeros = from_queries.any(1)[:, None] != from_references.any(1)
+    return np.asarray((distances(from_queries, from_references) ** 2 + one_of_zeros) / 4)
 
 
 def mean_of_nearest(between: NDArray[np.float64], k: int) -> NDArray[np.float64]:

@@ -32,8 +32,8 @@ class VarianceMinimum:
         """Keep the references (reference, dim) and what is taken off for each."""
         self._references = np.asarray(references, np.float64)
         nearest, closest, sparseness = self._surroundings()
-        taken_off = _slope(nearest, sparseness[closest]) * sparseness
-        self._added = taken_off.max() - taken_off
+        correction = _slope(nearest, sparseness[closest]) * sparseness
+        self._added = correction.max() - correction
         return self
 
     def score(self, queries: NDArray[np.floating]) -> Floats:

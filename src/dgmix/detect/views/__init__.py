@@ -120,7 +120,7 @@ def represent(
     since, of the first signal.
     """
     if GIVEN in recipe.detect.views:
-        raise InputError("this detector knows vectors, no sound; score vectors with it")
+        raise InputError("this detector was fitted on vectors; use score_vectors")
     signals = signals_of(recipe.audio)
     vectors: dict[str, Vectors] = {}
     for signal, part in zip(signals, bank.split(len(signals)), strict=True):

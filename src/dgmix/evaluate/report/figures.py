@@ -118,7 +118,9 @@ def roc_curves(curves: Mapping[str, tuple[Look, Roc]], label: str) -> Element:
         points = list(zip(curve.false_alarms.tolist(), curve.detections.tolist(), strict=True))
         title = f"{name}: area {100 * curve.area:.1f} %"
         marks += svg.line(plot, _without_repeats(points), look.class_, title)
-    return svg.figure(290, 296, label, *marks, class_="chart", **_readable(plot, "false alarms"))
+    return svg.figure(
+        290, 296, label, *marks, class_="chart", **_pointer_attributes(plot, "false alarms")
+    )
 
 
 def distributions(groups: Sequence[Group], label: str) -> Element:
@@ -196,7 +198,7 @@ def training_curves(
     for name, (look, line) in reversed(list(curves.items())):
         title = f"{name}: {svg.short(line[0][1])} at first, {svg.short(line[-1][1])} at last"
         marks += svg.line(plot, line, look.class_, title)
-    return svg.figure(320, 174, label, *marks, class_="chart", **_readable(plot, "epoch"))
+    return svg.figure(320, 174, label, *marks, class_="chart", **_pointer_attributes(plot, "epoch"))
 
 
 def _percent_scale(values: Sequence[Row], start: float, end: float) -> Scale:
@@ -248,7 +250,7 @@ def _without_repeats(points: Sequence[Point]) -> list[Point]:
     return [points[0], *kept, points[-1]]
 
 
-def _readable(plot: Plot, x_name: str) -> dict[str, str]:
+def _pointer_attributes(plot: Plot, x_name: str) -> dict[str, str]:
     """Return the attributes from which the page's script reads values under the pointer."""
     sides = {"data_x": plot.x, "data_y": plot.y}
     return {"data_x_name": x_name} | {

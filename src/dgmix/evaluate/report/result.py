@@ -165,10 +165,10 @@ def _in_plain_words(judged: Resampled, system: str) -> str:
 
 def _standing(judged: Resampled, known: Sequence[str]) -> str:
     """Return how dgmix compares with the best of the others; `known` is from best to worst."""
-    rival = next(system for system in known if system != "dgmix")
-    name = shown_system(rival)
+    other = next(system for system in known if system != "dgmix")
+    name = shown_system(other)
     try:
-        lead = judged.difference("dgmix", rival)
+        lead = judged.difference("dgmix", other)
     except DgmixError:
         return f"dgmix and {name} did not score the same clips, so they cannot be compared."
     low, high = _bounds(lead)

@@ -54,7 +54,7 @@ class FrozenEncoder(nn.Module):
         if len(embeddings) != 2 or not embeddings.isfinite().all():
             raise InputError(
                 f"encoder '{self.settings.name}': shape {tuple(embeddings.shape)} of 2 crops, or a "
-                "value that is no number; it must give finite numbers of every crop, (crop, …)"
+                "value that is not a number; it must give finite numbers of every crop, (crop, …)"
             )
         self.embedding_size = embeddings.shape[1]
         self.register_buffer("probe", embeddings[0].clone())

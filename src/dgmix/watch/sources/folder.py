@@ -71,8 +71,8 @@ class FolderSource:
             self._set(State.LOST, str(error))
             return
         self._growing = {
-            name: (*now_is, since if now_is == (size, modified) else now)
-            for name, now_is in files.items()
+            name: (*stamp, since if stamp == (size, modified) else now)
+            for name, stamp in files.items()
             for size, modified, since in [self._growing.get(name, (-1, 0.0, now))]
         }
         complete = [

@@ -47,9 +47,9 @@ def spans(
 def coverage_seconds(
     connection: sqlite3.Connection, machine: str, begin: float, end: float
 ) -> float:
-    """Return how many seconds of a machine were heard and judged between two times, by minutes."""
+    """Return how many seconds of a machine were judged between two times, by minutes."""
     (total,) = connection.execute(
-        "SELECT total(heard) FROM spans WHERE machine = ? AND width = 60 AND start >= ?"
+        "SELECT total(covered) FROM spans WHERE machine = ? AND width = 60 AND start >= ?"
         " AND start < ?",
         (machine, begin, end),
     ).fetchone()

@@ -82,15 +82,15 @@ def insert_window(connection: sqlite3.Connection, row: WindowRow, every: float) 
 def add_coverage(
     connection: sqlite3.Connection, machine: str, start: float, seconds: float
 ) -> None:
-    """Add seconds that were heard and judged to the sums by minute and hour that they lie in."""
+    """Add seconds that were judged to the sums by minute and hour that they lie in."""
     for width in (MINUTE, HOUR):
         at, left = start, seconds
         while True:
             first = int(at // width) * width
             here = min(left, first + width - at)
             connection.execute(
-                "INSERT INTO spans (machine, width, start, heard) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET heard = min(heard + excluded.heard, width)",
+                "INSERT INTO spans (machine, width, start, covered) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET covered = min(covered + excluded.covered, width)",
                 (machine, width, first, here),
             )
             at, left = first + width, left - here

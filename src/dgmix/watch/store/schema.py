@@ -122,7 +122,9 @@ CREATE TABLE notices (
 );
 """
 
-MIGRATIONS = (FIRST,)
+COVERED = "ALTER TABLE spans RENAME COLUMN heard TO covered;"
+
+MIGRATIONS = (FIRST, COVERED)
 """What leads from version n to n + 1; never changed, only added to."""
 
 

@@ -60,7 +60,7 @@ class Writer:
         self._most = most_waiting
         self._waiting: deque[tuple[Operation, Future[Any]]] = deque()
         self._changed = threading.Condition()
-        self._closing = threading.Event()
+        self._stopping = threading.Event()
         self._urgent = False
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -74,7 +74,7 @@ class Writer:
         """Let an operation be committed; the future has its result once it is on disk."""
         future: Future[Any] = Future()
         with self._changed:
-            if self._closing.is_set():
+            if self._stopping.is_set():
                 raise StoreBusyError("the store is closed")
             if len(self._waiting) >= self._most:
                 raise StoreBusyError(f"the store cannot keep up ({self.problem or 'slow disk'})")
@@ -90,7 +90,7 @@ class Writer:
     def close(self) -> None:
         """Commit what waits, for three seconds at most if that is not possible, and end."""
         with self._changed:
-            self._closing.set()
+            self._stopping.set()
             self._changed.notify_all()
         self._thread.join(CLOSE_SECONDS)
         if not self._thread.is_alive():
@@ -100,10 +100,10 @@ class Writer:
         backoff = Backoff(0.1, 5.0)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
+                self._changed.wait_for(lambda: self._waiting or self._stopping.is_set())
                 if not self._waiting:
                     return
-                if not (self._urgent or self._closing.is_set()):
+                if not (self._urgent or self._stopping.is_set()):
                     self._changed.wait(COLLECT_SECONDS)
                 batch, self._urgent = list(self._waiting), False
             if self._commit([operation for operation, _ in batch], [each for _, each in batch]):
@@ -111,7 +111,7 @@ class Writer:
                     for _ in batch:
                         self._waiting.popleft()
                 backoff.succeeded()
-            elif self._closing.wait(backoff.failed()) and backoff.failures > 5:
+            elif self._stopping.wait(backoff.failed()) and backoff.failures > 5:
                 return
 
     def _commit(self, operations: Sequence[Operation], futures: Sequence[Future[Any]]) -> bool:
@@ -146,7 +146,7 @@ class Writer:
             return True
         for operation, future in zip(operations, futures, strict=True):
             if not future.done() and not self._commit([operation], [future]):
-                self._closing.wait(0.1)
+                self._stopping.wait(0.1)
                 if not self._commit([operation], [future]):
                     future.set_exception(StoreBusyError(self.problem))
         return True

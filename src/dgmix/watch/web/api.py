@@ -89,7 +89,7 @@ class Api:
         return reply({**values, "sources": sources})
 
     async def history(self, request: Request) -> Response:
-        """Return what was heard and judged in the last 24 h or 30 d; `stretch` is 24h or 30d."""
+        """Return coverage and events of the last 24 h or 30 d; `stretch` is 24h or 30d."""
         stretch = request.query_params.get("stretch", "24h")
         if stretch not in STRETCHES:
             raise InputError(f"stretch {stretch}: choose {' or '.join(STRETCHES)}")

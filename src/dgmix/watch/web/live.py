@@ -38,11 +38,11 @@ async def _events(request: Request, hub: Hub, stop: asyncio.Event) -> AsyncItera
             waiting.get_nowait()
         waiting.put_nowait(update)
 
-    def hear(update: Update) -> None:
+    def on_update(update: Update) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(put, update)
 
-    end, still = hub.listen(hear), 0.0
+    end, still = hub.listen(on_update), 0.0
     try:
         yield "retry: 2000\n: connected\n\n"
         while not stop.is_set() and not await request.is_disconnected():

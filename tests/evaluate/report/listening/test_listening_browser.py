@@ -27,13 +27,13 @@ return answer;
 """
 PLAY = """
 const [first, second] = document.querySelectorAll("audio");
-const heard = first.closest(".heard");
-const now = heard.querySelector(".now");
+const player = first.closest(".player");
+const now = player.querySelector(".now");
 const hidden = getComputedStyle(now).visibility;
 await first.play();
 await until(() => first.currentTime > 0 && now.getAttribute("transform") !== "translate(0)");
 const shown = getComputedStyle(now).visibility;
-const chart = second.closest(".heard").querySelector("svg");
+const chart = second.closest(".player").querySelector("svg");
 const at = new DOMPoint(220, 100).matrixTransform(chart.getScreenCTM());
 chart.dispatchEvent(new MouseEvent("click", { clientX: at.x, clientY: at.y, bubbles: true }));
 await until(() => first.paused && !second.paused);
@@ -96,7 +96,7 @@ def test_sorts_on_a_phone(browser, written):
 def test_a_recording_without_company_is_no_wider_than_one_with_it(browser, workshop, tmp_path):
     alone = write_listening_report(workshop.detector, workshop.asked, tmp_path / "a.html", top=2)
     browser.open(alone)
-    size = "const box = document.querySelector('.heard').getBoundingClientRect();"
+    size = "const box = document.querySelector('.player').getBoundingClientRect();"
     width, height = browser.run(size + "return [box.width, box.height];")
     assert width <= 640
     assert height <= 640

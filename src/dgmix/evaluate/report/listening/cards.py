@@ -168,9 +168,9 @@ def _card(
     excerpt = around(everything, round(region.when / everything.hop))
     shown = [Shown(recording.name, everything, excerpt, region)]
     if other is not None:
-        healthy, calm = whole(fitted, _one_signal(fitted, other, signal), signal)
+        healthy, usual = whole(fitted, _one_signal(fitted, other, signal), signal)
         part = most_like(healthy, excerpt)
-        shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(calm)))
+        shown.append(Shown(other.names[0], healthy, part, unusual.most_unusual(usual)))
     ranges, gain = _ranges(shown), _gain(shown)
     louder = unusual.excess(everything.level, region, fitted.statistics_of(signal).mean)
     sides = [_side(each, ranges, gain, framed=each is shown[0]) for each in shown]

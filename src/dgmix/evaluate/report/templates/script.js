@@ -53,7 +53,7 @@ if (choose) {
 }
 
 // Listening: a line in the picture follows the player, a click in the picture plays from there.
-for (const part of document.querySelectorAll(".heard")) {
+for (const part of document.querySelectorAll(".player")) {
   const [player, chart, line] = ["audio", "svg", ".now"].map((what) => part.querySelector(what));
   const [start, end, seconds] = chart.dataset.time.split(" ").map(Number);
   const follow = () => {
