@@ -46,7 +46,7 @@ def test_each_section_is_compared_with_itself() -> None:
     ("X", "sentence"),
     [
         (HEALTHY[0], r"X: shape \(5,\); give vectors \(recording, dim\)"),
-        ([["a"]], "X: no array of numbers"),
+        ([["a"]], "X: not an array of numbers"),
         ([[1.0, np.nan]], "X: row 0 holds a value that is not a finite number"),
         (np.zeros((0, 3)), "X: no vector; give one of each healthy recording"),
     ],
@@ -58,7 +58,7 @@ def test_what_are_no_vectors_is_one_sentence(X: Any, sentence: str) -> None:
 
 def test_sound_and_vectors_are_kept_apart() -> None:
     vectors = Detector().fit_vectors(HEALTHY)
-    with pytest.raises(InputError, match=r"X: vectors of 4 numbers; .* from such of 5"):
+    with pytest.raises(InputError, match=r"X: vectors of 4 numbers; .* on vectors of 5"):
         vectors.score_vectors(QUERIES[:, :4])
     with pytest.raises(InputError, match="fitted on vectors; use score_vectors"):
         vectors.score_samples([np.zeros(16_000, np.float32)], sample_rate=16_000)
