@@ -88,9 +88,11 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     assert done.status == 0
     first, _, rate, new, uncertain, anomaly, then = done.out.splitlines()
     assert first.startswith(f"{path}: 5 recordings, 0.1 minutes")
-    assert rate.startswith("false alarms: 16.7 % or more, of recordings made like these")
-    assert new.startswith("new conditions: none: this needs recordings of several named conditions")
-    assert uncertain.startswith("uncertainty: 16.7 % is an average over detectors; with 5 ")
+    assert rate.startswith("false alarms: 16.7 % at best, of healthy recordings made like")
+    assert new.startswith("new conditions: no promise: this needs recordings of several named")
+    assert uncertain.startswith(
+        "uncertainty: 16.7 % is an average over detectors that learn from 5 "
+    )
     assert anomaly.startswith("anomaly: a score above ")
     assert then.startswith(f"next: dgmix score {path} ")
     loaded = Detector.load(path)
@@ -295,9 +297,11 @@ def test_update_adds_a_condition(dgmix: Command, pump: Path, healthy: Path, tmp_
     assert done.status == 0
     first, rate, new, uncertain, conditions, back = done.out.splitlines()
     assert first.startswith(f"{other}: 3 recordings added; now 8 recordings, 0.1 minutes (3 of")
-    assert rate.startswith("false alarms: 11.2 % or more, of recordings made like these")
-    assert new.startswith("new conditions: 33.4 % or more, of recordings of a condition")
-    assert uncertain.startswith("uncertainty: 11.2 % is an average over detectors; with 8 ")
+    assert rate.startswith("false alarms: 11.2 % at best, of healthy recordings made like")
+    assert new.startswith("new conditions: 33.4 % at best, of healthy recordings of a condition")
+    assert uncertain.startswith(
+        "uncertainty: 11.2 % is an average over detectors that learn from 8 "
+    )
     assert conditions.startswith("conditions: source: 5, winter: 3")
     assert back == f"to take this back: dgmix update {other} --undo"
     assert pump.read_bytes() == before

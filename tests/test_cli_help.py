@@ -16,6 +16,8 @@ from typer.main import get_command
 from dgmix import cli, progress
 from dgmix.cli import app, main
 from dgmix.cli_help import PARTS, TASKS
+from dgmix.cli_options import RECIPE_HELP
+from dgmix.config.recipe import RECIPES
 
 EXAMPLES = {name: text for examples in TASKS.values() for name, text in examples.items()}
 TYPOS = {"scor": "score", "docter": "doctor", "watch lable": "label", "cache lss": "ls"}
@@ -71,6 +73,22 @@ def test_help_is_in_the_order_of_tasks(
     assert panels == sorted(panels, key=lambda match: match.start() if match else 0)
     for words in ("--install-completion", "--quiet", "--verbose", "--debug"):
         assert words in page
+
+
+def test_the_help_names_every_recipe_that_comes_with_dgmix() -> None:
+    named = re.findall(r"([\w-]+),", RECIPE_HELP)
+    assert sorted(named) == sorted(RECIPES)
+
+
+@pytest.mark.parametrize("group", PARTS)
+def test_a_group_without_a_command_says_so(
+    group: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dgmix", group])
+    with pytest.raises(SystemExit):
+        main()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"dgmix: a command is missing; see dgmix {group} --help"
 
 
 @pytest.mark.parametrize("typo", TYPOS)

@@ -28,7 +28,7 @@ from dgmix.cli_detector import (
     condition_named,
 )
 from dgmix.cli_help import Tasks
-from dgmix.cli_options import AsJson, show, show_written
+from dgmix.cli_options import RECIPE_HELP, AsJson, show, show_written
 from dgmix.cli_system import commands as system_commands
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
@@ -70,7 +70,7 @@ def main() -> None:
     except DgmixError as error:
         _fail(error, str(error), error.exit_status, debug)
     except MISUSE as error:
-        what = error.format_message().rstrip(".")
+        what = error.format_message().rstrip(".") or "a command is missing"
         _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
     except OSError as error:
         _end_output()
@@ -159,11 +159,7 @@ def inspect(
 def run(
     recipe: Annotated[
         str,
-        typer.Argument(
-            help="default, published, published-small, learned, whole-clips, attributes, demo, "
-            "aisfx, beats, eat, "
-            "or a file."
-        ),
+        typer.Argument(help=RECIPE_HELP),
     ],
     data: Annotated[
         list[Path],

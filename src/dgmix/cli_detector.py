@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from dgmix.cli_options import AsJson, show, show_written
+from dgmix.cli_options import RECIPE_HELP, AsJson, show, show_written
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -40,7 +40,9 @@ Condition = Annotated[
 Domain = Annotated[str | None, typer.Option(hidden=True, help="The former name of --condition.")]
 Rate = Annotated[
     float | None,
-    typer.Option(help="Of the verdicts; 0.05 by default, or the smallest that is supported."),
+    typer.Option(
+        help="Of the verdicts; by default 0.05, or the smallest that the recordings support."
+    ),
 ]
 PromiseName = Annotated[
     Promise | None,
@@ -92,10 +94,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
     recipe: Annotated[
         str,
-        typer.Option(
-            help="default, published, published-small, learned, whole-clips, attributes, demo, "
-            "aisfx, beats, eat, or a file."
-        ),
+        typer.Option(help=RECIPE_HELP),
     ] = "default",
     changes: Changes = None,
     channels: Annotated[
@@ -246,13 +245,15 @@ def score(
     detector: DetectorFile,
     recordings: Annotated[
         list[str],
-        typer.Argument(metavar="RECORDING...", help="Files, folders, patterns; - reads one here."),
+        typer.Argument(
+            metavar="RECORDING...", help="Files, folders or patterns; - is standard input."
+        ),
     ],
     false_alarm_rate: Rate = None,
     promise: PromiseName = None,
     condition: Condition = None,
     section: Annotated[
-        str | None, typer.Option(help="Compare with this section, whatever names tell.")
+        str | None, typer.Option(help="Compare with this section, whatever the names say.")
     ] = None,
     sort: Annotated[
         Literal["name", "score"], typer.Option(help="score: the highest first, at the end.")

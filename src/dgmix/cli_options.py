@@ -9,6 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+RECIPE_HELP = (
+    "default, published, published-small, learned, whole-clips, attributes, autoencoder, mahala, "
+    "first-shot, scac, demo, aisfx, beats, eat, or a file."
+)  # config has the names, and takes too long to import for a help text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -245,6 +245,8 @@ def explained(path: str | os.PathLike[str]) -> Iterator[None]:
             ) from error
         if error.errno == errno.EIO:
             raise DgmixError(f"{path}: the disk reports a read or write error") from error
+        if error.errno == errno.ENOENT:
+            raise InputError(f"{path}: no such file or folder; check the path") from error
         reason = error.strerror or str(error)
         raise InputError(
             f"{path}: {reason[:1].lower()}{reason[1:]}; choose another path or its permissions"

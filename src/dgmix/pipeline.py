@@ -185,7 +185,10 @@ def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
             if not own.select(split="train", label="normal"):
                 raise InputError(f"{clips.root}: no normal training clips of machine '{machine}'")
             if not own.select(split="test"):
-                raise InputError(f"{clips.root}: no test clips of machine '{machine}' to score")
+                raise InputError(
+                    f"{clips.root}: no test clips of machine '{machine}' to score; a benchmark "
+                    "needs labelled ones, recordings of your own need `dgmix fit`"
+                )
     return kept
 
 

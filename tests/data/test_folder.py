@@ -177,7 +177,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path, names: tuple[str
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="gone: no such file or directory"):
+    with pytest.raises(InputError, match="gone: no such file or folder"):
         load_manifest(tmp_path / "gone")
 
 

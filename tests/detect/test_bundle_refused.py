@@ -303,3 +303,9 @@ def test_every_recording_has_its_references_in_order(
     tensors, about = parts(good)
     write(odd, {**tensors, "memory.dgmix.clips": torch.tensor(clips)}, about)
     assert_refused(odd, f"{DAMAGED} (memory.dgmix.clips does not name every recording in order)")
+
+
+def test_a_recording_in_the_place_of_the_detector_is_named(tmp_path: Path) -> None:
+    recording = tmp_path / "monday.wav"
+    recording.write_bytes(b"RIFF")
+    assert_refused(recording, "a recording; name the .dgmix file first")

@@ -57,6 +57,7 @@ def test_each_defect_is_found_beside_healthy_recordings(
         {},
         {"level": -49.0},
         {"level": -26.0},
+        {"seconds": 3.7},
         {"seconds": 8.0},
         {"click": 8.0},
         {"level": -35.0, "seconds": 4.4},

@@ -47,7 +47,9 @@ def test_files_that_cannot_be_read_decide_nothing(tmp_path: Path) -> None:
     (tmp_path / "b.wav").write_bytes(b"nothing")
     paths = [tmp_path / name for name in ("a.wav", "b.wav", "none.wav")]
     assert resolve(DEFAULT, sounds(paths)).audio.rate == 44_100
-    with pytest.raises(InputError, match=r"audio.sample_rate': auto, and no recording can be read"):
+    with pytest.raises(
+        InputError, match=r"none of 2 recordings can be read; the first: .*b\.wav: "
+    ):
         resolve(DEFAULT, sounds(paths[1:]))
 
 

@@ -44,15 +44,16 @@ def test_a_summary_is_plain_json(make_fitted: Make) -> None:
 def test_what_can_be_promised(make_fitted: Make) -> None:
     values = summary(make_fitted(per_section=False))
     assert known_conditions(values) == (
-        "11.2 % or more, of recordings made like these (10 % needs 9, 5 % needs 19)"
+        "11.2 % at best, of healthy recordings made like these (10 % needs 9, 5 % needs 19 "
+        "recordings)"
     )
     assert new_conditions(values) == (
-        "33.4 % or more, of recordings of a condition drawn like these 2 (10 % needs 9, 5 % "
-        "needs 19)"
+        "33.4 % at best, of healthy recordings of a condition drawn like these 2 (10 % needs 9, "
+        "5 % needs 19 conditions)"
     )
     estimated = summary(make_fitted(per_section=False, scorer="mahalanobis"))
     assert not estimated["exact"]
-    assert new_conditions(estimated).startswith("none: the scorer estimates something")
+    assert new_conditions(estimated).startswith("no promise: the scorer estimates something")
     assert estimated["promises"]["known conditions"]["recordings"] == 4
 
 
@@ -60,16 +61,18 @@ def test_few_recordings_do_not_hide_how_little_is_certain(make_fitted: Make) -> 
     values = summary(make_fitted(per_section=False))
     _, most = rate_interval(8, 1 / 9)
     assert uncertainty(values) == (
-        "11.2 % is an average over detectors; with 8 recordings the rate of this one may be up to "
-        f"{percent(most)}, and more recordings narrow that"
+        "11.2 % is an average over detectors that learn from 8 recordings; the rate of this one "
+        f"may be up to {percent(most)}; more recordings narrow that"
     )
 
 
 def test_thresholds_of_one_section_of_several_and_of_none() -> None:
     one = {"threshold": {"00": 0.62468}, "false-alarm rate": 1 / 9}
-    assert thresholds(one) == "above 0.6247, at a false-alarm rate of 11.2 %"
+    assert thresholds(one) == "a score above 0.6247, at a false-alarm rate of 11.2 %"
     both = {"threshold": {"a": 0.5, "b": None}, "false-alarm rate": 1 / 9}
-    assert thresholds(both).startswith("above 0.5 (section a), infinity (section b), at")
+    assert thresholds(both).startswith("a score above 0.5 (section a), no score (section b), at")
+    none = {"threshold": {"00": None}, "false-alarm rate": 1 / 2}
+    assert thresholds(none) == "no score: there are too few healthy recordings for verdicts"
 
 
 def test_reports_tell_what_was_learned_and_what_comes_next(make_fitted: Make) -> None:

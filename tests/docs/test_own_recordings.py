@@ -48,7 +48,7 @@ def test_errors_stand_where_a_terminal_shows_them_and_progress_nowhere(
     )
     assert script.refreshed(page, tmp_path).splitlines()[2:-1] == [
         "first",
-        "dgmix: none.dgmix: there is no such detector file",
+        "dgmix: none.dgmix: there is no such detector file; `dgmix fit` makes one",
         "status 2",
         "$ python say.py; echo 3/4",
         "3/4",

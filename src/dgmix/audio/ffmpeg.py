@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-MISSING = 'install `pip install "dgmix[decoders]"`, which brings FFmpeg'
+MISSING = 'run `pip install "dgmix[decoders]"`, which brings FFmpeg'
 FORMATS = (  # none that may open other files, and no streams of the network
     "aac,ac3,eac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,flac,flv,loas,matroska,matroska,webm,"
     "mov,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,rm,tta,voc,w64,wav,wv"

@@ -38,7 +38,7 @@ from dgmix.detect.views import (
     view_size,
 )
 from dgmix.errors import InputError
-from dgmix.files import atomic_path
+from dgmix.files import AUDIO_SUFFIXES, DECODER_SUFFIXES, atomic_path
 from dgmix.plugins import Kind, Plugins
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise InputError(f"{path}: there is no such detector file")
+        raise InputError(f"{path}: there is no such detector file; `dgmix fit` makes one")
     try:
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {})["dgmix"])
@@ -195,6 +195,8 @@ def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
                 raise InputError(f"{path}: a damaged detector (its checksum); make it again")
             return tensors, about
     except (SafetensorError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
+        if path.suffix.lower() in (*AUDIO_SUFFIXES, *DECODER_SUFFIXES):
+            raise InputError(f"{path}: a recording; name the .dgmix file first") from error
         raise InputError(f"{path}: not a dgmix detector, or a damaged one") from error
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dgmix.audio.quality import MEASURES, SILENCE, Quality
 
 QUIET, MUCH_QUIETER, LOUD = 10.0, 30.0, 10.0  # dB beyond the healthy recordings
-SHORT, TOO_SHORT, LONG = 0.99, 0.75, 2.0  # of the healthy recordings' length
+SHORT, TOO_SHORT, LONG = 0.9, 0.75, 2.0  # of the healthy recordings' length
 LONG_ENOUGH = 30.0  # seconds, that are never too short
 UNUSUAL_SHARE = 1.5  # times the greatest share of a healthy recording
 MOST_LOST, MOST_CLIPPED = 0.01, 0.25  # more of the samples than in the healthy recordings

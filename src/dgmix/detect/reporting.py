@@ -41,7 +41,7 @@ def fit_report(
         lines.append(f"sections: {sections(values)}")
     lines += _questions(fitted, names)
     lines += _promises(values)
-    lines.append(f"anomaly: a score {thresholds(values)}")
+    lines.append(f"anomaly: {thresholds(values)}")
     if fitted.sensitivity:
         lines += ["", *sensitivity_report(fitted.sensitivity), ""]
     hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
@@ -66,7 +66,7 @@ def update_report(before: FittedDetector, after: FittedDetector, path: str, give
     lines = [f"{path}: {', '.join(notes)}; now {training(values)}", *_promises(values)]
     if len(values["conditions"]) > 1:
         lines.append(f"conditions: {conditions(values)}")
-    if last:
+    if added:
         lines.append(f"to take this back: dgmix update {path} --undo")
     return "\n".join(lines)
 

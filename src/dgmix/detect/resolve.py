@@ -32,10 +32,19 @@ def resolve(recipe: Recipe, healthy: Sounds) -> Recipe:
     opened = "auto" in (audio.sample_rate, audio.channels) or audio.channels == "all"
     forms = forms_of(healthy) if opened else []
     if opened and not any(forms):
-        name = "sample_rate" if audio.sample_rate == "auto" else "channels"
-        raise InputError(f"setting 'audio.{name}': auto, and no recording can be read")
+        raise _unreadable(healthy)
     recipe = with_channels(recipe, healthy, [form.channels if form else 0 for form in forms])
     return with_rate(recipe, Counter(form.sample_rate for form in forms if form))
+
+
+def _unreadable(healthy: Sounds) -> InputError:
+    """Return the error that no recording can be read, with the reason of the first."""
+    for item in healthy.items[:1]:
+        try:
+            _read_form(item)
+        except InputError as error:
+            return InputError(f"none of {len(healthy)} recordings can be read; the first: {error}")
+    return InputError("there are no recordings to learn from")
 
 
 def with_rate(recipe: Recipe, rates: Counter[int]) -> Recipe:
@@ -136,12 +145,16 @@ def _with(recipe: Recipe, channels: list[int]) -> Recipe:
 
 
 def _form(item: Item) -> Form | None:
-    if isinstance(item, Recording):
-        return Form(item.sample_rate, 1 if item.samples.ndim == 1 else item.samples.shape[1])
     try:
-        return form_of(item.path if isinstance(item, Clip) else item)
+        return _read_form(item)
     except InputError:
         return None
+
+
+def _read_form(item: Item) -> Form:
+    if isinstance(item, Recording):
+        return Form(item.sample_rate, 1 if item.samples.ndim == 1 else item.samples.shape[1])
+    return form_of(item.path if isinstance(item, Clip) else item)
 
 
 def _measured(item: Item) -> Channels | None:

@@ -131,10 +131,11 @@ def known_conditions(values: Summary) -> str:
     count = promise["recordings"]
     if promise["smallest false-alarm rate"] is None:
         return (
-            "none: a verdict needs at least 2 healthy recordings of a section, and there are "
+            "no verdicts: they need at least 2 healthy recordings of a section, and there are "
             f"{count}; add others with `dgmix update`"
         )
-    return f"{percent(smallest_rate(count))} or more, of recordings made like these{_needs(count)}"
+    least = percent(smallest_rate(count))
+    return f"{least} at best, of healthy recordings made like these{_needs(count, 'recordings')}"
 
 
 def new_conditions(values: Summary) -> str:
@@ -143,19 +144,23 @@ def new_conditions(values: Summary) -> str:
     count = promise["conditions"]
     if promise["smallest false-alarm rate"] is None:
         if not values["exact"]:
-            return "none: the scorer estimates something from the healthy recordings"
+            return "no promise: the scorer estimates something from the healthy recordings"
         each = " in each section" if len(values["sections"]) > 1 else ""
-        return f"none: this needs recordings of several named conditions{each}"
+        return (
+            f"no promise: this needs recordings of several named conditions{each} "
+            "(--conditions-from)"
+        )
     return (
-        f"{percent(smallest_rate(count))} or more, of recordings of a condition drawn like these "
-        f"{count}{_needs(count)}"
+        f"{percent(smallest_rate(count))} at best, of healthy recordings of a condition drawn like "
+        f"these {count}{_needs(count, 'conditions')}"
     )
 
 
-def _needs(count: int) -> str:
+def _needs(count: int, groups: str) -> str:
+    """Return how many recordings or conditions the next smaller rates need."""
     rates = [rate for rate in EXAMPLES if groups_needed(rate) > count][:2]
     text = ", ".join(f"{percent(rate)} needs {groups_needed(rate)}" for rate in rates)
-    return f" ({text})" if text else ""
+    return f" ({text} {groups})" if text else ""
 
 
 def uncertainty(values: Summary) -> str:
@@ -163,12 +168,12 @@ def uncertainty(values: Summary) -> str:
     interval."""
     promise = values["promises"]["known conditions"]
     if promise["smallest false-alarm rate"] is None:
-        return "none: without another recording nothing is ever called an anomaly"
+        return "without another recording nothing is ever called an anomaly"
     _, most = values["false-alarm rate interval"]
     return (
-        f"{percent(values['false-alarm rate'])} is an average over detectors; with "
-        f"{counted(promise['recordings'], 'recording')} the rate of this one may be up to "
-        f"{percent(most)}, and more recordings narrow that"
+        f"{percent(values['false-alarm rate'])} is an average over detectors that learn from "
+        f"{counted(promise['recordings'], 'recording')}; the rate of this one may be up to "
+        f"{percent(most)}; more recordings narrow that"
     )
 
 
@@ -182,14 +187,19 @@ def channels(values: Summary) -> str:
 
 
 def thresholds(values: Summary) -> str:
-    """Return above which score a recording is an anomaly, and at which false-alarm rate."""
+    """Return which scores are anomalies, and at which false-alarm rate."""
     limits = values["threshold"]
+    if all(limit is None for limit in limits.values()):
+        return "no score: there are too few healthy recordings for verdicts"
     at = f"at a false-alarm rate of {percent(values['false-alarm rate'])}"
     if len(limits) == 1:
         (limit,) = limits.values()
-        return f"above {shown(limit)}, {at}"
-    each = (f"{shown(limit)} (section {name})" for name, limit in limits.items())
-    return f"above {', '.join(each)}, {at}"
+        return f"a score above {shown(limit)}, {at}"
+    each = (
+        f"{'no score' if limit is None else shown(limit)} (section {name})"
+        for name, limit in limits.items()
+    )
+    return f"a score above {', '.join(each)}, {at}"
 
 
 def conditions(values: Summary) -> str:
@@ -209,7 +219,7 @@ def overview(values: Summary) -> dict[str, str]:
         "false alarms": known_conditions(values),
         "new conditions": new_conditions(values),
         "uncertainty": uncertainty(values),
-        "anomaly": f"a score {thresholds(values)}",
+        "anomaly": thresholds(values),
         "healthy scores": f"{shown(scores['least'])} to {shown(scores['greatest'])}, "
         f"median {shown(scores['median'])}",
         "updates": updates(values),

@@ -198,7 +198,7 @@ def _promises(values: dict[str, Any]) -> Table:
         "False alarms": summary.known_conditions(values),
         "New conditions": summary.new_conditions(values),
         "Uncertainty": summary.uncertainty(values),
-        "An anomaly is": f"a score {summary.thresholds(values)}",
+        "An anomaly is": summary.thresholds(values),
         "Conditions": summary.conditions(values),
     }
     return listing("What is promised", "What", "Value", lines)
