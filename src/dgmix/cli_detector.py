@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from dgmix.cli_options import RECIPE_HELP, AsJson, show, show_written
+from dgmix.deprecations import former_option
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -82,7 +83,7 @@ DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix
 def condition_named(condition: str | None, domain: str | None) -> str | None:
     """Return the condition that was named, by today's option or by the former one."""
     if domain is not None:
-        say("--domain is now called --condition; the old name will go in the next release")
+        say(former_option("--domain"))
     return domain if condition is None else condition
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from dgmix.config import GIVEN, Recipe
+from dgmix.deprecations import FormerNames, with_former_arguments
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Names = Sequence[str] | None
 
 
-class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignore[misc]
+class Detector(FormerNames, VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignore[misc]
     """Tells from sound how anomalous a recording is, having heard healthy ones only.
 
     Names and signs are PyOD's: a higher score is more anomalous, `predict` gives 1 for an anomaly
@@ -147,6 +148,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
 
     decision_function = score_samples  # PyOD's name for it
 
+    @with_former_arguments
     def p_values(
         self,
         X: Source,
@@ -165,6 +167,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         judged = self._judged(X, sample_rate, sections, conditions)
         return np.array([each.p_value(promise) for each in judged])
 
+    @with_former_arguments
     def predict(
         self,
         X: Source,
@@ -179,8 +182,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
 
         Without a `promise`, it is "both" where the healthy conditions support it, else "known".
         Only p-values decide: `judgements` tells which recordings are unusable.
-        Raises `InputError` when a rate is given that is smaller than the healthy recordings
-        support.
+        Raises `InputError` for a rate that is smaller than the healthy recordings support.
         """
         given = self._sounds(X, sample_rate, sections)
         terms = self._terms(given, false_alarm_rate, promise)
@@ -227,6 +229,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
         title = repr(Results(judged, self._terms(given))).splitlines()[-1]
         return plot_recording(logmel(shown[0]), place, fitted.recipe.features, title)
 
+    @with_former_arguments
     def judgements(
         self, X: Source, *, sample_rate: int | None = None, condition: str | None = None
     ) -> Iterator[Judgement]:
@@ -240,10 +243,7 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
 
     @property
     def decision_scores_(self) -> NDArray[np.float64]:
-        """The score (recording,) of each healthy recording against the others.
-
-        Infinite for those that do not calibrate.
-        """
+        """The score (recording,) of each healthy one against the others; inf if unused."""
         return self._fitted().decision_scores
 
     @property
@@ -261,9 +261,8 @@ class Detector(VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignor
     def localize(self, X: Source, *, sample_rate: int | None = None) -> list[Localization]:
         """Return, for each recording, where in time and frequency it is unlike the healthy ones.
 
-        Of several channels, the one that decides its score is looked at.
-
-        Raises `InputError` for the first recording that cannot be read.
+        Of several channels, the one that decides its score is looked at. Raises `InputError` for
+        the first recording that cannot be read.
         """
         fitted = self._fitted()
         recordings = self._sounds(X, sample_rate, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dgmix.audio.quality import Quality
+from dgmix.deprecations import FormerNames
 from dgmix.detect.conformal import ROUNDING
 from dgmix.detect.quality import Defect, unusable
 from dgmix.errors import InputError
@@ -17,7 +18,7 @@ UNUSABLE, UNREADABLE = "unusable", "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(FormerNames):
     """What a detector finds of one recording.
 
     `score` and `p_known`: how unusual it is beside the healthy recordings; `score_new` and `p_new`:

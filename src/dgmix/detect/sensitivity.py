@@ -102,12 +102,12 @@ def sensitivity_of(values: Mapping[str, Any]) -> Sensitivity:
 
 def _response(values: Mapping[str, Any]) -> Response:
     texts = [values[name] for name in ("name", "unit")]
-    rows = [tuple(map(float, values[name])) for name in ("strengths", "detected")]
-    response = Response(*texts, *rows)
-    shares = np.array(response.detected)
+    shares = "detected" if "detected" in values else "found"  # in early files of format 5 and 6
+    rows = [tuple(map(float, values[name])) for name in ("strengths", shares)]
+    response, detected = Response(*texts, *rows), np.array(rows[1])
     if not all(type(text) is str for text in texts) or response.unit not in get_args(Unit):
         raise ValueError("a fault without a name or unit")
-    if not len(rows[0]) == len(rows[1]) > 0 or not ((shares >= 0) & (shares <= 1)).all():
+    if not len(rows[0]) == len(rows[1]) > 0 or not ((detected >= 0) & (detected <= 1)).all():
         raise ValueError(
             "the shares of detected faults are not one number of 0 to 1 for each strength"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dgmix.deprecations import with_former_arguments
 from dgmix.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 CARDS = 10
 
 
+@with_former_arguments
 def write_listening_report(
     detector: Detector,
     recordings: Source,
