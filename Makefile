@@ -10,6 +10,7 @@ QUALITY_SETS = $(if $(FULL),simulated=runs/simulated) $(if $(SMALL),'simulated s
 	$(foreach csv,$(wildcard $(PROTOCOLS)/*.csv),$(basename $(notdir $(csv)))=$(csv))
 GROUP = import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])# pip before 25.1 has no --group
 export OMP_NUM_THREADS ?= 1
+export PYTHONDONTWRITEBYTECODE := # else every process compiles anew what it imports: 3 s of CPU for SciPy or torch
 
 .PHONY: demo install lock docs test test-package coverage test-processors check format bench-simulated bench-quality bench-speed bench-choose choose-default clean help
 
