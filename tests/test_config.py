@@ -59,6 +59,7 @@ STAGES = {"pretrain", "finetune"}
 CHANGED = {
     "f_max": 7000.0,
     "min_steps": 7,
+    "mixed": 0.4,
     "max_steps": 3,
     "warmup": 0.6,
     "weight_decay": 0.3,
@@ -67,7 +68,9 @@ CHANGED = {
     "precision": "bfloat16",  # "auto" is one of the other two
 }
 NEEDS = {  # other settings of the same group without which one does nothing
+    "encoder.resolutions": {"name": "spectra"},
     "finetune.sub_clusters": {"objective": "adacos"},
+    "finetune.scale": {"objective": "adacos"},
     "detect.local_neighbors": {"scorer": "density", "held_out": 0.0},
     "detect.pool": {"hop_seconds": 0.2},
     "detect.emphasis": {"pool": "relative-deviation", "hop_seconds": 0.2},

@@ -30,6 +30,7 @@ OWN: dict[str, dict[str, str]] = {
         "statistics": "dgmix.model.encoders.statistics:Statistics",
         "temporal": "dgmix.model.encoders.temporal:TemporalFilters",
         "resnet": "dgmix.model.encoders.resnet:ResNet",
+        "spectra": "dgmix.model.encoders.spectra:Spectra",
         "autoencoder": "dgmix.model.encoders.autoencoder:Autoencoder",
         "aisfx": "dgmix.model.encoders.aisfx:AiSFX",
         "beats": "dgmix.model.encoders.beats:BEATs",

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Classes, PretrainSettings, Recipe
-from dgmix.model.crops import SMALLEST_BATCH, TrainingCrops, crops_per_clip, deal, stays_on
+from dgmix.model.crops import (
+    SMALLEST_BATCH,
+    TrainingCrops,
+    crops_per_clip,
+    deal,
+    mixing_weights,
+    stays_on,
+)
 from dgmix.model.network import build_network
 
 Bank = Callable[..., MelBank]
@@ -134,3 +141,29 @@ def test_as_many_crops_of_each_clip_as_fill_a_batch(clips: int, steps: int) -> N
     counts = np.bincount(np.concatenate(batches), minlength=clips)
     assert sum(map(len, batches)) - crops in (0, 1)
     assert counts.max() - counts.min() <= 1
+
+
+def test_waveforms_are_cut_where_spectrograms_would_be(make_bank: Bank, tiny: Recipe) -> None:
+    """An encoder of waveforms is given signals; a short clip repeats, a late crop ends with it."""
+    changes = {"name": "spectra", "width": 0.1, "resolutions": [64]}
+    encoder = tiny.encoder.model_copy(update=changes)
+    recipe = tiny.model_copy(update={"encoder": encoder})
+    network = build_network(recipe, 0)
+    rng = np.random.default_rng(0)
+    signals = [rng.normal(size=n).astype(np.float32) for n in (network.crop_samples // 3, 40_000)]
+    bank = make_bank(tiny, [len(each) / tiny.audio.rate for each in signals])
+    crops = TrainingCrops.of(bank.with_signals(lambda index: signals[index]), ["00", "01"])
+    [batch, *_] = crops.epoch(network, recipe.finetune, np.random.default_rng(1))
+    assert batch.inputs.shape[1:] == (network.crop_samples,)
+    for crop, number in zip(batch.inputs.numpy(), batch.classes.tolist(), strict=True):
+        signal = np.tile(signals[number], 4)[: max(len(signals[number]), network.crop_samples)]
+        [first] = np.flatnonzero(signal[: len(signal) - len(crop) + 1] == crop[0])
+        np.testing.assert_array_equal(crop, signal[first : first + len(crop)])
+    assert network.encode(batch.inputs).shape == (len(batch.inputs), network.embedding_size)
+
+
+@pytest.mark.parametrize("mixed", [1.0, 0.25])
+def test_so_many_pairs_are_mixed_as_the_settings_say(mixed: float) -> None:
+    settings = PretrainSettings(mixed=mixed)
+    weights = mixing_weights(settings, 4000, np.random.default_rng(0))
+    assert (weights < 1).mean() == pytest.approx(mixed, abs=0.03)

@@ -79,7 +79,8 @@ class MelBank:
     def signal(self, index: int) -> Signal:
         """Return the signal (sample,) of a clip at the settings' rate, decoded anew.
 
-        Raises `InputError` where only spectrograms are at hand.
+        Of several signals of a clip, (sample, signal). Raises `InputError` where only spectrograms
+        are at hand.
         """
         if self._signals is None:
             raise InputError("of these recordings only the spectrograms are at hand, no waveforms")
@@ -97,6 +98,22 @@ class MelBank:
 
     def __len__(self) -> int:
         return len(self._clips)
+
+    def signals(
+        self, clips: NDArray[np.int64], starts: NDArray[np.int64], length: int
+    ) -> NDArray[np.float32]:
+        """Return `length` samples from sample `starts` (crop,) on of `clips` (crop,).
+
+        Float32 (crop, sample): the last ones of a clip where it ends before; a clip that is shorter
+        than `length` is repeated. Each clip is decoded once.
+        """
+        out = np.empty((len(clips), length), np.float32)
+        for clip in np.unique(clips).tolist():
+            signal = self.signal(clip)
+            for crop in np.flatnonzero(clips == clip):
+                first = max(0, min(int(starts[crop]), len(signal) - length))
+                out[crop] = np.take(signal, np.arange(first, first + length), mode="wrap")
+        return out
 
     def select(self, chosen: Iterable[int]) -> MelBank:
         """Return the clips of these numbers, in memory."""
@@ -127,11 +144,12 @@ class MelBank:
         """Return the spectrograms of each of so many signals, on the same memory."""
         if signals == 1:
             return [self]
-        bands = self.n_mels // signals
-        return [
-            MelBank([clip[:, k : k + bands] for clip in self._clips], bands, self._maps, self.notes)
-            for k in range(0, self.n_mels, bands)
-        ]
+        return [self._one_signal(number, self.n_mels // signals) for number in range(signals)]
+
+    def _one_signal(self, number: int, bands: int) -> MelBank:
+        clips = [clip[:, number * bands : (number + 1) * bands] for clip in self._clips]
+        bank = MelBank(clips, bands, self._maps, self.notes)
+        return bank.with_signals(lambda index: self.signal(index)[:, number])
 
     @classmethod
     def joined(cls, banks: Sequence[MelBank]) -> MelBank:
@@ -140,7 +158,9 @@ class MelBank:
             return banks[0]
         clips = [clip for bank in banks for clip in bank._clips]
         maps = dict.fromkeys(each for bank in banks for each in bank._maps)
-        return cls(clips, banks[0].n_mels, list(maps))
+        places = [(bank, index) for bank in banks for index in range(len(bank))]
+        joined = cls(clips, banks[0].n_mels, list(maps))
+        return joined.with_signals(lambda index: places[index][0].signal(places[index][1]))
 
     def crops(
         self, clips: NDArray[np.int64], starts: NDArray[np.int64], length: int

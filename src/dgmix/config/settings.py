@@ -156,6 +156,9 @@ class EncoderSettings(Settings):
     ensemble: Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
         1, description="so many networks, each from a seed of its own, embed side by side"
     )
+    resolutions: Annotated[
+        list[Annotated[int, Field(ge=32, multiple_of=2)]], Field(min_length=1)
+    ] = Field([256, 1024, 4096], description="`spectra`: samples in a frame, of each spectrogram")
     weights: str = Field(
         "", description="file of weights to start from; see docs/encoders-and-objectives.md"
     )
@@ -255,6 +258,9 @@ class StageSettings(Settings):
     alpha: PositiveFloat = Field(
         0.5, description="mixing weights are drawn from Beta(alpha, alpha)"
     )
+    mixed: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="probability that a pair is mixed; of others the first crop alone counts"
+    )
 
 
 class PretrainSettings(StageSettings):
@@ -281,6 +287,9 @@ class FinetuneSettings(StageSettings):
         [], description="`sections`: sizes of linear layers between embedding and classes"
     )
     sub_clusters: PositiveInt = Field(16, description="`adacos`: centres of a section")
+    scale: Literal["adaptive", "fixed"] = Field(
+        "adaptive", description="`adacos`: that of the cosines follows the batches, or stays"
+    )
     classification: NonNegativeFloat = Field(1.0, description="weight of the section term")
     geometric: NonNegativeFloat = Field(1.0, description="weight of the geometric term")
 

@@ -79,19 +79,4 @@ def _crops(
     """Return what a network takes of windows: (window, frame, mel), or signals (window, sample)."""
     if not network.takes_waveform:
         return bank.crops(clips, starts, network.crop_frames)
-    firsts = starts * network.hop_length
-    signals = {clip: bank.signal(clip) for clip in np.unique(clips).tolist()}
-    return np.stack(
-        [
-            _excerpt(signals[int(clip)], int(first), network.crop_samples)
-            for clip, first in zip(clips, firsts, strict=True)
-        ]
-    )
-
-
-def _excerpt(signal: NDArray[np.float32], first: int, samples: int) -> NDArray[np.float32]:
-    """Return so many samples from one on, the last ones at the end; a shorter signal repeats."""
-    first = max(0, min(first, len(signal) - samples))
-    if first + samples <= len(signal):
-        return signal[first : first + samples]
-    return signal[np.arange(samples) % len(signal)]
+    return bank.signals(clips, starts * network.hop_length, network.crop_samples)

@@ -100,8 +100,9 @@ def _check_encoder(fitted: FittedDetector) -> None:
     from dgmix.model.encoders.frozen import GivenEncoder
 
     encoder = fitted.network.encoder if fitted.network else None
-    if getattr(encoder, "frozen", False) and not (
-        isinstance(encoder, GivenEncoder) and encoder.takes == "mel" and encoder.is_module
+    is_module = isinstance(encoder, GivenEncoder) and encoder.is_module
+    if getattr(encoder, "takes", "mel") != "mel" or (
+        getattr(encoder, "frozen", False) and not is_module
     ):
         raise InputError(
             f"encoder '{fitted.recipe.encoder.name}' cannot become part of an ONNX file: only a "

@@ -11,9 +11,9 @@ from torch import Tensor
 class Batch:
     """Crops of one machine type, or of several together, in two halves that are mixed in pairs.
 
-    `inputs` float32 (crop, 1, mel, frame); `classes` int64 (crop,), the index of what each crop
-    is an example of, a section say; `weights` float32 (crop / 2,), the λ of each pair. The number
-    of crops is even.
+    `inputs` float32 (crop, 1, mel, frame), or (crop, sample) of signals; `classes` int64 (crop,),
+    the index of what each crop is an example of, a section say; `weights` float32 (crop / 2,), the
+    λ of each pair. The number of crops is even.
     """
 
     inputs: Tensor
@@ -21,7 +21,7 @@ class Batch:
     weights: Tensor
 
     def mixed(self) -> Tensor:
-        """Return λx + (1−λ)y of the two halves, (crop / 2, 1, mel, frame)."""
+        """Return λx + (1−λ)y of the two halves, (crop / 2, …)."""
         return mix(self.inputs, self.weights)
 
 

@@ -63,17 +63,26 @@ class TrainingCrops:
         Crops are dealt to batches of nearly equal, even size, at least four: no small last batch.
         Where a number has to be made even, or four, some clips are heard once more.
         """
-        length, device = network.crop_frames, network.device
+        device = network.device
+        for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):
+            starts = self._starts(clips, network.crop_frames, rng)
+            weights = mixing_weights(settings, len(clips) // 2, rng)
+            yield Batch(
+                self._inputs(network, clips, starts),
+                _sent(self.classes[clips], device),
+                _sent(weights, device),
+            )
+
+    def _inputs(self, network: Network, clips: Indices, starts: Indices) -> torch.Tensor:
+        """Return what the network's encoder takes of crops, on its device."""
+        device, length = network.device, network.crop_frames
+        if network.takes_waveform:
+            firsts = starts * network.hop_length
+            return _sent(self.bank.signals(clips, firsts, network.crop_samples), device)
         on_device = device in self._copies or stays_on(device, self.bank)
         cut = self._on(device).crops if on_device else self._cut
-        for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):
-            starts = self._starts(clips, length, rng)
-            weights = rng.beta(settings.alpha, settings.alpha, len(clips) // 2)
-            yield Batch(
-                network.transform(cut(clips, starts, length).to(device)),
-                _sent(self.classes[clips], device),
-                _sent(weights.astype(np.float32), device),
-            )
+        inputs: torch.Tensor = network.transform(cut(clips, starts, length).to(device))
+        return inputs
 
     def _on(self, device: torch.device) -> BankOnDevice:
         """Return the clips' mels on a device, moved there at the first call."""
@@ -159,6 +168,16 @@ def steps_per_epoch(clips: int, settings: StageSettings) -> int:
 def crops_per_clip(clips: int, settings: StageSettings) -> int:
     """Return how many crops an epoch takes of each of so many clips."""
     return settings.crops_per_clip or -(-settings.batch_size // clips)
+
+
+def mixing_weights(
+    settings: StageSettings, pairs: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return λ of pairs, float32 (pair,), from Beta(alpha, alpha); 1 where one is not mixed."""
+    weights = rng.beta(settings.alpha, settings.alpha, pairs)
+    if settings.mixed < 1:
+        weights[rng.random(pairs) >= settings.mixed] = 1
+    return weights.astype(np.float32)
 
 
 def deal(

@@ -155,7 +155,7 @@ def _start(
     network = build_network(recipe, seed, number)
     if saved is not None:
         network.load_state_dict(saved)
-    elif recipe.input.standardize:
+    elif recipe.input.standardize and not network.takes_waveform:
         network.transform.set_statistics(*crops.level_statistics(network))
     return network.to(device)
 

@@ -19,7 +19,8 @@ def check_encoder(
 
     It is a module or function that gives embeddings or maps of crops (crop, 1, mel, frame), or
     signals (crop, sample) by `settings`; or a class that `EncoderSettings`, `n_mels` and `frames`
-    are given to, whose encoders can be trained.
+    are given to, or `EncoderSettings` and samples where its `takes` is "waveform", whose encoders
+    can be trained.
     """
     plugins = Plugins(encoders={"checked": given})
     settings = (settings or EncoderSettings()).model_copy(update={"name": "checked"})
@@ -46,12 +47,15 @@ def check_encoder(
 def _check_training(encoder: Any, crop: torch.Tensor) -> None:
     """Raise `AssertionError` unless every band and frame counts, and weights have gradients."""
     crop = crop.clone().requires_grad_()
-    loudness = torch.linspace(0.5, 2, 4).view(4, 1, 1, 1)
+    loudness = torch.linspace(0.5, 2, 4).view(4, *[1] * (crop.ndim - 1))
     encoder.train()
-    encoder(crop.expand(4, -1, -1, -1) * loudness).square().sum().backward()
+    encoder(crop.expand(4, *crop.shape[1:]) * loudness).square().sum().backward()
     assert crop.grad is not None
-    changed = crop.grad[0, 0].abs()
-    require((changed.sum(1) > 0).all(), "a mel band has no effect on the embedding")
-    require((changed.sum(0) > 0).all(), "a frame has no effect on the embedding")
+    changed = crop.grad[0].abs()
+    if crop.ndim == 2:
+        require((changed > 0).all(), "a sample has no effect on the embedding")
+    else:
+        require((changed[0].sum(1) > 0).all(), "a mel band has no effect on the embedding")
+        require((changed[0].sum(0) > 0).all(), "a frame has no effect on the embedding")
     missing = [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
     require(not missing, f"these weights have no effect on the embedding: {', '.join(missing)}")

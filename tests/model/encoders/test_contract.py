@@ -16,14 +16,20 @@ from dgmix.model.network import build_network
 from dgmix.testing import check_encoder
 
 FRAMES = 64  # whole patches, of which one encoder is made
-WIDTHS = {"aisfx": 0.25, "beats": 1 / 12, "eat": 1 / 12}  # of those that would take long
+SAMPLES = 8192
+WIDTHS = {"aisfx": 0.25, "beats": 1 / 12, "eat": 1 / 12, "spectra": 0.25}  # that would take long
 
 
 @pytest.fixture(params=ENCODERS)
 def encoder(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
     settings = EncoderSettings(name=request.param, width=WIDTHS.get(request.param, 1.0))
-    return build_encoder(settings, 128, FRAMES)
+    return build_encoder(settings, 128, FRAMES, samples=SAMPLES)
+
+
+def crops_of(encoder: nn.Module, count: int) -> torch.Tensor:
+    signal = getattr(encoder, "takes", "mel") == "waveform"
+    return torch.randn((count, SAMPLES) if signal else (count, 1, 128, FRAMES))
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -35,14 +41,14 @@ def test_can_be_plugged_in(name: str) -> None:
 
 @torch.inference_mode()
 def test_can_be_exported_for_any_number_of_crops(encoder: nn.Module) -> None:
-    crops = torch.randn(3, 1, 128, FRAMES)
+    crops = crops_of(encoder, 3)
     number = {0: torch.export.Dim("crop", min=1, max=64)}
     program = torch.export.export(encoder.eval(), (crops[:2],), dynamic_shapes=(number,))
     torch.testing.assert_close(program.module()(crops), encoder(crops))
 
 
 def test_untrained_embeddings_differ_between_crops(encoder: nn.Module) -> None:
-    embedding = encoder.train()(torch.randn(16, 1, 128, FRAMES))
+    embedding = encoder.train()(crops_of(encoder, 16))
     assert embedding.std(0).mean() > 0.05
 
 

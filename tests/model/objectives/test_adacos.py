@@ -54,6 +54,43 @@ def test_the_scale_is_that_of_the_paper() -> None:
     assert found.item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_loss_of_a_fixed_scale_is_that_of_the_paper() -> None:
+    """Sub-cluster AdaCos in loops: −Σ y_c log Σ_{k of c} e^{s cos θ_k} / Σ_k e^{s cos θ_k}.
+
+    With s = √2 log(C·K − 1), y the labels mixed like the inputs (Wilkinghoff, IJCNN 2021, and
+    arXiv 2309.15643); the entropy of y, which no weight changes, is left off here.
+    """
+    torch.manual_seed(0)
+    settings = FinetuneSettings(sub_clusters=2, geometric=0, scale="fixed")
+    objective = SubclusterAdaCos(settings, 6, 3).double()
+    inputs, classes = torch.randn(8, 1, 2, 3, dtype=torch.float64), torch.arange(8) % 3
+    weights = torch.rand(4, dtype=torch.float64)
+    losses = []
+    for pair, (one, other) in enumerate(
+        zip(classes[:4].tolist(), classes[4:].tolist(), strict=True)
+    ):
+        part = float(weights[pair])
+        mixed = part * inputs[pair].flatten() + (1 - part) * inputs[pair + 4].flatten()
+        scale = math.sqrt(2) * math.log(3 * 2 - 1)
+        exponentials = [
+            [
+                math.exp(scale * float(mixed @ w) / float(mixed.norm() * w.norm()))
+                for w in centres.detach()
+            ]
+            for centres in objective.centres
+        ]
+        total = sum(map(sum, exponentials))
+        labels = [part * (c == one) + (1 - part) * (c == other) for c in range(3)]
+        losses += [
+            label * (math.log(label) - math.log(sum(own) / total))
+            for label, own in zip(labels, exponentials, strict=True)
+            if label
+        ]
+    outcome = objective(nn.Flatten(), Batch(inputs, classes, weights))
+    assert outcome.loss.item() == pytest.approx(sum(losses) / 4, rel=1e-6)
+    assert objective.scale == pytest.approx(math.sqrt(2) * math.log(5), rel=1e-6)
+
+
 def test_a_mixture_counts_in_part_as_another_class() -> None:
     """Two classes, 0.25 of the first: B = 0.75 exp(s c₀) + 0.25 exp(s c₁), angles by the parts."""
     cosines, targets = torch.tensor([[[0.99], [0.98]]]), torch.tensor([[0.25, 0.75]])

@@ -1,4 +1,4 @@
-"""Encoders: what turns a mel spectrogram into an embedding.
+"""Encoders: what turns a mel spectrogram, or a waveform, into an embedding.
 
 To add one, write a file with an `nn.Module` that satisfies `Encoder`, and name it in
 `dgmix.plugins.OWN`; the contract test over all encoders picks it up. Encoders from outside are
@@ -22,17 +22,24 @@ from dgmix.plugins import NONE, Own, Plugins
 
 
 class Encoder(Protocol):
-    """An `nn.Module` that turns crops into embeddings of `embedding_size` numbers."""
+    """An `nn.Module` that turns crops into embeddings of `embedding_size` numbers.
+
+    Its class is made of `EncoderSettings`, mel bands and frames; or, where its attribute `takes` is
+    "waveform", of `EncoderSettings` and samples.
+    """
 
     embedding_size: int
 
     def __call__(self, mels: Tensor) -> Tensor:
-        """Return (crop, embedding_size) of inputs (crop, 1, mel, frame), float32."""
+        """Return (crop, embedding_size) of inputs, float32.
+
+        They are (crop, 1, mel, frame), or (crop, sample) where it takes waveforms.
+        """
         ...
 
 
 Sizes = tuple[int, int, int]
-ENCODERS: Mapping[str, Callable[[EncoderSettings, int, int], nn.Module]] = Own("encoders")
+ENCODERS: Mapping[str, Callable[..., nn.Module]] = Own("encoders")
 
 
 def build_encoder(
@@ -42,15 +49,17 @@ def build_encoder(
     plugins: Plugins = NONE,
     samples: int = 0,
 ) -> nn.Module:
-    """Return an untrained encoder for crops of `n_mels` bands and `frames` frames.
+    """Return an untrained encoder for crops of `n_mels` bands, `frames` frames, `samples` samples.
 
-    That of `settings.ensemble` encoders if these are several; or one that is used as it is, also
-    of crops of `samples` samples. Raises `InputError` for the name of one that nothing has.
+    That of `settings.ensemble` encoders if these are several; or one that is used as it is. Raises
+    `InputError` for the name of one that nothing has.
     """
     if is_frozen(settings, plugins):
         return frozen_encoder(settings, (n_mels, frames, samples), plugins)
     build = plugins.find("encoders", settings.name)
-    members: list[nn.Module] = [build(settings, n_mels, frames) for _ in range(settings.ensemble)]
+    waveform = getattr(build, "takes", "mel") == "waveform"
+    sizes = (samples,) if waveform else (n_mels, frames)
+    members: list[nn.Module] = [build(settings, *sizes) for _ in range(settings.ensemble)]
     if settings.init == "he-fan-out":
         for member in members:
             draw_he_fan_out(member)

@@ -14,17 +14,18 @@ from torch import Tensor, nn
 
 
 class Ensemble(nn.Module):
-    """(crop, 1, mel, frame) → (crop, sum of the members' embedding sizes)."""
+    """What its members take → (crop, sum of the members' embedding sizes)."""
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         sizes = [int(member.embedding_size) for member in members]  # type: ignore[arg-type]
         self.embedding_size = sum(sizes)
+        self.takes = getattr(members[0], "takes", "mel")
 
-    def forward(self, mels: Tensor) -> Tensor:
-        """Return the members' embeddings `(crop, embedding_size)` of `(crop, 1, mel, frame)`."""
-        return torch.cat([member(mels) for member in self.members], 1)
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return the members' embeddings `(crop, embedding_size)` of crops."""
+        return torch.cat([member(crops) for member in self.members], 1)
 
 
 def members_of(encoder: nn.Module) -> list[nn.Module]:

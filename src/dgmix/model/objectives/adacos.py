@@ -54,9 +54,9 @@ def adapted_scale(cosines: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
 class SubclusterAdaCos(MixedClasses):
     """By angles to the classes' centres.
 
-    `centres` (class, sub_clusters, dim) are trained. `scale` follows the batches but does not
-    fall below its first value: with few classes the other centres come to lie opposite, not at
-    right angles as AdaCos supposes, and it would vanish.
+    `centres` (class, sub_clusters, dim) are trained. `scale`, where it is not fixed, follows the
+    batches but does not fall below its first value: with few classes the other centres come to lie
+    opposite, not at right angles as AdaCos supposes, and it would vanish.
     """
 
     scale: Tensor
@@ -71,10 +71,11 @@ class SubclusterAdaCos(MixedClasses):
     def log_probabilities(self, embedding: Tensor, shares: Tensor) -> Tensor:
         """Return the predicted log-probabilities (pair, class) of embeddings (pair, dim).
 
-        In training the scale is adapted to these embeddings and their `shares` (pair, class).
+        In training the scale is adapted to these embeddings and their `shares` (pair, class), where
+        the settings do not leave it fixed.
         """
         cosines = self.cosines(embedding)
-        if self.training:
+        if self.training and self.settings.scale == "adaptive":
             with torch.no_grad():
                 scale = adapted_scale(cosines, shares, self.scale)
                 self.scale.copy_(scale.clamp_min(self.least_scale))
