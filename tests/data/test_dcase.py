@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgmix.data import Clip, load_manifest
-from dgmix.data.dcase import parse_name
+from dgmix.data.dcase import dcase_manifest, parse_name
+from dgmix.data.years import YEARS, Year
 from dgmix.errors import InputError
 
 NAMES = {
@@ -137,3 +140,50 @@ def test_reads_the_real_sets(real_data: Path) -> None:
     valve = load_manifest(real_data / "dcase2023_valve")
     groups = Counter((clip.domain, clip.label) for clip in valve)
     assert set(groups.values()) == {25}
+
+
+def names_of(year: Year) -> Iterator[Path]:
+    """Yield a training and a test clip of every section, where the year's archives have them."""
+    folder = Path(year.dataset)
+    for part, places in (("dev_data", year.dev), ("eval_data", year.eval)):
+        for machine, section in ((m, s) for m, sections in places.items() for s in sections):
+            for split in ("train", "test"):
+                place = folder / part / machine / split
+                if year.rule == "by-id":
+                    yield place / f"normal_{section}_00000000.wav"
+                else:
+                    yield (
+                        place / f"section_{section}_source_{split}_normal_0000_of_{year.number}.wav"
+                    )
+
+
+@pytest.mark.parametrize("year", YEARS.values(), ids=lambda year: year.dataset)
+def test_development_and_evaluation_set_of_a_year_go_together(year: Year) -> None:
+    clips = dcase_manifest(Path(), list(names_of(year)))
+    assert clips is not None
+    assert set(clips.values("machine")) == set(year.machines)
+    assert not clips.notes
+
+
+@pytest.mark.parametrize(
+    "years",
+    list(combinations(YEARS.values(), 2)),
+    ids=lambda pair: "-".join(y.dataset for y in pair),
+)
+def test_two_years_in_one_folder_are_refused(years: tuple[Year, Year]) -> None:
+    paths = [path for year in years for path in names_of(year)]
+    with pytest.raises(InputError, match=r"give each (year|set) a folder of its own") as refused:
+        dcase_manifest(Path(), paths)
+    assert all(year.dataset in str(refused.value) for year in years)
+
+
+def test_machines_of_two_years_are_told() -> None:
+    """They have no recording in common, and one rule: it is no fault, but worth a sentence."""
+    name = "train/section_00_source_train_normal_0000.wav"
+    paths = [Path(machine) / name for machine in ("bandsaw", "HairDryer")]
+    clips = dcase_manifest(Path(), paths)
+    assert clips is not None
+    assert "bandsaw (2023), HairDryer (2024)" in clips.notes[0]
+    own = dcase_manifest(Path(), [*paths, Path("pump 7") / name])
+    assert own is not None
+    assert not own.notes

@@ -220,6 +220,14 @@ def test_the_same_clip_in_two_files_of_one_system_is_refused(tmp_path):
         read_run(tmp_path)
 
 
+def test_two_runs_of_other_clips_of_one_section_are_refused(tmp_path):
+    """As of two years: together they would be judged as one set."""
+    own(tmp_path / "2022" / "seed0", rows=[GOOD])
+    own(tmp_path / "2023" / "seed0", rows=[GOOD.replace("a.wav", "b.wav")])
+    with pytest.raises(InputError, match=r"2023.*: scores of fan 00, as in .*2022.* by itself"):
+        read_run(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -27,7 +27,8 @@ from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.walk import walk
-from dgmix.errors import InputError
+from dgmix.data.years import YEARS
+from dgmix.errors import InputError, first_few
 
 NAME = re.compile(
     r"section_(?P<section>\d+)"
@@ -61,7 +62,8 @@ def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
     """Return `recordings`, which lie in `root`, as clips; None when none has a DCASE name.
 
     Folders called `supplemental` are left out (see `supplemental_clips`). Raises `InputError` when
-    some names are DCASE's and others are not, and when some are of 2020 and others of later years.
+    some names are DCASE's and others are not, when some are of 2020 and others of later years, and
+    when a machine has two recordings of one name, in folders of two data sets.
     """
     paths = [p for p in recordings if SUPPLEMENTAL not in p.relative_to(root).parts]
     machines = {folder: machine_of(folder) for folder in {path.parent for path in paths}}
@@ -74,7 +76,8 @@ def dcase_manifest(root: Path, recordings: Sequence[Path]) -> Manifest | None:
             "move it elsewhere, or list the recordings in a CSV table"
         )
     _refuse_mixture(known)
-    return Manifest(known, root) if known else None
+    _refuse_two_sets(known)
+    return Manifest(known, root, _years_apart(known)) if known else None
 
 
 def supplemental_clips(root: Path) -> list[SupplementalClip]:
@@ -100,6 +103,38 @@ def _refuse_mixture(clips: Sequence[Clip]) -> None:
             f"{first[True].path}: named as in DCASE 2020, while {first[False].path} is named as in "
             "a later year; give each year a folder of its own"
         )
+
+
+def _refuse_two_sets(clips: Sequence[Clip]) -> None:
+    """Raise `InputError` where folders of one machine have recordings of one name.
+
+    Development and evaluation set of a year have none in common; sets of two years have.
+    """
+    first: dict[tuple[str, str, str], Clip] = {}
+    for clip in clips:
+        name = clip.path.stem.removesuffix(f"_{clip.attributes}")
+        other = first.setdefault((clip.machine, clip.split, name), clip)
+        if machine_folder(other.path.parent) != machine_folder(clip.path.parent):
+            raise InputError(
+                f"{other.path} and {clip.path}: two recordings of '{clip.machine}' with one name, "
+                "as sets of two years have them; give each set a folder of its own (`dgmix run` "
+                "takes several: -d ONE -d OTHER)"
+            )
+
+
+def _years_apart(clips: Sequence[Clip]) -> list[str]:
+    """Return the sentence on machines of which no year has all, though each is of some year."""
+    years = {
+        machine: {year.number for year in YEARS.values() if machine in year.machines}
+        for machine in dict.fromkeys(clip.machine for clip in clips)
+    }
+    if not years or not all(years.values()) or set.intersection(*years.values()):
+        return []
+    named = [f"{machine} ({', '.join(map(str, sorted(of)))})" for machine, of in years.items()]
+    return [
+        f"machines of different years of DCASE Task 2: {first_few(named)}; to have each judged by "
+        "its own rule, give each year a folder of its own"
+    ]
 
 
 def parse_name(path: Path, machine: str) -> Clip | None:
@@ -128,7 +163,12 @@ def parse_name(path: Path, machine: str) -> Clip | None:
 
 def machine_of(folder: Path) -> str:
     """Return the name of a folder of clips, or of the one above it when it is a split."""
+    return machine_folder(folder).name
+
+
+def machine_folder(folder: Path) -> Path:
+    """Return a folder of clips, or the one above it when it is a split."""
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - the name of a link counts
     while folder.name in SPLIT_FOLDERS:
         folder = folder.parent
-    return folder.name
+    return folder

@@ -64,6 +64,7 @@ _SUBMISSION_FILE = re.compile(
     r"(?:_(?:source|target))?(?:_test)?\.csv"
 )
 _CLIP = ("system", "repeat", "seed", "machine", "section", "path")
+_GROUP = ("system", "repeat", "seed", "machine", "section", "domain")
 
 Row = dict[str, Any]
 PathLike = str | os.PathLike[str]
@@ -81,8 +82,9 @@ def read_scores(
     Anonymous clips get domain and label from `ground_truth`, or those that dgmix knows of a `year`.
 
     Raises `InputError`, naming file and line, for a score that is not a finite number, a missing
-    column, an unknown label, no row at all, a clip scored twice, a folder without score files,
-    and clips without label in their names when there is no `ground_truth` for them.
+    column, an unknown label, no row at all, a clip scored twice, a section in files of two runs, a
+    folder without score files, and clips without label in their names when there is no
+    `ground_truth` for them.
     """
     path = Path(path)
     if not path.is_dir():
@@ -179,7 +181,7 @@ def _table(
             "anomaly_score_<machine>_section_<nn>_test.csv"
         )
     truth = _ground_truth_of(ground_truth) if ground_truth or not year else _names_of(year)
-    rows, seen = [], dict[tuple[Any, ...], Path]()
+    rows, seen, groups = [], dict[tuple[Any, ...], Path](), dict[tuple[Any, ...], Path]()
     for file in files:
         for row in _rows_of(file, truth):
             clip = tuple(row[key] for key in _CLIP)
@@ -189,8 +191,19 @@ def _table(
                     "keep one score for each clip"
                 )
             seen[clip] = file
+            _refuse_two_runs(groups, row, file)
             rows.append(row)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort(_CLIP)
+
+
+def _refuse_two_runs(groups: dict[tuple[Any, ...], Path], row: Row, file: Path) -> None:
+    """Raise `InputError` where other clips of a section and domain are in another file."""
+    other = groups.setdefault(tuple(row[key] for key in _GROUP), file)
+    if other != file:
+        raise InputError(
+            f"{file}: scores of {row['machine']} {row['section']}, as in {other}, of other clips: "
+            "two runs, of different years perhaps; evaluate each by itself"
+        )
 
 
 def _rows_of(file: Path, truth: _LookUp) -> list[Row]:
