@@ -32,7 +32,7 @@ from dgmix.audio.io import to_signal
 from dgmix.audio.reference import without_reference
 from dgmix.config import Recipe, load_recipe
 from dgmix.data.simulate.clips import PlannedClip, plan, samples_of
-from dgmix.data.simulate.forms import FORMS
+from dgmix.data.simulate.forms import form_of
 from dgmix.data.years import YEARS
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.learn import remember
@@ -116,11 +116,11 @@ def result(clips: list[Clip], recipe: Recipe, only: str) -> tuple[float, float]:
         views = {n: v for n, v in fitted.memory.views.items() if signal_of(n) == only}
         fitted = replace(fitted, memory=replace(fitted.memory, views=views))
     scores, alarms = [], []
-    for group in range(2, len(FORMS[LIKE].groups)):
+    for group in range(2, len(form_of(LIKE).groups)):
         bank = described([each for each in clips if each[0].group == group], recipe)
         judged = fitted.judge(bank, [""] * len(bank), ["00"] * len(bank))
         scores.append(np.array([each.score for each in judged]))
-        if FORMS[LIKE].groups[group][2] == "normal":
+        if form_of(LIKE).groups[group][2] == "normal":
             alarms += [each.p_known <= ALARMS + 1e-9 for each in judged]
     return float(harmonic_mean(section_metrics(SectionScores(*scores), "official"))), float(
         np.mean(alarms)

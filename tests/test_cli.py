@@ -487,7 +487,7 @@ def test_simulate_writes_the_form_of_a_year(dgmix: Command, tmp_path: Path) -> N
     assert done.status == 0
     assert len(list((tmp_path / "set").glob("Sander/*/section_00_*.wav"))) == 2 + 4
     done = dgmix("simulate", "-d", tmp_path / "set", "--like", "dcase26", *options)
-    assert_one_sentence(done, 2, "dcase26: no such data set", "dcase2026")
+    assert_one_sentence(done, 2, "dcase26: unknown data set", "dcase2026")
 
 
 def test_evaluate_refuses_what_it_does_not_know(

@@ -23,7 +23,10 @@ SMALL = "encoder.width=0.08333333333333333"
 QUICK = {
     "autoencoder": ["finetune.epochs=1", "finetune.crops_per_clip=8"],
     "mahala": ["finetune.epochs=1", "finetune.crops_per_clip=8"],
-    "scac": ["finetune.max_steps=2", "encoder.width=0.25", "input.crop_seconds=1"],
+    "scac": [
+        *("finetune.max_steps=2", "finetune.batch_size=8", "input.crop_seconds=1"),
+        *("encoder.width=0.25", "encoder.resolutions=[256]"),
+    ],
     "first-shot": [SMALL, "input.crop_seconds=1"],
 }
 

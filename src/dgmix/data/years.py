@@ -215,7 +215,11 @@ YEARS: dict[int, Year] = {
         ),
     )
 }
-DATASETS = tuple(year.dataset for year in YEARS.values())
+
+
+def datasets() -> tuple[str, ...]:
+    """Return the names of all data sets."""
+    return tuple(year.dataset for year in YEARS.values())
 
 
 def year_of(dataset: str) -> Year:
@@ -226,4 +230,4 @@ def year_of(dataset: str) -> Year:
     for year in YEARS.values():
         if year.dataset == dataset:
             return year
-    raise InputError(f"{dataset}: unknown data set{choices(dataset, DATASETS)}")
+    raise InputError(f"{dataset}: unknown data set{choices(dataset, datasets())}")

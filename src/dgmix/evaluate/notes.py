@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from dgmix.data.dcase import HIDDEN
+from dgmix.data.years import YEARS
 from dgmix.errors import first_few
 from dgmix.evaluate.intervals import Resampled, Training
 from dgmix.evaluate.metrics import MAX_FPR, Convention
@@ -28,7 +29,7 @@ CONVENTION_NAMES: dict[Convention, str] = {
     "by-id": "official 2020",
 }
 CONVENTION_YEARS: dict[Convention, str] = {
-    "official": "DCASE 2022–2026",
+    "official": f"DCASE 2022–{max(YEARS)}",
     "by-domain": "DCASE 2021",
     "by-id": "DCASE 2020",
 }

@@ -13,7 +13,7 @@ from zenodo_server import Zenodo, archives, expected, listed, machines, serve, z
 from dgmix.data import load_manifest
 from dgmix.data.dcase import supplemental_clips
 from dgmix.data.download import download, fetch
-from dgmix.data.years import DATASETS, YEARS
+from dgmix.data.years import YEARS, datasets
 from dgmix.errors import DgmixError, InputError
 
 REVISED = {
@@ -128,7 +128,7 @@ def test_every_year_has_its_own_folder_by_default(
         folder = download("dcase2023", machines=["fan"], base_url=record.url)
     assert folder == Path("data/dcase2023")
     assert (folder / "fan/train").is_dir()
-    assert len(DATASETS) == 7
+    assert len(datasets()) == 7
 
 
 def test_folder_of_another_year_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

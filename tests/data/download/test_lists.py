@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from bundle_names import correspondences, list_of, tables
@@ -179,3 +181,17 @@ def test_what_is_no_list_is_refused(tmp_path: Path) -> None:
         read_list(path, YEARS[2025])
     path.write_text(f"\ufeffToyPet,,\r\n\r\n{GOOD}, \r\n", newline="")
     assert len(read_list(path, YEARS[2025])) == 1
+
+
+def test_the_table_of_the_documentation_is_counted(
+    load_script: Callable[[Path], ModuleType],
+) -> None:
+    page = load_script(Path(__file__).parents[3] / "docs" / "evaluation_clips.py")
+    assert page.with_table(page.PAGE.read_text("utf-8")) == page.PAGE.read_text("utf-8")
+    rows = [row for year in YEARS.values() if year.labelled for row in page.rows_of(year)]
+    told = {
+        (int(row[0]), machine): tuple(int(cell) for cell in row[2:] if cell != "–")
+        for row in rows
+        for machine in row[1].split()
+    }
+    assert told == {(year, m): numbers for year in LABELLED for m, numbers in COUNTS[year].items()}

@@ -88,7 +88,7 @@ def test_years_do_not_share_their_machines() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"like": "dcase1999"}, "dcase1999: no such data set.*; choose from dcase2020"),
+        ({"like": "dcase1999"}, "dcase1999: unknown data set.*; choose from dcase2020"),
         ({"like": "dcase2023", "sections": 3}, "sections: dcase2023 has its own"),
         ({"like": "dcase2023", "machines": ["pump"]}, "pump: no such machine; .* Vacuum"),
     ],

@@ -27,12 +27,12 @@ from dgmix.data.download.state import (
     write_state,
 )
 from dgmix.data.download.unzip import ArchiveError, unpack
-from dgmix.data.years import DATASETS, PARTS, Part, Year, year_of
+from dgmix.data.years import PARTS, Part, Year, year_of
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import explained, make_folder
 from dgmix.progress import Advance, progress, say
 
-__all__ = ["DATASETS", "download"]
+__all__ = ["download"]
 
 ZENODO = "https://zenodo.org"
 MIB = 1 << 20
@@ -51,14 +51,14 @@ def download(
 ) -> Path:
     """Return the folder that holds the wanted part of a data set in DCASE's layout and naming.
 
-    `dataset` is one of `DATASETS`; `folder` is `data/<dataset>` by default. `machines` and `parts`
-    ("dev": development set, "train" and "eval": training and test clips of the evaluation set)
-    limit what is fetched; none means all. The evaluation test clips, which are published without
-    labels, get the names that `dgmix.data.download.names` knows for them, or those of the
-    organisers' list `names`. With `hidden_attributes` (2024, 2025) names tell the attributes that
-    the challenge withheld and published later. What an earlier call completed is not fetched again
-    but gets the names that this call wants; when nothing is missing, nothing is read from the
-    network at all.
+    `dataset` is one of `dgmix.data.years.datasets()`; `folder` is `data/<dataset>` by default.
+    `machines` and `parts` ("dev": development set, "train" and "eval": training and test clips of
+    the evaluation set) limit what is fetched; none means all. The evaluation test clips, which are
+    published without labels, get the names that `dgmix.data.download.names` knows for them, or
+    those of the organisers' list `names`. With `hidden_attributes` (2024, 2025) names tell the
+    attributes that the challenge withheld and published later. What an earlier call completed is
+    not fetched again but gets the names that this call wants; when nothing is missing, nothing is
+    read from the network at all.
 
     `jobs` archives are fetched at once.
     `base_url` (or else the environment variable `DGMIX_ZENODO_URL`) is a mirror that serves

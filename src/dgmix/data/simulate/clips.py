@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 
 from dgmix.data.simulate.conditions import Condition, section_shift
-from dgmix.data.simulate.forms import FORMS, USUAL, Form, model_of
+from dgmix.data.simulate.forms import USUAL, Form, form_of, model_of
 from dgmix.data.simulate.machine_types import MACHINES
 from dgmix.data.simulate.machines import DATA_SHEET
 from dgmix.data.simulate.room import Room, draw_room, two_channels
@@ -62,7 +62,7 @@ class PlannedClip:
     @property
     def form(self) -> Form:
         """How the set is laid out."""
-        return FORMS[self.like]
+        return form_of(self.like)
 
     @property
     def model(self) -> str:

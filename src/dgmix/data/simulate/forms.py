@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dgmix.data.years import DATASETS, YEARS, Year, year_of
-from dgmix.errors import InputError, choices
+from dgmix.data.simulate.machine_types import MACHINES
+from dgmix.data.years import Year, year_of
 
 USUAL = "dcase2022"
 MODELS = {
@@ -23,12 +23,14 @@ MODELS = {
     **dict.fromkeys(("ToyConveyor", "ToyNscale"), "ToyTrain"),
     **dict.fromkeys(("ToyTank", "ToyRCCar", "ToyPet"), "ToyCar"),
 }
-"""The physical model of every machine type that has none of its own name."""
+"""The physical model of machine types that have none of their own name."""
+OTHERS = "fan"  # the model of those that are not here
 
 
 def model_of(machine: str) -> str:
     """Return the physical model of a machine type; `fanEmu` is a `fan` too."""
-    return MODELS.get(machine, machine.removesuffix("Emu"))
+    name = machine.removesuffix("Emu")
+    return name if name in MACHINES else MODELS.get(name, OTHERS)
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,9 @@ class Form:
         return PurePosixPath(machine, folder, f"{name}.wav")
 
 
-FORMS = {year.dataset: Form(year) for year in YEARS.values()}
-
-
 def form_of(like: str) -> Form:
     """Return the form of a set by the name of the data set that it is like.
 
     Raises `InputError` for a name that is none.
     """
-    if like not in FORMS:
-        raise InputError(f"{like}: no such data set{choices(like, DATASETS)}")
     return Form(year_of(like))

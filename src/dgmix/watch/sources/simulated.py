@@ -8,7 +8,7 @@ import numpy as np
 
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.data.simulate.conditions import section_shift
-from dgmix.data.simulate.forms import FORMS, USUAL
+from dgmix.data.simulate.forms import USUAL, form_of
 from dgmix.watch.clock import Clock
 from dgmix.watch.sound import Samples
 from dgmix.watch.sources.base import StreamError
@@ -69,7 +69,7 @@ class SimulatedStream:
 
 def planned(settings: SimulatedSettings, phase: str, number: int) -> PlannedClip:
     """Return the clip that a simulated machine makes in a phase of its script."""
-    group = FORMS[USUAL].groups.index(PLAYED[phase])
+    group = form_of(USUAL).groups.index(PLAYED[phase])
     if phase == "condition":
         kinds = len(section_shift(settings.machine, settings.section).target)
         number = number * kinds + settings.condition % kinds
