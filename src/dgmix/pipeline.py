@@ -183,7 +183,10 @@ def chosen_machines(clips: Manifest, machines: Sequence[str]) -> Manifest:
         for repeat in kept.select(machine=machine).repeats:
             own = kept.select(machine=machine, repeat=repeat)
             if not own.select(split="train", label="normal"):
-                raise InputError(f"{clips.root}: no normal training clips of machine '{machine}'")
+                raise InputError(
+                    f"{clips.root}: no normal training clips of machine '{machine}'; put them in a "
+                    "folder 'train', or list all clips in a CSV table (path,split,label)"
+                )
             if not own.select(split="test"):
                 raise InputError(
                     f"{clips.root}: no test clips of machine '{machine}' to score; a benchmark "

@@ -156,13 +156,12 @@ class EncoderSettings(Settings):
     ensemble: Annotated[int, Field(ge=1, le=MOST_NETWORKS)] = Field(
         1, description="so many networks, each from a seed of its own, embed side by side"
     )
-    resolutions: Annotated[
-        list[Annotated[int, Field(ge=32, multiple_of=2)]], Field(min_length=1)
-    ] = Field([256, 1024, 4096], description="`spectra`: samples in a frame, of each spectrogram")
+    resolutions: list[Annotated[int, Field(ge=32)]] = Field(
+        [256, 1024, 4096], min_length=1, description="`spectra`: frame lengths of spectrograms"
+    )
     weights: str = Field(
         "", description="file of weights to start from; see docs/encoders-and-objectives.md"
     )
-
     input: Literal["mel", "waveform"] = Field(
         "mel",
         description="what an encoder from outside takes: (crop, 1, mel, frame), or (crop, sample); "

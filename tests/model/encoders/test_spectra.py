@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.signal
 import torch
 from torch import nn
 
-from dgmix.config import EncoderSettings
+from dgmix import Detector
+from dgmix.config import EncoderSettings, load_recipe
 from dgmix.errors import InputError
 from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.spectra import Resolution, Spectra, Spectrum
@@ -78,3 +81,17 @@ def test_a_steady_tone_is_seen_by_the_spectrum_alone() -> None:
 def test_a_frame_longer_than_a_crop_is_refused() -> None:
     with pytest.raises(InputError, match=r"encoder\.resolutions: 1024 samples, .* crop has 1000"):
         build_encoder(SMALL, 128, 10, samples=1000)
+
+
+def test_a_detector_hears_waveforms_and_is_no_onnx_file(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="part of the extra 'onnx', which is not installed")
+    changes = ["detect.views=[dgmix]", "pretrain.epochs=0", "features.n_mels=32"]
+    network = ["name=spectra", "width=0.125", "resolutions=[256]"]
+    recipe = load_recipe("learned", [*changes, *(f"encoder.{each}" for each in network)])
+    detector = Detector(recipe).fit(list(noise(4, 3 * RATE).numpy()), sample_rate=RATE)
+    signal = 2 * noise(5, 3 * RATE)[-1:].numpy()
+    path = detector.save(tmp_path / "pump.dgmix")
+    score = detector.score_samples(signal, sample_rate=RATE)
+    assert Detector.load(path).score_samples(signal, sample_rate=RATE) == pytest.approx(score)
+    with pytest.raises(InputError, match=r"encoder 'spectra' cannot become part of an ONNX file"):
+        detector.export_onnx(tmp_path / "onnx")
