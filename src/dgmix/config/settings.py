@@ -254,9 +254,7 @@ class StageSettings(Settings):
     final_lr: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0025, description="learning rate of the last step, as a part of the highest"
     )
-    alpha: PositiveFloat = Field(
-        0.5, description="mixing weights are drawn from Beta(alpha, alpha)"
-    )
+    alpha: PositiveFloat = Field(0.5, description="mixing weights are of Beta(alpha, alpha)")
     mixed: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="probability that a pair is mixed; of others the first crop alone counts"
     )

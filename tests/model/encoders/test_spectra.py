@@ -90,8 +90,10 @@ def test_a_detector_hears_waveforms_and_is_no_onnx_file(tmp_path: Path) -> None:
     recipe = load_recipe("learned", [*changes, *(f"encoder.{each}" for each in network)])
     detector = Detector(recipe).fit(list(noise(4, 3 * RATE).numpy()), sample_rate=RATE)
     signal = 2 * noise(5, 3 * RATE)[-1:].numpy()
-    path = detector.save(tmp_path / "pump.dgmix")
+    detector.save(tmp_path / "pump.dgmix")
     score = detector.score_samples(signal, sample_rate=RATE)
-    assert Detector.load(path).score_samples(signal, sample_rate=RATE) == pytest.approx(score)
+    assert Detector.load(tmp_path / "pump.dgmix").score_samples(
+        signal, sample_rate=RATE
+    ) == pytest.approx(score)
     with pytest.raises(InputError, match=r"encoder 'spectra' cannot become part of an ONNX file"):
         detector.export_onnx(tmp_path / "onnx")
