@@ -118,8 +118,9 @@ class Runs:
             save_checkpoint(teacher.folder / "last.ckpt", source | {"lines": 0})
 
     def estimates(self) -> dict[str, Estimate]:
-        """Return Ω (official) of every recipe that is done."""
-        done = [name for name in RECIPES if (self.folder_of(name) / "results.csv").exists()]
+        """Return Ω (official) of every recipe, over the splits that are done so far."""
+        folders = {name: self.folder_of(name) for name in RECIPES}
+        done = [name for name, each in folders.items() if any(each.rglob("scores.csv"))]
         tables = [
             read_run(self.folder_of(name))
             .filter(pl.col("system") == "dgmix")

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dgmix.evaluate.intervals import Estimate
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 field = pytest.importorskip("field")
 
@@ -29,14 +31,21 @@ def test_a_set_is_measured_once_and_means_are_over_sets(
         return {"logmel-mean": dict.fromkeys(field.SYSTEMS, value)}
 
     monkeypatch.setattr(field, "omegas_of", omegas_of)
-    arguments = ["field.py", "a.csv", "b.csv", "-o", str(tmp_path), "--page", str(tmp_path / "p")]
-    monkeypatch.setattr(sys, "argv", arguments)
+    done = {"default": Estimate(0.5, error=0.01), "scac": Estimate(0.6, 0.55, 0.65)}
+    monkeypatch.setattr(field.field_recipes.Runs, "estimates", lambda _runs: done)
+    options = ["-o", str(tmp_path), "--recipe", "none", "--page", str(tmp_path / "p")]
+    monkeypatch.setattr(sys, "argv", ["field.py", "a.csv", "b.csv", *options])
     field.main()
     field.main()
     assert calls == ["a", "b"]
-    means, *sets = (tmp_path / "p").read_text().split("\n\n")
-    assert "Ω, mean of a, b" in means
+    parts = (tmp_path / "p").read_text().split("\n\n")
+    [means] = [part for part in parts if "Ω, mean of a, b" in part]
     assert "| knn " in means
     assert means.count("50.0") == len(field.SYSTEMS)
-    assert len(sets) == 2
+    [recipes] = [part for part in parts if "mean of 2 sets" in part]
+    row = {line.split("`")[1]: line.split("|")[2:-1] for line in recipes.splitlines()[2:]}
+    assert list(row) == list(field.field_recipes.RECIPES)
+    assert [cell.strip() for cell in row["default"]] == ["50.0 ± 1.0", "50.0 ± 1.0", "50.0"]
+    assert row["scac"][0].strip() == "60.0 [55.0, 65.0]"
+    assert row["mahala"][0].strip() == row["mahala"][2].strip() == "–"
     assert capsys.readouterr().out.count("Ω, a ") == 2
