@@ -23,6 +23,7 @@ from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_numbers, collapse_warning
 from dgmix.model.distributed import ALONE, Ranks
+from dgmix.model.heap import keeping_freed_memory
 from dgmix.model.joint import Encode, joint_encoder, joint_norms
 from dgmix.model.network import (
     Network,
@@ -222,7 +223,8 @@ class StageTraining:
         elif self.run.ranks.first:
             self.lines = len(self.run.log.path.read_text("utf-8").splitlines())
         saved_at = time.monotonic()
-        with progress(f"{self.run.label}: {self.stage}", self.steps) as advance:
+        label = f"{self.run.label}: {self.stage}"
+        with progress(label, self.steps) as advance, keeping_freed_memory(self._churns):
             advance(min(self.epoch * self.steps_per_epoch, self.steps))
             while self.epoch < self.epochs:
                 self._train_epoch(advance)
@@ -230,6 +232,12 @@ class StageTraining:
                     self._save()
                     saved_at = time.monotonic()
         self._save(done=True)
+
+    @property
+    def _churns(self) -> bool:
+        """Whether steps free more than malloc keeps; float32 would keep too much."""
+        on_cpu = self.network.device.type == "cpu"
+        return self.settings.recompute and on_cpu and self.dtype == torch.bfloat16
 
     def _train_epoch(self, advance: Advance) -> None:
         began = time.monotonic()
