@@ -22,6 +22,7 @@ from dgmix.detect.views.levels import LEAST_CHANGE, change, mean, peak, q90
 from dgmix.detect.views.rhythm import rhythm
 
 CEPSTRA = 20
+TINY_POWER = 1e-10
 Floats = NDArray[np.float64]
 
 
@@ -109,6 +110,22 @@ def cepstral_change(levels: Levels) -> Levels:
     return cepstrum(levels)[CEPSTRA:]
 
 
+def spectral_shape(levels: Levels) -> Levels:
+    """Return mean, deviation and deviation of the steps of a spectrum's shape over frames (15,).
+
+    Level, centroid and bandwidth (in bands), flatness, and the band up to which 85 %
+    of the power lie, as of `librosa.feature` (McFee et al. 2015), on mel bands.
+    """
+    power = np.maximum(10 ** (levels.astype(np.float64) / 10), TINY_POWER)
+    band, total = np.arange(levels.shape[1]), power.sum(1)
+    centroid = power @ band / total
+    bandwidth = np.sqrt(np.maximum(power @ band**2 / total - centroid**2, 0))
+    flatness = 10 * (np.log10(power).mean(1) - np.log10(power.mean(1)))
+    rolloff = (np.cumsum(power, 1) < 0.85 * total[:, None]).sum(1)
+    shape = np.stack([10 * np.log10(total), centroid, bandwidth, flatness, rolloff], 1)
+    return np.concatenate([shape.mean(0), shape.std(0), _steps(shape).std(0)]).astype(np.float32)
+
+
 def _cepstra(levels: Levels) -> Floats:
     bands = levels.shape[1]
     order = np.arange(min(CEPSTRA, bands))
@@ -125,6 +142,7 @@ def _as_level(change: Levels) -> Levels:
     return np.asarray(20 * np.log10(np.maximum(change, LEAST_CHANGE)), np.float32)
 
 
+SHAPE_SPREAD = (1.7, 4.8, 1.8, 0.3, 3.0, 0.52, 1.8, 0.70, 0.21, 2.3, 0.30, 1.2, 0.46, 0.18, 1.8)
 LOUDNESS_SPREAD = (1.98, 1.94, 1.84, 1.67, 3.07, 1.68, 0.52, 0.18, 2.59, 0.25)
 VIEWS = {
     "mean": CandidateView(mean, (2.3, 1.7)),
@@ -140,6 +158,7 @@ VIEWS = {
     "loudness": CandidateView(loudness, LOUDNESS_SPREAD),
     "cepstrum": CandidateView(cepstrum, (2.0,)),
     "cepstral-change": CandidateView(cepstral_change, (1.0,)),
+    "spectral-shape": CandidateView(spectral_shape, SHAPE_SPREAD),
 }
 # The first of each family is what is taken where the sets do not clearly ask for another. The
 # families of the default before stay; the others have to gain something.
@@ -151,6 +170,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 MORE: dict[str, tuple[str, ...]] = {
     "slower change": ("change-2",),
-    "spectral detail": ("cepstrum", "cepstral-change"),
+    "spectral detail": ("cepstrum", "cepstral-change", "spectral-shape"),
     "course of loudness": ("loudness",),
 }

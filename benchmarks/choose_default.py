@@ -6,7 +6,7 @@ PROTOCOLS is a folder of tables of clips (CSV, one a data set, with repeated spl
 folder of a simulated set. For every set of real recordings the choice is made on all others, the
 simulated one and planted faults, and reported on that one ("left out"); then once on all. No hand
 comes in between: of each family of views (`candidate_views.FAMILIES`, and none or one of `MORE`)
-the script takes one, a kernel for it, and the order of the norm that draws the views together, by
+the script takes one, a kernel for it, and what draws the views together, by
 coordinate descent on the mean Ω over the sets. It begins with the first view of each family, and
 changes only what gains more than the standard error. It writes `choice.yaml`, the list of the
 default, and `choice.md`, the table.
@@ -15,7 +15,6 @@ default, and `choice.md`, the table.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,8 +101,7 @@ def recipe_of(choice: Choice) -> str:
         {"view": view, **KERNELS[kernel]._asdict(), "parts": VIEWS[view].bands}
         for view, kernel in sorted(choice.members)
     ]
-    order = "largest" if math.isinf(choice.order) else choice.order
-    return yaml.safe_dump({"views": views, "norm": order}, sort_keys=False)
+    return yaml.safe_dump({"views": views, "fusion": str(choice.fusion)}, sort_keys=False)
 
 
 if __name__ == "__main__":

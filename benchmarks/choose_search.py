@@ -9,26 +9,27 @@ from dataclasses import dataclass, field
 import numpy as np
 from candidate_views import FAMILIES, MORE, Floats
 from choose_sets import TestSet
-from exact_scores import Kernel, fused
+from exact_scores import Fusion, Kernel, fused
 
 RIDGE, BETWEEN, NEAREST = "ridge", "between", "nearest"
 KERNELS = {RIDGE: Kernel(2, 0.5), BETWEEN: Kernel(1.5), NEAREST: Kernel(0)}
 CHOSEN_KERNELS = (RIDGE, BETWEEN)
-ORDERS = (math.inf, 4.0, 2.0)
+LARGEST = Fusion(math.inf)
+FUSIONS = (LARGEST, Fusion(4), Fusion(2), Fusion(2, above=3), Fusion(1, above=3))
 WORTH = 0.5  # Ω, about its standard error: what anything else has to gain to be taken instead
 Member = tuple[str, str]  # view, kernel
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A detector: a view and its kernel of each family, and the order of the norm over views."""
+    """A detector: a view and its kernel of each family, and what draws the views together."""
 
     members: frozenset[Member]
-    order: float
+    fusion: Fusion
 
     def __str__(self) -> str:
         views = ", ".join(f"{view} {kernel}" for view, kernel in sorted(self.members))
-        return f"{views}; {'largest' if math.isinf(self.order) else f'norm {self.order:g}'}"
+        return f"{views}; {self.fusion}"
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Bench:
             views = [on.scores(view, KERNELS[kernel]) for view, kernel in sorted(choice.members)]
 
             def fuse(repeat: int, trial: int) -> Floats:
-                return fused(np.array([view[repeat][trial] for view in views]), choice.order)
+                return fused(np.array([view[repeat][trial] for view in views]), choice.fusion)
 
             self.known[key] = on.omegas(fuse)
         return self.known[key]
@@ -55,22 +56,22 @@ class Bench:
     def choose(self, sets: Sequence[TestSet]) -> Choice:
         """Return the best choice on sets, by coordinate descent from each family's first view."""
         taken: dict[str, Member] = {family: (views[0], RIDGE) for family, views in FAMILIES.items()}
-        best, before = self.mean(_choice(taken, math.inf), sets), -math.inf
-        order = math.inf
+        best, before = self.mean(_choice(taken, LARGEST), sets), -math.inf
+        fusion = LARGEST
         while best > before:
             before = best
             for family, views in {**FAMILIES, **MORE}.items():
                 for option in [(view, kernel) for view in views for kernel in CHOSEN_KERNELS]:
                     trial = {**taken, family: option}
-                    value = self.mean(_choice(trial, order), sets)
+                    value = self.mean(_choice(trial, fusion), sets)
                     if value > best + WORTH:
                         taken, best = trial, value
-            for norm in ORDERS:
-                value = self.mean(_choice(taken, norm), sets)
+            for other in FUSIONS:
+                value = self.mean(_choice(taken, other), sets)
                 if value > best + WORTH:
-                    order, best = norm, value
-        return _choice(taken, order)
+                    fusion, best = other, value
+        return _choice(taken, fusion)
 
 
-def _choice(taken: dict[str, Member], order: float) -> Choice:
-    return Choice(frozenset(taken.values()), order)
+def _choice(taken: dict[str, Member], fusion: Fusion) -> Choice:
+    return Choice(frozenset(taken.values()), fusion)

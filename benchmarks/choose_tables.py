@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from candidate_views import VIEWS
-from choose_search import KERNELS, NEAREST, ORDERS, RIDGE, Bench, Choice, Member
+from choose_search import FUSIONS, KERNELS, LARGEST, NEAREST, RIDGE, Bench, Choice, Member
 from choose_sets import TestSet
 
 HISTORY = {  # Ω by `dgmix run` on these splits before (docs/decisions/0025-fixed-metrics.md)
@@ -63,18 +63,18 @@ class Tables:
 
     def _neighbours(self) -> Iterator[str]:
         """Yield rows of what differs from the choice in one thing."""
-        members, order = self.chosen.members, self.chosen.order
+        members, fusion = self.chosen.members, self.chosen.fusion
         before = frozenset((view, NEAREST) for view in VIEWS_BEFORE)
-        yield self._of("views of the default before, nearest clip", Choice(before, math.inf))
+        yield self._of("views of the default before, nearest clip", Choice(before, LARGEST))
         nearest = frozenset((view, NEAREST) for view, _ in members)
-        yield self._of("chosen views, nearest clip", Choice(nearest, order))
+        yield self._of("chosen views, nearest clip", Choice(nearest, fusion))
         for member in sorted(members):
-            yield self._of(f"chosen without {member[0]}", Choice(members - {member}, order))
+            yield self._of(f"chosen without {member[0]}", Choice(members - {member}, fusion))
         for view in sorted(set(VIEWS) - {view for view, _ in members}):
             more: frozenset[Member] = members | {(view, RIDGE)}
-            yield self._of(f"chosen and {view}", Choice(more, order))
-        for norm in ORDERS:
-            yield self._of(f"chosen, {norm:g}-norm", Choice(members, norm))
+            yield self._of(f"chosen and {view}", Choice(more, fusion))
+        for other in FUSIONS:
+            yield self._of(f"chosen, {other}", Choice(members, other))
 
     def _choices(self) -> Iterator[str]:
         yield self._of("**chosen on all**", self.chosen)
@@ -98,4 +98,4 @@ class Tables:
 
 
 def _single(view: str, kernel: str) -> Choice:
-    return Choice(frozenset([(view, kernel)]), math.inf)
+    return Choice(frozenset([(view, kernel)]), LARGEST)

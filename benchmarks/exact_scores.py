@@ -14,6 +14,7 @@ the others by their scatter with a fixed ridge, which needs no matrix of clips.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,18 @@ class Kernel(NamedTuple):
 
     power: float
     nugget: float = 0.0
+
+
+class Fusion(NamedTuple):
+    """The norm over views of an `order`, of what lies above so many standard deviations."""
+
+    order: float
+    above: float = 0.0
+
+    def __str__(self) -> str:
+        if math.isinf(self.order):
+            return "largest"
+        return f"{self.order:g}-norm" + (f" of what is above {self.above:g}" if self.above else "")
 
 
 def distances(first: Floats, second: Floats) -> Floats:
@@ -129,13 +142,14 @@ def view_scores(parts: Floats) -> Floats:
     return units(together, PRIOR_SPREAD_OF_PARTS)
 
 
-def fused(scores: Floats, order: float) -> Floats:
+def fused(scores: Floats, fusion: Fusion) -> Floats:
     """Return one score of those of several views (view, ...): the norm of an order, or largest.
 
-    Only what lies above the others' mean counts, except where all views lie below it.
+    Only what lies above `fusion.above` counts, except where all views lie below it.
     """
-    highest = scores.max(0)
-    if np.isinf(order):
+    over = scores - fusion.above
+    highest = over.max(0)
+    if np.isinf(fusion.order):
         return np.asarray(highest)
-    norm = (np.maximum(scores, 0) ** order).sum(0) ** (1 / order)
+    norm = (np.maximum(over, 0) ** fusion.order).sum(0) ** (1 / fusion.order)
     return np.asarray(np.where(highest > 0, norm, highest))

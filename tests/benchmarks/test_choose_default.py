@@ -29,6 +29,7 @@ RIDGE, BETWEEN, NEAREST = (
     exact_scores.Kernel(1.5),
     exact_scores.Kernel(0),
 )
+FUSION = exact_scores.Fusion(4, above=1)
 KERNELS = pytest.mark.parametrize("kernel", [RIDGE, BETWEEN, NEAREST], ids=["2", "1.5", "nearest"])
 
 
@@ -98,7 +99,7 @@ def test_the_query_is_one_of_them(kernel: Any, seed: int, clips: int) -> None:
         logs = [exact_scores.logarithms(part[:-1], part[-1:], kernel) for part in parts]
         views = [exact_scores.view_scores(np.array(which)) for which in (logs, logs[:1])]
         found = np.empty(clips + 1)
-        found[order] = exact_scores.fused(np.array(views), 4)[:, 0]
+        found[order] = exact_scores.fused(np.array(views), FUSION)[:, 0]
         return found
 
     np.testing.assert_allclose(scores(0), scores(clips), rtol=1e-4, atol=1e-4)
@@ -121,8 +122,15 @@ def test_copies_of_a_clip_have_a_score() -> None:
 
 def test_the_norm_of_infinite_order_is_the_largest() -> None:
     scores = np.array([[1.0, -2.0], [3.0, -1.0]])
-    np.testing.assert_array_equal(exact_scores.fused(scores, math.inf), [3, -1])
-    np.testing.assert_allclose(exact_scores.fused(scores, 2), [math.sqrt(10), -1])
+    largest, second = exact_scores.Fusion(math.inf), exact_scores.Fusion(2)
+    np.testing.assert_array_equal(exact_scores.fused(scores, largest), [3, -1])
+    np.testing.assert_allclose(exact_scores.fused(scores, second), [math.sqrt(10), -1])
+
+
+def test_what_lies_below_the_least_counts_where_all_views_do() -> None:
+    scores = np.array([[4.0, 1.0, 6.0], [5.0, 2.0, 2.0]])
+    found = exact_scores.fused(scores, exact_scores.Fusion(1, above=3))
+    np.testing.assert_allclose(found, [3, -1, 3])
 
 
 @pytest.mark.parametrize("fault", planted_faults.FAULTS)
