@@ -65,8 +65,8 @@ choose-default: .venv/installed runs/simulated-small ## Choose the default's vie
 	$(BIN)/python benchmarks/choose_default.py $(PROTOCOLS) runs/simulated-small -o runs/choice $(CHOOSE)
 
 bench-choose: .venv/installed runs/simulated-small ## What `dgmix choose` and `--sensitivity` are worth: benchmarks/results/choose.md
-	$(BIN)/python benchmarks/chooser.py $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser $(CHOOSER)
-	$(BIN)/python benchmarks/sensitivity.py $(PROTOCOLS)/.. $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser $(CHOOSER)
+	$(BIN)/python benchmarks/chooser.py $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser --page benchmarks/results/choose.md $(CHOOSER)
+	$(BIN)/python benchmarks/sensitivity.py $(PROTOCOLS)/.. $(PROTOCOLS)/*.csv runs/simulated-small -o runs/chooser --page benchmarks/results/choose.md $(CHOOSER)
 
 runs/simulated: .venv/installed
 	test -e $@ || $(BIN)/dgmix simulate -d $@ --clips 200 --test-clips 25

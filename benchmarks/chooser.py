@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from kept import kept
 from numpy.typing import NDArray
+from quality_tables import write_between_markers
 
 from dgmix.audio.cache import default_folder
 from dgmix.config import load_recipe
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="as `dgmix choose --quick`")
     parser.add_argument("--cache", type=Path, default=default_folder(), help="of features")
+    parser.add_argument("--page", type=Path, help="write the table between its markers")
     options = parser.parse_args(arguments)
     results = []
     for path in options.sets:
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = table(results)
     print(text)
     write_text(options.output / "regret.md", text + "\n")
+    if options.page:
+        write_between_markers(options.page, text, "regret")
 
 
 def tried(clips: Manifest, name: str, options: Any) -> Result:

@@ -17,7 +17,6 @@ from dgmix.evaluate.metrics import METRICS
 from dgmix.evaluate.notes import METRIC_NAMES
 from dgmix.files import explained, write_text
 
-START, END = "<!-- quality -->", "<!-- /quality -->"
 NOTHING = "–"
 MEAN = "mean, sets with splits"
 
@@ -136,15 +135,16 @@ def name_of(system: str) -> str:
     return f"**{NAMES[system]}**" if system == DETECTOR else NAMES[system]
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a file.
+def write_between_markers(path: Path, text: str, name: str = "quality") -> None:
+    """Replace what stands between the markers `<!-- name -->` and `<!-- /name -->` of a file.
 
     Raises `InputError` where the file does not have each of them once, in order.
     """
+    start_mark, end_mark = f"<!-- {name} -->", f"<!-- /{name} -->"
     with explained(path):
         whole = path.read_text("utf-8")
-    before, start, rest = whole.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end) or START in rest or END in before + after:
-        raise InputError(f"{path}: needs one line {START} and after it one line {END}")
-    write_text(path, f"{before}{START}\n{text}\n{END}{after}")
+    before, start, rest = whole.partition(start_mark)
+    _, end, after = rest.partition(end_mark)
+    if not (start and end) or start_mark in rest or end_mark in before + after:
+        raise InputError(f"{path}: needs one line {start_mark} and after it one line {end_mark}")
+    write_text(path, f"{before}{start_mark}\n{text}\n{end_mark}{after}")

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from kept import kept
+from quality_tables import write_between_markers
 from real_faults import RealFaults, strokes_of
 
 from dgmix.audio.bank import MelBank, half_mel
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("sets", type=Path, nargs="+", help="tables of clips, or folders")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/chooser"))
     parser.add_argument("--cache", type=Path, default=default_folder(), help="of features")
+    parser.add_argument("--page", type=Path, help="write the tables between their markers")
     parser.add_argument("--machines", type=int, default=2, help="of a set that has several")
     options = parser.parse_args(arguments)
     lines, everything = [], []
@@ -77,9 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lines.append([name, f"{100 * flagged:.0f} %", *_row(results)])
             say(" | ".join(lines[-1]))
     lines.append(["**all**", "", *_row(everything)])
-    text = "\n".join([_table(lines), "", _by_kind(everything), "", _calibration(everything), ""])
+    tables = {
+        "promises": _table(lines),
+        "kinds": _by_kind(everything),
+        "strengths": _calibration(everything),
+    }
+    text = "\n\n".join(tables.values())
     print(text)
-    write_text(options.output / "sensitivity.md", text)
+    write_text(options.output / "sensitivity.md", text + "\n")
+    for name, table in tables.items() if options.page else ():
+        write_between_markers(options.page, table, name)
 
 
 def tried(clips: Manifest, name: str, options: argparse.Namespace) -> tuple[float, list[Result]]:

@@ -117,16 +117,16 @@ def test_the_page_names_the_best_view_and_every_metric(sets: dict[str, object]) 
 
 def test_tables_are_written_between_the_markers_only(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
-    path.write_text(f"before\n{tables.START}\nold\n{tables.END}\nafter\n")
+    path.write_text("before\n<!-- quality -->\nold\n<!-- /quality -->\nafter\n")
     tables.write_between_markers(path, "new")
     tables.write_between_markers(path, "| new |")
-    assert path.read_text() == f"before\n{tables.START}\n| new |\n{tables.END}\nafter\n"
+    assert path.read_text() == "before\n<!-- quality -->\n| new |\n<!-- /quality -->\nafter\n"
 
 
 @pytest.mark.parametrize("text", ["", "{S}", "{E} {S}", "{S} {E} {E}", "{S} {S} {E}"])
 def test_a_file_without_its_markers_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "README.md"
-    path.write_text(text.replace("{S}", tables.START).replace("{E}", tables.END))
+    path.write_text(text.replace("{S}", "<!-- quality -->").replace("{E}", "<!-- /quality -->"))
     with pytest.raises(InputError, match=r"README\.md: needs one line"):
         tables.write_between_markers(path, "new")
     assert "new" not in path.read_text()
@@ -139,6 +139,15 @@ def test_the_page_of_results_has_the_markers(tmp_path: Path) -> None:
     copy.write_text(readme, "utf-8")
     tables.write_between_markers(copy, "new")
     assert copy.read_text("utf-8") != readme
+
+
+def test_the_page_of_planted_faults_has_the_markers(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "benchmarks" / "results" / "choose.md"
+    copy = tmp_path / "choose.md"
+    copy.write_text(page.read_text("utf-8"), "utf-8")
+    for name in ("promises", "kinds", "strengths", "regret"):
+        tables.write_between_markers(copy, f"new {name}", name)
+        assert f"new {name}" in copy.read_text("utf-8")
 
 
 def test_a_detector_of_several_views_is_shown_with_and_without_dgmix() -> None:
