@@ -2,13 +2,15 @@
 
     python benchmarks/batch_size.py -o runs/batch-size NAME=DATA … [--seeds 3] [--crops 61440]
 
-DATA is what `dgmix run -d` takes: a set in DCASE form or a CSV of splits. The recipe `published`
+DATA is what `dgmix run -d` takes: a set in DCASE form or a CSV of splits, of which the first
+`--splits` are taken. The recipe `published`
 pre-trains on batches of each size until so many crops were seen, so that a large batch takes fewer
 steps: the learning rate is scaled by the batch as LARS has it, and warm-up is a tenth of the steps.
 There is no fine-tuning; clips are compared by whitened 1-NN within their section. Rows: published
 and log-standardised input, mixing within a machine type and across all of them (`together`), and
 the network untrained. Writes `benchmarks/results/batch_size.md`: Ω (official) and its 95 % interval
-over seeds (Student's t), a seed's Ω being the mean over splits. Continues where it was stopped.
+over seeds (Student's t), a seed's Ω being the mean over splits. Of each group of rows every cell is
+trained with the first seed before any is with the second. Continues where it was stopped.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 from statistics import fmean, harmonic_mean, stdev
 
@@ -47,6 +50,11 @@ class Arm:
         levels = "log-standardised" if self.log else "published"
         return f"{levels}, {'across types' if self.together else 'within a type'}"
 
+    @property
+    def place(self) -> str:
+        """The name of the folder of its runs."""
+        return f"{self.size}-{'log' if self.log else 'linear'}-{'all' if self.together else 'one'}"
+
     def changes(self, crops: int) -> list[str]:
         """Return the settings that differ from the recipe `published`, for so many crops seen."""
         steps = max(1, round(crops / self.size))
@@ -65,17 +73,21 @@ class Arm:
             f"input.standardize={levels}",
             f"together={str(self.together).lower()}",
             "detect.whiten=true",
-            "evaluate.baselines=[untrained]",
+            f"evaluate.baselines=[{UNTRAINED if self.size == SIZES[0] else ''}]",
             "evaluate.bootstrap=0",
         ]
 
 
-def arms() -> Iterator[Arm]:
-    """Yield every way to train, those of one group one after another."""
-    for log in (False, True):
+def groups() -> Iterator[list[Arm]]:
+    """Yield the ways to train that differ in their batch alone."""
+    for log in (True, False):
         for together in (False, True):
-            for size in SIZES:
-                yield Arm(size, log, together)
+            yield [Arm(size, log, together) for size in SIZES]
+
+
+def arms() -> Iterator[Arm]:
+    """Yield every way to train."""
+    return chain.from_iterable(groups())
 
 
 def omegas(results: pl.DataFrame, system: str) -> list[float]:
@@ -95,6 +107,18 @@ def interval(values: Sequence[float]) -> str:
         return f"{mean:.1f}"
     half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return f"{mean:.1f} [{mean - half:.1f}, {mean + half:.1f}]"
+
+
+def first_splits(source: Path, count: int | None, shorter: Path) -> Path:
+    """Return a CSV of the first splits of another, written to `shorter`; else `source` itself."""
+    if count is None or source.suffix != ".csv":
+        return source
+    table = pl.read_csv(source, infer_schema=False)
+    kept = table["repeat"].unique(maintain_order=True)[:count]
+    folder = str(source.resolve().parent) + "/"
+    rows = table.filter(pl.col("repeat").is_in(kept.implode()))
+    write_text(shorter, rows.with_columns(path=folder + pl.col("path")).write_csv())
+    return shorter
 
 
 def row(group: str, name: str, cells: Sequence[str]) -> str:
@@ -128,25 +152,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--crops", type=int, default=61_440, help="crops seen in each training")
+    parser.add_argument("--splits", type=int, help="of a CSV; all by default")
+    parser.add_argument(
+        "--one-type", action="append", default=[], metavar="NAME", help="not mixed across types"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args(arguments)
-    data = dict(text.split("=", 1) for text in options.sets)
+    named = dict(text.split("=", 1) for text in options.sets)
+    data = {
+        name: first_splits(Path(source), options.splits, options.output / f"{name}.csv")
+        for name, source in named.items()
+    }
     about = (
         f"Ω in percent [95 % interval over {options.seeds} seeds], {options.crops} crops seen in "
         f"each training; {' '.join(options.changes) or 'recipe published otherwise'}."
     )
     done: dict[tuple[str, Arm], pl.DataFrame] = {}
-    for arm in arms():
-        recipe = load_recipe("published", [*arm.changes(options.crops), *options.changes])
-        for name, folder in data.items():
-            place = (
-                f"{arm.size}-{'log' if arm.log else 'linear'}-{'all' if arm.together else 'one'}"
-            )
-            where = options.output / name / place
-            seeds = range(options.seeds)
-            dgmix.run(recipe, folder, where, seeds=seeds, jobs=options.jobs, device="cpu")
+    for group, count in product(groups(), range(1, options.seeds + 1)):
+        for arm, name in product(group, data):
+            if arm.together and name in options.one_type:
+                continue
+            recipe = load_recipe("published", [*arm.changes(options.crops), *options.changes])
+            where = options.output / name / arm.place
+            seeds = range(count)
+            dgmix.run(recipe, data[name], where, seeds=seeds, jobs=options.jobs, device="cpu")
             done[name, arm] = pl.read_csv(where / "results.csv")
             write_text(options.result, page(done, list(data), about))
 
