@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,16 +21,21 @@ from dgmix.model.precision import computing_in
 from dgmix.model.recompute import recomputing
 from dgmix.model.train import Run, train
 
-WIDTHS = {"aisfx": 0.1, "beats": 1 / 12, "eat": 1 / 12}
+WIDTHS = {"aisfx": 0.1, "beats": 1 / 12, "eat": 1 / 12, "spectra": 0.1}
+SMALL: dict[str, dict[str, Any]] = {"spectra": {"resolutions": [64, 128]}}
+SAMPLES = 4000
 
 
 def step(name: str, recompute: bool, dtype: torch.dtype) -> tuple[list[Tensor], int]:
     """Return loss, gradients and buffers of a step, and how many numbers it kept for them."""
     torch.manual_seed(0)
-    settings = EncoderSettings(name=name, width=WIDTHS.get(name, 0.5))
-    encoder = build_encoder(settings, 64, 32).to(memory_format=torch.channels_last).train()
+    settings = EncoderSettings(name=name, width=WIDTHS.get(name, 0.5), **SMALL.get(name, {}))
+    encoder = build_encoder(settings, 64, 32, samples=SAMPLES)
+    encoder = encoder.to(memory_format=torch.channels_last).train()
     objective = DGMix(PretrainSettings(projector=[8, 8]), encoder.embedding_size)
-    batch = Batch(torch.rand(12, 1, 64, 32), torch.zeros(12, dtype=torch.long), torch.rand(6))
+    waveform = getattr(encoder, "takes", "mel") == "waveform"
+    crops = torch.rand((12, SAMPLES) if waveform else (12, 1, 64, 32))
+    batch = Batch(crops, torch.zeros(12, dtype=torch.long), torch.rand(6))
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
