@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ import dgmix
 from dgmix.audio.io import write_wav
 from dgmix.detect.detector import Detector
 
+NEVER = ("torch", "sklearn", "matplotlib", "ray", "onnxruntime", "IPython")
 HEAVY = {"torch", "numpy", "sklearn", "scipy", "polars", "plotly", "jinja2", "rich", "soundfile"}
 SCRIPT = """
 import json, os, sys
@@ -25,7 +27,7 @@ from dgmix.cli import app
 sys.stdout = open(os.devnull, "w")
 for arguments in json.loads(sys.argv[1]):
     app(arguments, standalone_mode=False)
-    loaded[arguments[0]] = [m for m in ("torch", "sklearn", "polars", "scipy") if m in sys.modules]
+    loaded[arguments[0]] = [m for m in ("scipy", "polars") if m in sys.modules]
 print(json.dumps(loaded), file=sys.__stdout__)
 """
 
@@ -63,20 +65,38 @@ def test_the_command_line_loads_nothing_heavy_until_a_command_runs() -> None:
     assert not modules_after("import dgmix.cli") & (HEAVY - {"rich"})
 
 
-def test_the_default_detector_loads_no_torch(tmp_path: Path) -> None:
-    folder, detector = tmp_path / "healthy", tmp_path / "d.dgmix"
-    folder.mkdir()
+def test_the_default_recipe_needs_no_network_s_libraries(tmp_path: Path) -> None:
+    for name in NEVER:  # found first, in the processes of a run too
+        (tmp_path / "absent").mkdir(exist_ok=True)
+        (tmp_path / "absent" / f"{name}.py").write_text(f"raise RuntimeError('{name} was loaded')")
     rng = np.random.default_rng(0)
-    for number in range(4):
-        write_wav(folder / f"{number}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
-    Detector(cache=tmp_path / "cache").fit(folder).save(detector)
-    fit = ["fit", str(folder), "-o", str(tmp_path / "e.dgmix"), "--cache", str(tmp_path / "cache")]
-    calls = [["info", str(detector)], ["score", str(detector), str(folder / "0.wav")], fit]
+    names = [f"train/section_00_source_train_normal_{n:04d}" for n in range(4)]
+    names += [f"test/section_00_source_test_{label}_0000" for label in ("normal", "anomaly")]
+    for name in names:
+        write_wav(tmp_path / f"fan/{name}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
+    healthy, cache = tmp_path / "fan/train", ["--cache", str(tmp_path / "cache")]
+    detector = tmp_path / "d.dgmix"
+    Detector(cache=tmp_path / "cache").fit(healthy).save(detector)
+    calls = [
+        ["info", str(detector)],
+        ["score", str(detector), str(healthy / f"{Path(names[0]).name}.wav")],
+        ["fit", str(healthy), "-o", str(tmp_path / "e.dgmix"), *cache],
+        ["run", "default", "-d", str(tmp_path), "-o", str(tmp_path / "run"), "--jobs", "1", *cache],
+    ]
+    calls[-1] += ["--set", "evaluate.bootstrap=0"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(calls)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "absent"), *sys.path])},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout)
-    assert loaded == {"import": False, "info": [], "score": [], "fit": ["scipy"]}
+    assert loaded == {
+        "import": False,
+        "info": [],
+        "score": [],
+        "fit": ["scipy"],
+        "run": ["scipy", "polars"],
+    }

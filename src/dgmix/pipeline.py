@@ -8,7 +8,7 @@ from concurrent.futures import Executor, as_completed
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dgmix.audio.cache import default_folder
 from dgmix.claims import claim, claims, refuse_another
@@ -22,14 +22,11 @@ from dgmix.detect.resolve import resolve
 from dgmix.errors import DgmixError, InputError, choices
 from dgmix.files import make_folder, remove_unfinished, token, write_text
 from dgmix.model.device import chosen_device
+from dgmix.model.distributed import Ranks, joined, launched
 from dgmix.plugins import check_sendable
 from dgmix.progress import detail, say
 from dgmix.units import Unit, complete_unit, plan, train_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
-
-if TYPE_CHECKING:
-    from dgmix.model.distributed import Ranks
-
 
 DEMO: dict[str, Any] = {"sections": 3, "clips": 40}
 QUICK_DEMO: dict[str, Any] = {
@@ -69,8 +66,6 @@ def run(
 
     Raises `InputError` for unusable input and `DgmixError` when a part of the work failed.
     """
-    from dgmix.model.distributed import joined
-
     if ray is not None:
         _refuse_other_fan_out(jobs)
     settings = plugged(recipe, changes=changes, plugins=plugins)
@@ -79,7 +74,7 @@ def run(
     store_folder = Path(cache) if cache else default_folder()
     with ExitStack() as stack:
         cluster = None if ray is None else stack.enter_context(connected(ray, device))
-        device = cluster.device if cluster else chosen_device(device)
+        device = cluster.device if cluster else chosen_device(device, networks=settings.has_network)
         detail(f"device: {device}")
         output = make_folder(output)
         units = plan(settings, clips, seeds, output, store_folder, device)
@@ -289,8 +284,6 @@ def _judge_once(output: Path, recipe: Recipe) -> None:
 
 def _refuse_other_fan_out(jobs: int | None) -> None:
     """Raise `InputError` where units are to be shared out in another way than by Ray too."""
-    from dgmix.model.distributed import launched
-
     if jobs is not None:
         raise InputError("--jobs and --ray: choose one of them; Ray fills the cores of its nodes")
     if launched(os.environ):

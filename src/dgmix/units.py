@@ -20,13 +20,13 @@ from dgmix.audio.cache import FeatureStore
 from dgmix.config import Recipe
 from dgmix.data.clip import Manifest
 from dgmix.errors import InputError
+from dgmix.model.distributed import ALONE, Ranks
 
 if TYPE_CHECKING:
     from polars import DataFrame
 
     from dgmix.detect.fitted import FittedDetector
     from dgmix.model.crops import TrainingCrops
-    from dgmix.model.distributed import Ranks
     from dgmix.model.network import Network
 
 TOGETHER = "together"
@@ -93,26 +93,25 @@ def plan(
     ]
 
 
-def complete_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+def complete_unit(unit: Unit, ranks: Ranks = ALONE) -> None:
     """Train one unit, score its test clips with every system, and write all its files.
 
     All of `ranks` call it alike: they train together, and the first does the rest.
     """
-    from dgmix.model.distributed import ALONE
-
-    ranks = ranks or ALONE
     known = Known.healthy(unit)
-    crops = (Known.healthy(unit.teacher) if unit.teacher else known).crops(unit.recipe)
     learns = unit.recipe.detect.learns
-    network = _trained(unit.teacher or unit, crops, ranks) if learns else None
-    ranks.first_does(partial(score_unit, unit, known, crops, network))
+    network = _trained(unit.teacher or unit, _crops(unit), ranks) if learns else None
+    ranks.first_does(partial(score_unit, unit, known, network))
 
 
-def train_unit(unit: Unit, ranks: Ranks | None = None) -> None:
+def train_unit(unit: Unit, ranks: Ranks = ALONE) -> None:
     """Train the network of a unit that others share, and leave it in the unit's checkpoint."""
-    from dgmix.model.distributed import ALONE
+    _trained(unit, _crops(unit), ranks)
 
-    _trained(unit, Known.healthy(unit).crops(unit.recipe), ranks or ALONE)
+
+def _crops(unit: Unit) -> TrainingCrops:
+    """Return what the network of a unit learns from, or the one that it shares with others."""
+    return Known.healthy(unit.teacher or unit).crops(unit.recipe)
 
 
 def _trained(unit: Unit, crops: TrainingCrops, ranks: Ranks) -> Network:
@@ -123,12 +122,10 @@ def _trained(unit: Unit, crops: TrainingCrops, ranks: Ranks) -> Network:
     return train(unit.recipe, crops, unit.seed, run, unit.device)
 
 
-def score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network | None) -> None:
+def score_unit(unit: Unit, known: Known, network: Network | None) -> None:
     """Score the test clips of a unit with every system, and write its files, `scores.csv` last."""
     from dgmix.detect.bundle import save_detector
-    from dgmix.detect.embed import embed_clips
     from dgmix.evaluate.decisions import decide, write_decisions
-    from dgmix.evaluate.report.embeddings import write_embeddings
     from dgmix.evaluate.scores import write_scores, write_submission
 
     recipe = unit.recipe
@@ -136,9 +133,12 @@ def score_unit(unit: Unit, known: Known, crops: TrainingCrops, network: Network 
     fitted = known.remembered(recipe, network, unit.seed)
     save_detector(fitted, unit.folder / "detector.dgmix")
     for name in recipe.evaluate.baselines:
-        scores = _baseline_scores(name, unit, fitted, crops, known, test)
+        scores = _baseline_scores(name, unit, fitted, known, test)
         write_scores(unit.folder / f"scores_{name}.csv", test.scored(scores))
     if network is not None:
+        from dgmix.detect.embed import embed_clips
+        from dgmix.evaluate.report.embeddings import write_embeddings
+
         write_embeddings(unit.folder, embed_clips(recipe, network, test.bank))
     scored = test.scored(test.judged(fitted))
     write_submission(unit.folder, scored)
@@ -196,17 +196,18 @@ class Known:
 
 
 def _baseline_scores(
-    name: str, unit: Unit, fitted: FittedDetector, crops: TrainingCrops, known: Known, test: Known
+    name: str, unit: Unit, fitted: FittedDetector, known: Known, test: Known
 ) -> NDArray[np.float64]:
     """Return the scores (clip,) of a baseline: a part of `fitted`, or a system of its own."""
     from dgmix.detect.baselines import nearest_scores
     from dgmix.detect.views import LEARNED, find_view
-    from dgmix.model.train import untrained
 
     if name == "untrained":
+        from dgmix.model.train import untrained
+
         detect = unit.recipe.detect.model_copy(update={"views": [LEARNED]})
         recipe = unit.recipe.model_copy(update={"detect": detect})
-        network = untrained(recipe, crops, unit.seed, unit.device)
+        network = untrained(recipe, _crops(unit), unit.seed, unit.device)
         return test.judged(known.remembered(recipe, network, unit.seed))
     if name not in ("learned", "raw"):  # as published: the distance to the section's nearest clip
         training, vectors = find_view(name, unit.recipe.plugins)(known.bank, test.bank)

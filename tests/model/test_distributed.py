@@ -24,7 +24,7 @@ from torch import nn
 from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe, dump_recipe
 from dgmix.errors import DgmixError
-from dgmix.model.distributed import ALONE, Launch, Ranks, answered, first_host, launched
+from dgmix.model.distributed import ALONE, Launch, Ranks, communicating, first_host, launched
 from dgmix.model.joint import joint_encoder
 from dgmix.pipeline import run
 
@@ -174,7 +174,7 @@ def test_what_differs_or_fails_is_one_sentence_everywhere(found: list[dict[str, 
 
 def test_a_lost_process_is_one_sentence() -> None:
     sentence = r"^another process .*; start all of them again"
-    with pytest.raises(DgmixError, match=sentence), answered():
+    with pytest.raises(DgmixError, match=sentence), communicating():
         raise RuntimeError("Connection closed by peer")
 
 

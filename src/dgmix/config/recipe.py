@@ -95,6 +95,11 @@ class Recipe(Settings):
         "own, from the recipe's folder on; see docs/plugins.md",
     )
 
+    @property
+    def has_network(self) -> bool:
+        """Whether a network has a part in a run: as a view, or untrained as a baseline."""
+        return self.detect.learns or self.together or "untrained" in self.evaluate.baselines
+
     @model_validator(mode="after")
     def _names_are_known(self, info: ValidationInfo) -> Recipe:
         if info.context != UNCHECKED:

@@ -92,7 +92,8 @@ def estimate_run(
     """
     settings = plugged(recipe, changes=changes, plugins=plugins)
     settings, clips = resolved(settings, data, machines)
-    store, device = Path(cache) if cache else default_folder(), chosen_device(device)
+    store = Path(cache) if cache else default_folder()
+    device = chosen_device(device, networks=settings.has_network)
     units = plan(settings, clips, seeds, Path(output), store, device)
     pending = [unit for unit in units if not unit.done]
     cores = 1 if device.startswith("cuda") else os.cpu_count() or 1

@@ -69,23 +69,18 @@ def measured(unit: Unit) -> Costs:
             run = Run(teacher.folder, label="trial")
             network = train(_short(teacher.recipe), crops, unit.seed, run, unit.device)
             by_stage = _seconds_by_crop(teacher.recipe, len(crops.bank), run.log.path)
-        forward = _forward(teacher, crops) if needs_network(unit.recipe) else 0.0
+        forward = _forward(teacher, crops) if unit.recipe.has_network else 0.0
         training_bytes = float(_size(teacher.folder))
         counts, seconds, sizes = [], [], []
         for number, size in enumerate(SIZES):
             few = _few(unit, folder / f"unit{number}", *size)
-            work = partial(score_unit, few, Known.healthy(few), crops, network)
+            work = partial(score_unit, few, Known.healthy(few), network)
             counts.append(len(few.clips))
             seconds.append(timed(work))
             sizes.append(float(_size(few.folder)))
     clip, start = _line(counts, seconds)
     clip_bytes, unit_bytes = _line(counts, sizes)
     return Costs(by_stage, forward, clip, start, clip_bytes, unit_bytes, training_bytes)
-
-
-def needs_network(recipe: Recipe) -> bool:
-    """Return whether a network has a part in a run: as a view, or untrained as a baseline."""
-    return recipe.detect.learns or "untrained" in recipe.evaluate.baselines
 
 
 def decoding(units: Sequence[Unit], missing: Sequence[str]) -> tuple[float, float]:

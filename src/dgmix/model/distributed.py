@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import torch
-from torch import Tensor
-from torch import distributed as dist
+from typing import TYPE_CHECKING, Any
 
 from dgmix.errors import DgmixError
 from dgmix.progress import quiet
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STARTING = timedelta(minutes=5)
 PATIENCE = timedelta(seconds=45)
@@ -100,6 +100,8 @@ class Ranks:
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum over processes of contiguous `values`, which it overwrites."""
         if self.size > 1:
+            from torch import distributed as dist
+
             with communicating():
                 dist.all_reduce(values, group=self.data)
         return values
@@ -108,6 +110,8 @@ class Ranks:
         """Replace each gradient by its mean over processes."""
         if self.size == 1:
             return
+        import torch
+
         gradients = [p.grad for p in parameters if p.grad is not None]
         joint = self.sum(torch.cat([g.reshape(-1) for g in gradients])) / self.size
         means = torch.split(joint, [g.numel() for g in gradients])
@@ -118,6 +122,9 @@ class Ranks:
         """Wait for all processes; raise `DgmixError` unless `facts` are the same in all of them."""
         if self.size == 1:
             return
+        import torch
+        from torch import distributed as dist
+
         digest = hashlib.blake2b(repr(facts).encode(), digest_size=7).digest()
         number = int.from_bytes(digest, "big")
         extremes = torch.tensor([number, -number])
@@ -175,6 +182,9 @@ class Ranks:
 
     def _tell(self, state: int) -> int:
         """Return the first process's `state` in every process."""
+        import torch
+        from torch import distributed as dist
+
         message = torch.tensor(state)
         with communicating():
             dist.broadcast(message, 0, group=self.control)
@@ -204,6 +214,11 @@ def joined(device: str) -> Iterator[Ranks]:
     `device` go through NCCL on a GPU, through Gloo elsewhere; each process on a machine takes a
     GPU of its own. All but the first are quiet.
     """
+    if not launched(os.environ) and "torch" not in sys.modules:  # no group, and none to begin
+        yield ALONE
+        return
+    from torch import distributed as dist
+
     launch = None
     if dist.is_available() and not dist.is_initialized():
         launch = launched(os.environ)
@@ -224,6 +239,9 @@ def joined(device: str) -> Iterator[Ranks]:
 
 
 def _initialise(launch: Launch, device: str) -> None:
+    import torch
+    from torch import distributed as dist
+
     if device == "cuda":
         torch.cuda.set_device(launch.local_rank % torch.cuda.device_count())
     try:

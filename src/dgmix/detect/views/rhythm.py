@@ -52,7 +52,7 @@ def modulation_bands() -> NDArray[np.float64]:
     """
     last = RHYTHM_FRAMES // 2
     edges = np.geomspace(1, last + 1, RHYTHM_BANDS + 1).round().astype(int)
-    return _averaging(np.unique(edges) - 1)
+    return _averaging(np.array(sorted(set(edges.tolist()))) - 1)
 
 
 def _averaging(edges: NDArray[np.int64]) -> NDArray[np.float64]:
