@@ -33,7 +33,6 @@ from dgmix.config import AudioSettings, FeatureSettings
 from dgmix.errors import InputError
 from dgmix.files import explained, make_folder, printable, remove_unfinished, write_text
 from dgmix.progress import detail, progress
-from dgmix.workers import results_in_order, single_threaded
 
 FORMAT = 4
 HASHED_AT_ONCE = 1 << 18
@@ -196,6 +195,8 @@ class FeatureStore:
         self, paths: Sequence[str], jobs: int
     ) -> Generator[Features | InputError, None, None]:
         """Yield the features of each file, in order, or why there are none."""
+        from dgmix.workers import single_threaded
+
         mel = MelSpectrogram(self.features, self.audio.rate)
 
         def decode(path: str) -> Features | InputError:
@@ -301,6 +302,8 @@ def in_order(work: Callable[[S], T], items: Iterable[S], jobs: int) -> Generator
     if jobs == 1:
         yield from map(work, items)
         return
+    from dgmix.workers import results_in_order
+
     with ThreadPoolExecutor(jobs) as pool:
         try:
             yield from results_in_order(pool, work, items, 2 * jobs)

@@ -24,7 +24,6 @@ from dgmix.data.clip import Clip, Manifest
 from dgmix.errors import InputError
 from dgmix.files import printable
 from dgmix.progress import warn
-from dgmix.workers import single_threaded, threads
 
 Item: TypeAlias = Clip | BinaryIO | Recording
 
@@ -226,6 +225,8 @@ class Sounds:
         One that cannot be read comes alone, with the reason. A few recordings are decoded ahead
         while the caller computes; no more are in memory.
         """
+        from dgmix.workers import single_threaded, threads
+
         mel = MelSpectrogram(recipe.features, recipe.audio.rate)
 
         def decode(index: int) -> Features | InputError:
