@@ -1,22 +1,22 @@
 """How soon a fault is told by `dgmix watch`, and how often nothing is?
 
-    python benchmarks/watch.py [--uav FOLDER] [--hours 200] [--machine fan …]
-
-Prints the tables of docs/decisions/0024-watching.md.
+    python benchmarks/watch.py [--uav FOLDER] [-o benchmarks/results/watch.md]
+    python benchmarks/watch.py [--detectors 6] [--hours 36] [--windows 3] [--machine fan …]
 
 With `--uav`, the folder `uav_propeller`: a detector learns from pieces of ten seconds of healthy
 square flights; other flights are played through ffmpeg at twenty times real speed into a stream
 source, whose clock runs as fast, and judged as `dgmix watch` judges them.
 
-Simulated machines: pools of windows that a detector has judged, healthy ones and of faults, are
-drawn from at random for so many hours a machine, and go through the rule and the store by a clock
-of their own. Every 20 hours there is a fault of half an hour. Draws are independent of each other:
-a real machine's windows are not.
+Simulated machines: of each type so many detectors learn from recordings of their own. Pools of
+windows that a detector has judged, healthy ones and of faults, are drawn from at random for so many
+hours, and go through the rule and the store by a clock of their own. Every 20 hours there is a
+fault of half an hour. Draws are independent of each other: a real machine's windows are not.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import threading
 import time
@@ -29,8 +29,10 @@ import numpy as np
 from dgmix.audio.io import read_audio
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.detector import Detector
+from dgmix.detect.sources import sounds
+from dgmix.files import write_text
 from dgmix.progress import quiet
-from dgmix.watch.expected import expected_raises
+from dgmix.watch.expected import MONTH, expected_raises, raises_per_window
 from dgmix.watch.hub import Hub
 from dgmix.watch.judge import DetectorJudge, WindowJudgement
 from dgmix.watch.machine import Machine, Surroundings
@@ -45,10 +47,15 @@ from dgmix.watch.store.store import Store
 from dgmix.watch.windows import Window, Windower
 
 RATE, SECONDS, SPEED = 16_000, 10.0, 20
-LEARNED, POOL = 99, 200
+SIMULATED_SECONDS = 4.0  # cheaper to make; one every `SECONDS`, too
+LEARNED, POOL, FAULTS = 99, 600, 40
 HEALTHY, FAULTY = 2, 3  # groups of dgmix.data.simulate.clips
 FAULT_EVERY, FAULT_LASTS = 20 * 3600.0, 1800.0
 START = 1_790_000_000.0
+HEADING = """# A watch: delay and false alarms
+
+Written by `benchmarks/watch.py`; the promise: [watching.md](../../docs/watching.md#when-it-raises).
+"""
 
 
 class FastClock:
@@ -91,15 +98,18 @@ class Drawn:
     seconds: float = SECONDS
     name: str = "pool"
     p_value: float = 1.0
-    most_rate: float = 1.0
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
         verdict = "ANOMALY" if self.p_value <= self.rate else "normal"
         return WindowJudgement(0.0, self.p_value, None, verdict)  # type: ignore[arg-type]
 
+    def recordings(self, _condition: str | None) -> int:
+        return LEARNED
 
-def settings() -> WatchSettings:
-    machine = {"name": "m", "detector": "d", "source": {"type": "folder", "path": "."}}
+
+def settings(windows: int = 3) -> WatchSettings:
+    source = {"type": "folder", "path": "."}
+    machine = {"name": "m", "detector": "d", "source": source, "rule": {"windows": windows}}
     storage = {"healthy_per_day": 0, "before": 0, "windows_days": 3650}
     return parse_settings({"machines": [machine], "storage": storage}, "benchmark")
 
@@ -107,20 +117,29 @@ def settings() -> WatchSettings:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--uav", type=Path, help="the folder uav_propeller of real flights")
-    parser.add_argument("--hours", type=float, default=200, help="simulated, of each machine")
+    parser.add_argument("--detectors", type=int, default=6, help="of each machine type")
+    parser.add_argument("--hours", type=float, default=36, help="simulated, of each detector")
+    parser.add_argument("--windows", type=int, nargs="+", default=[3], help="in a row")
     parser.add_argument(
         "--machine", nargs="*", default=["bearing", "fan", "gearbox", "slider", "valve"]
     )
+    parser.add_argument("-o", "--output", type=Path, help="the page to write")
     chosen = parser.parse_args(arguments)
+    lines = [HEADING]
     if chosen.uav:
-        show(flights_table(chosen.uav))
+        lines += shown(flights_table(chosen.uav))
     if chosen.machine:
-        show(month_table(chosen.machine, chosen.hours))
+        learned = {name: judged_pools(name, chosen.detectors) for name in chosen.machine}
+        for windows in chosen.windows:
+            lines += shown(month_table(learned, chosen.hours, windows))
+    if chosen.output:
+        write_text(chosen.output, "\n".join([*lines, ""]))
 
 
-def show(lines: Iterator[str]) -> None:
+def shown(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         print(line, flush=True)
+        yield line
 
 
 def flights_table(folder: Path) -> Iterator[str]:
@@ -132,7 +151,7 @@ def flights_table(folder: Path) -> Iterator[str]:
         Detector().fit(pieces, sample_rate=RATE).save(path)
         judge = DetectorJudge(path)
         counts = f"{len(learned)} flights learned, {len(pieces)} pieces, rate {judge.rate:.3g}"
-        yield f"UAV flights x {SPEED}: {counts}\n"
+        yield f"## UAV flights at {SPEED} times real speed\n\n{counts}.\n"
         yield "| flights | number | windows | anomalies | raised | windows until raised |"
         yield "|---|--:|--:|--:|--:|---|"
         for name, flights in (
@@ -149,6 +168,7 @@ def flights_table(folder: Path) -> Iterator[str]:
                 f"| {name} | {len(found)} | {windows} | {anomalies} | {raised} | "
                 f"{', '.join(delays)} |"
             )
+        yield ""
 
 
 def cut(flight: Path) -> list[Samples]:
@@ -185,61 +205,128 @@ def played(flight: Path, judge: DetectorJudge) -> tuple[int, int, int | None]:
     return count, anomalies, raised
 
 
-def month_table(machines: Sequence[str], hours: float) -> Iterator[str]:
-    yield f"\nSimulated, {len(machines)} x {hours:g} h, windows of {SECONDS:g} s, 3 in a row\n"
-    yield (
-        "| machine | promise | anomalies of healthy windows | false alarms in 30 days "
-        "| promised | hours between | faults raised | windows until raised, median |"
-    )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    for name in machines:
-        yield month_row(name, hours)
+@dataclass(frozen=True)
+class Pools:
+    """p-values of windows that one detector judged, healthy ones and of faults."""
+
+    rate: float
+    healthy: list[float]
+    faulty: list[float]
+
+    @property
+    def realised(self) -> float:
+        return float(np.mean(np.array(self.healthy) <= self.rate))
 
 
-def month_row(name: str, hours: float) -> str:
+def judged_pools(name: str, detectors: int) -> list[Pools]:
+    """Return what detectors of one machine, each of recordings of its own, say of one pool."""
+
     def clip(group: int, number: int) -> Samples:
-        return samples_of(PlannedClip(name, 0, group, number), 0, round(RATE * SECONDS))
+        return samples_of(PlannedClip(name, 0, group, number), 0, round(RATE * SIMULATED_SECONDS))
 
-    with quiet(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.dgmix"
-        learned = [clip(0, number) for number in range(LEARNED)]
-        Detector().fit(learned, sample_rate=RATE).save(path)
-        judge = DetectorJudge(path)
-    pools = {
-        group: [judge.judge(clip(group, n), RATE, None).p_value or 1.0 for n in range(POOL)]
-        for group in (HEALTHY, FAULTY)
+    pools, healthy, faulty = [], [], []
+    for number in range(detectors):
+        with quiet():
+            first = number * LEARNED
+            learned = [clip(0, first + each) for each in range(LEARNED)]
+            fitted = Detector().fit(learned, sample_rate=RATE).fitted_
+            recipe = fitted.recipe
+            if not number:
+                healthy, faulty = (
+                    list(sounds([clip(group, n) for n in range(size)], RATE).banks(recipe))
+                    for group, size in ((HEALTHY, POOL), (FAULTY, FAULTS))
+                )
+            p_values = (
+                [
+                    judged.p_known
+                    for part, bank in banks
+                    for judged in fitted.judge(bank, part.names, part.sections)
+                ]
+                for banks in (healthy, faulty)
+            )
+            pools.append(Pools(fitted.rate(), *p_values))
+        print(f"{name} {number}: {pools[-1].realised:.1%} of healthy windows", file=sys.stderr)
+    return pools
+
+
+def month_table(learned: dict[str, list[Pools]], hours: float, windows: int) -> Iterator[str]:
+    detectors = sum(map(len, learned.values()))
+    yield f"## Simulated machines, {windows} windows in a row\n"
+    yield (
+        f"{detectors} detectors of {LEARNED} recordings, {hours:g} h each ({detectors * hours:.0f} "
+        f"machine-hours), a window of {SIMULATED_SECONDS:g} s every {SECONDS:g} s; false alarms in "
+        "30 days, mean ± standard error over detectors.\n"
+    )
+    yield (
+        "| machine | detectors | promise | anomalies of healthy windows, least to most | false "
+        "alarms | least to most | hours between | faults raised | windows until raised, median |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    months = {
+        name: [run_month(each, windows, hours, seed) for seed, each in enumerate(pools)]
+        for name, pools in learned.items()
     }
-    flagged = float(np.mean(np.array(pools[HEALTHY]) <= judge.rate))
-    raises, faults, delays = run_month(pools, judge.rate, hours)
-    days = hours / 24 - faults * FAULT_LASTS / 86_400
-    rule = settings().machines[0].rule
+    for name, pools in learned.items():
+        yield month_row(name, pools, months[name], hours)
+    every_pool = [each for pools in learned.values() for each in pools]
+    yield month_row("all", every_pool, [each for part in months.values() for each in part], hours)
+    yield f"\n{promised(every_pool[0].rate, windows)}\n"
 
-    own = Rule.of(rule.windows, rule.among, rule.clear_after, judge.rate, rule.clear_factor)
-    promised = expected_raises(own, judge.rate, SECONDS).independent
-    between = f"{days * 24 / raises:.0f}" if raises else f"over {days * 24:.0f}"
+
+def month_row(name: str, pools: list[Pools], months: list[Month], hours: float) -> str:
+    realised = [each.realised for each in pools]
+    days = hours / 24 - months[0].faults * FAULT_LASTS / 86_400
+    monthly = np.array([30 * month.false / days for month in months])
+    error = np.std(monthly, ddof=1) / len(monthly) ** 0.5 if len(monthly) > 1 else float("nan")
+    false = sum(month.false for month in months)
+    total = 24 * days * len(months)
+    between = f"{total / false:.0f}" if false else f"over {total:.0f}"
+    delays = [delay for month in months for delay in month.delays]
     median = f"{np.median(delays):.0f}" if delays else "–"
     return (
-        f"| {name} | {judge.rate:.0%} | {flagged:.1%} | {raises * 30 / days:.1f} | "
-        f"{promised:.1f} | {between} | {len(delays)} of {faults} | {median} |"
+        f"| {name} | {len(pools)} | {pools[0].rate:.0%} | {np.mean(realised):.1%}, "
+        f"{min(realised):.1%} to {max(realised):.1%} | {monthly.mean():.1f} ± {error:.1f} | "
+        f"{monthly.min():.0f} to {monthly.max():.0f} | {between} | "
+        f"{len(delays)} of {sum(month.faults for month in months)} | {median} |"
     )
+
+
+def promised(rate: float, windows: int) -> str:
+    own = settings(windows).machines[0].rule
+    rule = Rule.of(own.windows, own.among, own.clear_after, rate, own.clear_factor)
+    raises = expected_raises(rule, rate, SECONDS, LEARNED)
+    exactly = MONTH / SECONDS * raises_per_window(rule, rate, [rate])[0]
+    return (
+        f"`--check` promises a mean of {raises.mean:.2g}, 90 % of detectors {raises.low:.2g} to "
+        f"{raises.high:.2g}; one that errs in exactly {rate:.0%} of windows, {exactly:.2g}."
+    )
+
+
+@dataclass(frozen=True)
+class Month:
+    """False raises, faults, and how many windows it took to raise those that were."""
+
+    false: int
+    faults: int
+    delays: list[float]
 
 
 def run_month(
-    pools: dict[int, list[float]], rate: float, hours: float
-) -> tuple[int, int, list[float]]:
-    """Return false raises, faults, and how many windows it took to raise those that were."""
-    clock, judge, rng = TurnedClock(), Drawn(rate), np.random.default_rng(0)
+    pools: Pools, windows: int, hours: float, seed: int = 0, every: float = FAULT_EVERY
+) -> Month:
+    """Return what a watch raises in so many hours, with a fault every `every` seconds."""
+    clock, judge, rng = TurnedClock(), Drawn(pools.rate), np.random.default_rng(seed)
     silent = np.zeros(1, np.float32)
-    false, faults = 0, int(hours * 3600 // FAULT_EVERY)
+    false, faults = 0, int(hours * 3600 // every)
     delays: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder), clock) as store:
-        own = settings()
+        own = settings(windows)
         around = Surroundings("s", store, Clips(store, own.storage), Hub(), clock, own.storage)
         machine = Machine(own.machines[0], judge, around)
         number = 0
         while (at := number * SECONDS) < hours * 3600:
-            fault = int(at // FAULT_EVERY) if at % FAULT_EVERY >= FAULT_EVERY - FAULT_LASTS else -1
-            pool = pools[HEALTHY if fault < 0 else FAULTY]
+            fault = int(at // every) if at % every >= every - FAULT_LASTS else -1
+            pool = pools.healthy if fault < 0 else pools.faulty
             judge.p_value = pool[rng.integers(len(pool))]
             clock.at = START + at
             machine.take(Window(Block(silent, RATE, clock.at), SECONDS))
@@ -251,14 +338,14 @@ def run_month(
             if event["kind"] != "anomaly":
                 continue
             since = event["raised"] - START
-            fault = int(since // FAULT_EVERY)
-            begin = (fault + 1) * FAULT_EVERY - FAULT_LASTS
+            fault = int(since // every)
+            begin = (fault + 1) * every - FAULT_LASTS
             if since >= begin:
                 delays.setdefault(fault, 0.0)
                 delays[fault] = (since - begin) / SECONDS + 1
             else:
                 false += 1
-    return false, faults, list(delays.values())
+    return Month(false, faults, list(delays.values()))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,15 @@ def benchmark() -> dict[str, Any]:
 def test_faults_are_raised_at_the_third_window_and_healthy_hours_are_quiet(
     benchmark: dict[str, Any],
 ) -> None:
-    pools = {benchmark["HEALTHY"]: [0.5, 0.9], benchmark["FAULTY"]: [0.01]}
-    false, faults, delays = benchmark["run_month"](pools, 0.05, 41.0)
-    assert (false, faults) == (0, 2)
-    assert delays == pytest.approx([3, 3], abs=1e-3)
+    month = benchmark["run_month"](
+        benchmark["Pools"](0.05, [0.5, 0.9], [0.01]), 3, 4.2, every=7200.0
+    )
+    assert (month.false, month.faults) == (0, 2)
+    assert month.delays == pytest.approx([3, 3], abs=1e-3)
 
 
 def test_a_machine_that_always_errs_is_one_long_event_that_is_no_fault_found(
     benchmark: dict[str, Any],
 ) -> None:
-    pools = {benchmark["HEALTHY"]: [0.01], benchmark["FAULTY"]: [0.01]}
-    assert benchmark["run_month"](pools, 0.05, 21.0) == (1, 1, [])
+    pools = benchmark["Pools"](0.05, [0.01], [0.01])
+    assert benchmark["run_month"](pools, 3, 2.1, every=7200.0) == benchmark["Month"](1, 1, [])

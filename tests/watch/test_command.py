@@ -23,8 +23,11 @@ from typer.testing import CliRunner
 
 from dgmix.audio.io import write_wav
 from dgmix.cli import app
+from dgmix.config import load_recipe
 from dgmix.detect.detector import Detector
 from dgmix.errors import DgmixError, InputError
+from dgmix.watch.judge import judges
+from dgmix.watch.settings import load_settings
 from dgmix.watch.store import queries
 from dgmix.watch.store.store import read_only
 
@@ -79,9 +82,51 @@ def test_the_example_is_written_once(tmp_path: Path) -> None:
 def test_check_tells_the_false_alarms_to_expect(settings: Path) -> None:
     text = dgmix(settings, "--check")
     assert "ok      pump detector: pump.dgmix, windows of 2" in text
-    assert "false alarms a month if windows err independently" in text
-    assert "in a row would bring it to" in text
+    assert "false alarms a month on average over detectors of 25 recordings" in text
+    assert "in a row would bring the mean to" in text
     assert "ok      pump source: the folder can be read" in text
+
+
+def test_check_names_a_condition_of_which_too_little_was_learned(
+    settings: Path, detector: Path
+) -> None:
+    values = yaml.safe_load(settings.read_text())
+    fast = Detector.load(detector).update([hum(99)], sample_rate=RATE, conditions=["fast"])
+    fast.save(settings.with_name("fast.dgmix"))
+    values["machines"][0] |= {"detector": "fast.dgmix", "condition": {"fixed": "fast"}}
+    settings.write_text(yaml.safe_dump(values))
+    result = CliRunner().invoke(app, ["watch", str(settings), "--check"])
+    assert "FAILED  pump rule: a false-alarm rate of 0.05 needs 19 healthy" in result.output
+
+
+PLUG_IN = "views = {'crest': lambda levels: levels.max(0) - levels.mean(0)}"
+
+
+def test_a_detector_with_a_plug_in_needs_its_file(settings: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUG_IN)
+    recipe = load_recipe("default", ["detect.views=[crest]"], [tmp_path / "mine.py"])
+    detector = Detector(recipe).fit([hum(seed) for seed in range(20)], sample_rate=RATE)
+    detector.save(tmp_path / "crest.dgmix")
+    values = yaml.safe_load(settings.read_text())
+    values["machines"][0]["detector"] = "crest.dgmix"
+    settings.write_text(yaml.safe_dump(values))
+    result = CliRunner().invoke(app, ["watch", str(settings), "--check"])
+    assert "needs the view 'crest', which is code" in result.output
+    assert "in a watch.yaml by `plugins: [FILE.py]`" in result.output
+    settings.write_text(yaml.safe_dump(values | {"plugins": ["mine.py"]}))
+    text = dgmix(settings, "--check")
+    assert "ok      plugins: mine.py has views crest" in text
+    assert "ok      pump detector: crest.dgmix" in text
+    load, update = judges(load_settings(settings).plugins)
+    clip = tmp_path / "healthy.wav"
+    write_wav(clip, hum(99), RATE)
+    update(tmp_path / "crest.dgmix", [clip], [None], tmp_path / "more.dgmix")
+    judge = load(tmp_path / "more.dgmix", None)
+    assert judge.recordings(None) == 21
+    assert judge.judge(hum(98), RATE, None).view == "crest"
+    settings.write_text(yaml.safe_dump(values | {"plugins": ["none.py"]}))
+    result = CliRunner().invoke(app, ["watch", str(settings), "--check"])
+    assert f"FAILED  plugins: {tmp_path / 'none.py'}: there is no such file" in result.output
 
 
 def test_check_names_what_fails(settings: Path) -> None:

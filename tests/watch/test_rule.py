@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgmix.watch.expected import expected_raises, raises_per_window
+from dgmix.detect.conformal import rate_shape
+from dgmix.watch.expected import MONTH, expected_raises, raises_per_window
 from dgmix.watch.rule import Change, Rule, RuleState, Verdict, expire, step
 
 CALM: tuple[Verdict, float] = ("normal", 0.9)
@@ -124,22 +125,49 @@ def test_a_state_that_was_kept_continues_as_if_nothing_had_happened(
 
 @pytest.mark.parametrize(("windows", "among"), [(1, 1), (2, 2), (2, 4), (3, 3)])
 def test_expected_raises_are_those_that_happen(windows: int, among: int) -> None:
-    rate, length = 0.1, 200_000
+    rate, length = 0.2, 50_000
     rule = Rule.of(windows, among, 3, rate, 2.0)
     p_values = np.random.default_rng(0).uniform(size=length)
     verdicts: list[tuple[Verdict, float]] = [
         ("ANOMALY" if p <= rate else "normal", float(p)) for p in p_values
     ]
     raised = sum(change.action == "raise" for _, change in run(rule, verdicts))
-    expected = length * raises_per_window(rule, rate)
+    (expected,) = length * raises_per_window(rule, rate, [rate])
     assert abs(raised - expected) < 4 * expected**0.5 + 1
 
 
 def test_more_windows_are_fewer_false_alarms_and_never_more_than_the_bound() -> None:
-    found = [
-        expected_raises(Rule.of(k, k, 5, 0.05, 2.0), 0.05, 10).independent for k in range(1, 7)
-    ]
-    assert found == sorted(found, reverse=True)
+    rules = [Rule.of(k, k, 5, 0.05, 2.0) for k in range(1, 7)]
+    means = [expected_raises(rule, 0.05, 10, 99).mean for rule in rules]
+    assert means == sorted(means, reverse=True)
     for k in range(1, 7):
-        each = expected_raises(Rule.of(k, min(k + 3, 10), 5, 0.05, 2.0), 0.05, 10)
-        assert each.independent <= each.at_most
+        each = expected_raises(Rule.of(k, min(k + 3, 10), 5, 0.05, 2.0), 0.05, 10, 99)
+        assert each.low <= each.mean <= min(each.high, each.at_most)
+
+
+@pytest.mark.parametrize(("windows", "rate", "recordings"), [(1, 0.1, 19), (3, 0.05, 99)])
+def test_the_mean_over_detectors_is_that_of_the_beta_distribution(
+    windows: int, rate: float, recordings: int
+) -> None:
+    every_run = Rule.of(windows, windows, 1, rate, 1.0)  # raised once in each run so long
+    a, b = rate_shape(recordings, rate)
+    power = [np.prod([(a + i) / (a + b + i) for i in range(k)]) for k in (windows, windows + 1)]
+    raises = expected_raises(every_run, rate, MONTH, recordings)
+    assert raises.mean == pytest.approx(power[0] - power[1], rel=1e-3)
+
+
+def test_detectors_raise_as_often_as_they_are_expected_to() -> None:
+    """Each sets its threshold by n healthy scores of its own, as 2 n + 1 alike in pairs would."""
+    rate, n, windows, detectors = 0.1, 39, 400, 4000
+    rng = np.random.default_rng(0)
+    smallest = np.sort(rng.uniform(size=(detectors, n)))[:, round(rate * (n + 1)) - 1]
+    odd = rng.uniform(size=(detectors, windows)) <= smallest[:, None]
+    begun = odd[:, 2:] & odd[:, 1:-1] & ~odd[:, :-2]  # two in a row, after one that is not
+    raised = begun.sum(1) + (odd[:, 0] & odd[:, 1])
+    expected = expected_raises(Rule.of(2, 2, 1, rate, 1.0), rate, MONTH / windows, 2 * n + 1)
+    error = np.std(raised) / detectors**0.5
+    assert np.mean(raised) == pytest.approx(expected.mean, abs=4 * error)
+    assert np.mean(raised) > windows * (rate**2 - rate**3) + 5 * error
+    each = windows * (smallest**2 - smallest**3)
+    between = np.mean((each >= expected.low) & (each <= expected.high))
+    assert between == pytest.approx(0.9, abs=0.02)

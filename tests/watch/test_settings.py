@@ -93,6 +93,16 @@ def test_environment_variables_replace_what_the_file_says(
     assert "secret" not in repr(settings)
 
 
+def test_an_environment_variable_that_is_no_list_is_explained(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DGMIX_WATCH_PLUGINS", '["mine.py"]')
+    assert make_settings().plugins == [Path("mine.py")]
+    monkeypatch.setenv("DGMIX_WATCH_PLUGINS", "mine.py")
+    with pytest.raises(InputError, match=r'"plugins".*written as JSON'):
+        make_settings()
+
+
 def test_two_machines_cannot_have_one_name(make_settings: Make) -> None:
     values = make_settings().model_dump(mode="json")
     with pytest.raises(InputError, match="two machine entries are called pump"):

@@ -39,7 +39,7 @@ class TurnedClock:
 class LevelJudge:
     """Judges a window by its level: its p-value is the first sample, unless it is negative."""
 
-    rate, most_rate, seconds, name = 0.05, 0.1, 1.0, "level.dgmix"
+    rate, seconds, name = 0.05, 1.0, "level.dgmix"
 
     def judge(self, signal: Samples, sample_rate: int, condition: str | None) -> WindowJudgement:
         p_value = float(signal[0])
@@ -47,6 +47,9 @@ class LevelJudge:
             return unreadable("digital silence")
         verdict: Verdict = "ANOMALY" if p_value <= self.rate else "normal"
         return WindowJudgement(1 / max(p_value, 1e-3), p_value, None, verdict, "level")
+
+    def recordings(self, _condition: str | None) -> int:
+        return 99
 
 
 def window(p_value: float, start: float = START, seconds: float = 1.0) -> Window:

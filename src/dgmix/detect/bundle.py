@@ -250,7 +250,8 @@ def missing(kind: Kind, name: str, path: Path, files: object) -> str:
     }.get(kind, "plugins=...")
     return (
         f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give "
-        f"it by --plugins FILE.py, by Detector.load(path, {example}), or install its package.{last}"
+        f"it by --plugins FILE.py, in a watch.yaml by `plugins: [FILE.py]`, by "
+        f"Detector.load(path, {example}), or install its package.{last}"
     )
 
 

@@ -10,7 +10,6 @@ pieces of one group (a recording, a condition) share one vote (Lee, Barber, Will
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +21,7 @@ from dgmix.errors import InputError
 ROUNDING = 1e-9
 EQUAL = 1e-5  # scores in deviations that the rounding of an inverse may have told apart
 MARGIN = 0.01
-BETA_STEPS = 20_000
+BETA_STEPS, LEAST_STEPS, NEGLIGIBLE = 20_000, 64, 1e-12
 Floats = NDArray[np.float64]
 
 
@@ -146,34 +145,50 @@ def check_rate(rate: float, count: int, groups: str = "healthy recordings") -> N
 def rate_interval(
     count: int, rate: float, confidence: float = 0.95, design_effect: float = 2.0
 ) -> tuple[float, float]:
-    """Return the interval in which the false-alarm rate of one fit lies with this probability.
+    """Return the interval in which the false-alarm rate of one fit lies with this probability."""
+    tail = (1 - confidence) / 2
+    edges, mass = _beta_mass(*rate_shape(count, rate, design_effect), BETA_STEPS)
+    low, high = np.interp((tail, 1 - tail), np.append(0, np.cumsum(mass)), edges)
+    return float(np.sin(low) ** 2), float(np.sin(high) ** 2)
 
-    With n independent calibration scores the rate that a fit realises is distributed as
-    Beta(m, n + 1 − m), m = ⌊rate · (n + 1)⌋ (Vovk 2012, arXiv 1209.2673). Scores of recordings
-    against each other are not independent: two that are each other's nearest share one distance. So
-    the n + 1 are counted as (n + 1) / `design_effect`; give 1 for recordings set apart for
-    calibration. That 2 is enough is measured (benchmarks/calibration.py).
+
+def rate_distribution(count: int, rate: float) -> tuple[Floats, Floats]:
+    """Return false-alarm rates that a fit may have, ascending, and how probable each is, (step,).
+
+    They stand for the distribution of `rate_shape`: sums over them, weighted, are integrals, of
+    smooth functions to three digits and more.
+    """
+    a, b = rate_shape(count, rate)
+    edges, mass = _beta_mass(a, b, max(LEAST_STEPS, math.ceil(4 * math.sqrt(a + b))))
+    kept = mass > NEGLIGIBLE
+    return np.sin((edges[1:] + edges[:-1])[kept] / 2) ** 2, mass[kept]
+
+
+def rate_shape(count: int, rate: float, design_effect: float = 2.0) -> tuple[float, float]:
+    """Return a, b of the Beta distribution of the false-alarm rate that one fit realises.
+
+    With n independent calibration scores it is Beta(m, n + 1 − m), m = ⌊rate · (n + 1)⌋ (Vovk 2012,
+    arXiv 1209.2673). Scores of recordings against each other are not independent: two that are each
+    other's nearest share one distance. So the n + 1 are counted as (n + 1) / `design_effect`; give
+    1 for recordings set apart for calibration. That 2 is enough is measured
+    (benchmarks/calibration.py). Raises `InputError` where the recordings are too few.
     """
     check_rate(rate, count)
     alarms = math.floor(rate * (count + 1) + ROUNDING)
-    a, b = alarms / design_effect, (count + 1 - alarms) / design_effect
-    tail = (1 - confidence) / 2
-    low, high = _beta_quantiles(a, b, (tail, 1 - tail))
-    return low, high
+    return alarms / design_effect, (count + 1 - alarms) / design_effect
 
 
-def _beta_quantiles(a: float, b: float, levels: Sequence[float]) -> list[float]:
-    """Return quantiles of Beta(a, b), a, b ≥ ½, to five digits; scipy's take longer to load.
+def _beta_mass(a: float, b: float, steps: int) -> tuple[Floats, Floats]:
+    """Return angles θ (step + 1,) and the mass of Beta(a, b), a, b ≥ ½, between them, x = sin² θ.
 
-    The density of θ, with x = sin² θ, is proportional to sin^(2a − 1) θ · cos^(2b − 1) θ, and has
-    no poles; it is summed up by the midpoint rule.
+    The density of θ is proportional to sin^(2a − 1) θ · cos^(2b − 1) θ, and has no poles; it is
+    summed up by the midpoint rule. scipy's takes longer to load.
     """
-    edges = np.linspace(0, np.pi / 2, BETA_STEPS + 1)
+    edges = np.linspace(0, np.pi / 2, steps + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     density = (2 * a - 1) * np.log(np.sin(middles)) + (2 * b - 1) * np.log(np.cos(middles))
-    mass = np.append(0, np.cumsum(np.exp(density - density.max())))
-    angles = np.interp(levels, mass / mass[-1], edges)
-    return (np.sin(angles) ** 2).tolist()  # type: ignore[no-any-return]
+    mass = np.exp(density - density.max())
+    return edges, mass / mass.sum()
 
 
 def rounded_up(rate: float) -> float:

@@ -32,6 +32,7 @@ from dgmix.detect.recordings import Sounds
 from dgmix.detect.sensitivity import Sensitivity
 from dgmix.detect.views import Vectors, deciding, names_of, represent, signal_of, view_of
 from dgmix.errors import InputError, choices
+from dgmix.workers import single_threaded
 
 if TYPE_CHECKING:
     from dgmix.model.network import Network
@@ -318,8 +319,6 @@ class FittedDetector:
 
         However many there are, few are in memory. One that cannot be read does not stop the others.
         """
-        from threadpoolctl import threadpool_limits
-
         first = 0
         for part, bank in recordings.banks(self.recipe):
             named = None if conditions is None else conditions[first : first + len(part)]
@@ -327,7 +326,7 @@ class FittedDetector:
             if isinstance(bank, InputError):
                 yield Judgement(part.names[0], error=bank)
             else:
-                with threadpool_limits(1, "blas"):
+                with single_threaded():
                     judgements = self.judge(bank, part.names, part.sections, named)
                 yield from judgements
 

@@ -237,7 +237,8 @@ class Sounds:
 
         first = 0
         bank: MelBank | InputError
-        decoded_ahead = in_order(decode, range(len(self)), max(2, threads()))
+        jobs = max(2, threads()) if len(self) > 1 else 1
+        decoded_ahead = in_order(decode, range(len(self)), jobs)
         with single_threaded(), closing(decoded_ahead) as decoded:
             for features in _together(decoded):
                 if isinstance(features, InputError):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgmix.errors import DgmixError
+from dgmix.errors import DgmixError, InputError
+from dgmix.plugins import contents_of
 from dgmix.watch.clock import Clock, SystemClock
-from dgmix.watch.expected import expected_raises
+from dgmix.watch.expected import Expected, expected_raises
 from dgmix.watch.hub import Hub
-from dgmix.watch.judge import Judge, load_judge
+from dgmix.watch.judge import Judge, Load, judges
 from dgmix.watch.messages import test_message
 from dgmix.watch.rule import Rule
-from dgmix.watch.settings import MachineSettings, WatchSettings
+from dgmix.watch.settings import MOST_OF, MachineSettings, WatchSettings
 from dgmix.watch.sinks.base import Sink
 from dgmix.watch.sinks.opening import open_sinks
 from dgmix.watch.sources.base import Source, State
@@ -24,7 +25,6 @@ from dgmix.watch.sources.settings import FolderSettings
 from dgmix.watch.wear import hours_between
 
 SOURCE_SECONDS = 20.0
-MOST_WINDOWS = 8
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,20 @@ class Trial:
 def check(
     settings: WatchSettings,
     clock: Clock | None = None,
-    load: Callable[[Path, float | None], Judge] = load_judge,
+    load: Load | None = None,
 ) -> Iterator[Trial]:
     """Yield what each detector, source and sink of settings does when it is tried once."""
-    clock = clock or SystemClock()
+    clock, load = clock or SystemClock(), load or judges(settings.plugins)[0]
+    yield from _plugins(settings.plugins)
     for machine in settings.machines:
         judge = None
         try:
             judge = load(machine.detector, machine.rule.rate)
-            yield Trial(f"{machine.name} detector", True, _detector(machine, judge))
-            yield Trial(f"{machine.name} rule", True, _rule(machine, judge))
         except DgmixError as error:
             yield Trial(f"{machine.name} detector", False, str(error))
+        else:
+            yield Trial(f"{machine.name} detector", True, _detector(machine, judge))
+            yield _rule(machine, judge)
         yield _source(machine, clock, judge.seconds if judge else 10.0)
     yield from check_sinks(settings, clock)
 
@@ -82,6 +84,17 @@ def _sink(sink: Sink, body: dict[str, object]) -> Trial:
     return Trial(f"sink {sink.name}", True, "acknowledged a test message")
 
 
+def _plugins(files: Sequence[Path]) -> Iterator[Trial]:
+    for file in files:
+        try:
+            contents = contents_of(str(file))
+        except InputError as error:
+            yield Trial("plugins", False, str(error))
+        else:
+            names = (f"{kind} {', '.join(each)}" for kind, each in contents.items() if each)
+            yield Trial("plugins", True, f"{file.name} has {'; '.join(names)}")
+
+
 def _detector(machine: MachineSettings, judge: Judge) -> str:
     seconds = machine.window.seconds or judge.seconds
     return (
@@ -89,29 +102,38 @@ def _detector(machine: MachineSettings, judge: Judge) -> str:
     )
 
 
-def _rule(machine: MachineSettings, judge: Judge) -> str:
+def _rule(machine: MachineSettings, judge: Judge) -> Trial:
+    try:
+        return Trial(f"{machine.name} rule", True, _false_alarms(machine, judge))
+    except DgmixError as error:
+        return Trial(f"{machine.name} rule", False, str(error))
+
+
+def _false_alarms(machine: MachineSettings, judge: Judge) -> str:
+    """Return what the rule lets through; raises `InputError` where it can never be raised."""
     own = machine.rule
     every = machine.window.every or machine.window.seconds or judge.seconds
+    named: list[str | None] = [*machine.condition.names] or [None]
+    recordings = min(map(judge.recordings, named))
 
-    def expected(windows: int, among: int) -> float:
+    def expected(windows: int, among: int) -> Expected:
         rule = Rule.of(windows, among, own.clear_after, judge.rate, own.clear_factor)
-        return expected_raises(rule, judge.rate, every).independent
+        return expected_raises(rule, judge.rate, every, recordings)
 
-    rule = Rule.of(own.windows, own.among, own.clear_after, judge.rate, own.clear_factor)
-    both = expected_raises(rule, judge.rate, every)
-    worse = Rule.of(own.windows, own.among, own.clear_after, judge.most_rate, own.clear_factor)
-    worst = expected_raises(worse, judge.most_rate, every).independent
-    enough = next((k for k in range(1, MOST_WINDOWS + 1) if expected(k, k) <= 1), None)
+    raises = expected(own.windows, own.among)
     hint = ""
-    if both.independent > 1 and enough is not None:
-        hint = f"; windows: {enough} in a row would bring it to {expected(enough, enough):.2g}"
+    if raises.mean > 1:
+        for k in range(own.windows + 1, MOST_OF + 1):
+            if (mean := expected(k, k).mean) <= 1:
+                hint = f"; windows: {k} in a row would bring the mean to {mean:.2g}"
+                break
     years = hours_between(own.wear_drift, own.wear_limit) / 24 / 365
     return (
         f"raised at {own.windows} of {own.among} windows, one every {every:.3g} s: "
-        f"{both.independent:.2g} false alarms a month if windows err independently, "
-        f"{worst:.2g} if this detector's rate is {judge.most_rate:.1%} in truth, as it may be, "
-        f"{both.at_most:.2g} at most if they err together{hint}; creeping wear: one in "
-        f"{years:.2g} years"
+        f"{raises.mean:.2g} false alarms a month on average over detectors of {recordings} "
+        f"recordings if windows err independently (90 % of them {raises.low:.2g} to "
+        f"{raises.high:.2g}), {raises.at_most:.2g} at most if they err together{hint}; "
+        f"creeping wear: one in {years:.2g} years"
     )
 
 

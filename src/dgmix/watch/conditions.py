@@ -60,6 +60,13 @@ class ConditionSettings(Settings):
             raise ValueError("choose one of fixed, timetable, mqtt and http")
         return self
 
+    @property
+    def names(self) -> list[str]:
+        """The conditions that the settings name."""
+        if self.fixed is not None:
+            return [self.fixed]
+        return sorted({shift.name for shift in self.timetable or []})
+
 
 class Condition:
     """The condition of one machine at any time; other threads may set it."""

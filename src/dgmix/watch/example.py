@@ -7,6 +7,7 @@ EXAMPLE = """\
 
 site: dgmix                    # names this watch among others at one broker
 # state: /var/lib/dgmix        # database, clips and token; the user's state folder by default
+# plugins: [mine.py]           # Python files that detectors need (docs/plugins.md); they are run
 
 machines:
   - name: pump-1               # letters, digits, - and _

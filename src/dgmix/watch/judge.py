@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from dgmix.errors import DgmixError, InputError
+from dgmix.plugins import NONE, Plugins
 from dgmix.watch.rule import Verdict
 from dgmix.watch.sound import Samples
 
@@ -34,13 +36,9 @@ class WindowJudgement:
 
 
 class Judge(Protocol):
-    """Judges windows, at a false-alarm rate `rate`; learned from windows of `seconds`.
-
-    `most_rate`: how high this one's rate may be in truth, the upper end of its 95 % interval.
-    """
+    """Judges windows, at a false-alarm rate `rate`; learned from windows of `seconds`."""
 
     rate: float
-    most_rate: float
     seconds: float
     name: str
 
@@ -48,21 +46,26 @@ class Judge(Protocol):
         """Return the judgement of a window, float32 (sample,), in a condition where known."""
         ...
 
+    def recordings(self, condition: str | None) -> int:
+        """Return how many healthy recordings the rate rests on, in a condition where known."""
+        ...
+
 
 class DetectorJudge:
-    """A detector from a `.dgmix` file. Raises `InputError` where it cannot be read."""
+    """A detector from a `.dgmix` file, with the plug-ins that it needs.
 
-    def __init__(self, path: Path, rate: float | None = None) -> None:
+    Raises `InputError` where it cannot be read, or a plug-in is missing.
+    """
+
+    def __init__(self, path: Path, rate: float | None = None, plugins: Plugins = NONE) -> None:
         from dgmix.detect.bundle import load_detector
-        from dgmix.detect.conformal import rate_interval
         from dgmix.detect.one_channel import of_one_channel
 
         self.path = path
-        self.fitted = of_one_channel(load_detector(path), "dgmix watch")
+        self.fitted = of_one_channel(load_detector(path, plugins), "dgmix watch")
         self.name = path.name
         self.rate = self.fitted.rate(rate)
         clips = self.fitted.memory.clips
-        self.most_rate = rate_interval(len(set(clips.recordings)), self.rate)[1]
         self.conditions = frozenset(clips.conditions)
         length = float(np.median(clips.seconds))
         self.seconds = min(max(length, LEAST_SECONDS), MOST_SECONDS)
@@ -76,7 +79,7 @@ class DetectorJudge:
             return unreadable("no samples")
         from dgmix.detect.sources import sounds
 
-        named = condition if condition in self.conditions else None
+        named = self._named(condition)
         promise = self.fitted.promise(self.rate, condition=named)
         try:
             window = sounds([signal], sample_rate)
@@ -95,22 +98,35 @@ class DetectorJudge:
             judged.view,
         )
 
+    def recordings(self, condition: str | None) -> int:
+        """Return how many healthy recordings the rate rests on, in a condition where known."""
+        return self.fitted.count("known", condition=self._named(condition))
+
+    def _named(self, condition: str | None) -> str | None:
+        return condition if condition in self.conditions else None
+
 
 def unreadable(reason: str) -> WindowJudgement:
     """Return that nothing can be said of a window, and why."""
     return WindowJudgement(None, None, None, "unreadable", "", reason)
 
 
-def load_judge(path: Path, rate: float | None = None) -> DetectorJudge:
-    """Return the judge of a `.dgmix` file, at its own false-alarm rate or another."""
-    return DetectorJudge(path, rate)
+Load = Callable[[Path, float | None], Judge]
+Update = Callable[[Path, list[Path], list[str | None], Path], None]
 
 
-Loader = Callable[[Path, float | None], Judge]
+def judges(plugins: Sequence[Path] = ()) -> tuple[Load, Update]:
+    """Return what loads a detector and what updates one, with these files of plug-ins."""
+    given = Plugins.of(list(plugins))
+    return partial(DetectorJudge, plugins=given), partial(updated_detector, plugins=given)
 
 
 def updated_detector(
-    base: Path, clips: Sequence[Path], conditions: Sequence[str | None], output: Path
+    base: Path,
+    clips: Sequence[Path],
+    conditions: Sequence[str | None],
+    output: Path,
+    plugins: Plugins = NONE,
 ) -> None:
     """Write the detector that `base` becomes when clips of healthy sound join it.
 
@@ -121,7 +137,7 @@ def updated_detector(
     from dgmix.detect.detector import Detector
     from dgmix.detect.one_channel import of_one_channel
 
-    detector = Detector.of(of_one_channel(load_detector(base), "dgmix watch"))
+    detector = Detector.of(of_one_channel(load_detector(base, plugins), "dgmix watch"))
     usual = detector.fitted_.memory.clips.conditions[0]
     named = [condition or usual for condition in conditions]
     detector.update([str(clip) for clip in clips], conditions=named, accept=True).save(output)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dgmix.errors import DgmixError, InputError
 from dgmix.files import make_folder
-from dgmix.watch.judge import Judge, load_judge, updated_detector
+from dgmix.watch.judge import DetectorJudge, Judge, Load, Update, updated_detector
 from dgmix.watch.settings import MachineSettings
 from dgmix.watch.store import queries, rows
 from dgmix.watch.store.clips import Clips
@@ -24,7 +23,6 @@ from dgmix.watch.store.store import Store
 FOLDER = "detectors"
 HEALTHY, FAULT = "healthy", "fault"
 VERDICTS = (HEALTHY, FAULT)
-Update = Callable[[Path, list[Path], list[str | None], Path], None]
 log = logging.getLogger("dgmix.watch.learning")
 
 
@@ -35,7 +33,7 @@ class Learning:
         self,
         store: Store,
         clips: Clips,
-        load: Callable[[Path, float | None], Judge] = load_judge,
+        load: Load = DetectorJudge,
         update: Update = updated_detector,
     ) -> None:
         self._store, self._clips, self._load, self._update = store, clips, load, update

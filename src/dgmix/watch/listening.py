@@ -17,6 +17,7 @@ from dgmix.watch.machine import Machine
 from dgmix.watch.sources.base import Source
 from dgmix.watch.store.writer import StoreBusyError
 from dgmix.watch.windows import Window, Windower
+from dgmix.workers import single_threaded
 
 MOST_WAITING = 2
 IDLE_SECONDS = 0.5
@@ -77,17 +78,20 @@ class Judging:
             self._changed.wait_for(lambda: not (self._busy or any(self._waiting.values())))
 
     def _run(self) -> None:
-        while (following := self._next()) is not None:
-            machine, window = following
-            try:
-                machine.take(window)
-            except StoreBusyError:
-                _skip(machine, window)
-            except Exception:
-                log.exception("%s: a window could not be judged", machine.settings.name)
-            with self._changed:
-                self._busy -= 1
-                self._changed.notify_all()
+        with single_threaded():  # once: to change the number of threads takes as long as to judge
+            while (following := self._next()) is not None:
+                self._judge(*following)
+
+    def _judge(self, machine: Machine, window: Window) -> None:
+        try:
+            machine.take(window)
+        except StoreBusyError:
+            _skip(machine, window)
+        except Exception:
+            log.exception("%s: a window could not be judged", machine.settings.name)
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
 
     def _next(self) -> tuple[Machine, Window] | None:
         with self._changed:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 from dgmix.errors import DgmixError
-from dgmix.watch.judge import load_judge
+from dgmix.watch.heap import give_back_large_blocks
+from dgmix.watch.judge import judges
 from dgmix.watch.service import Watch
 from dgmix.watch.settings import WatchSettings, load_settings
 from dgmix.watch.systemd import notify
@@ -57,13 +58,15 @@ def run(path: Path) -> None:
 
 def _usable(settings: WatchSettings) -> WatchSettings:
     """Return settings whose detectors can be read; raises `InputError` for others."""
+    load, _ = judges(settings.plugins)
     for machine in settings.machines:
-        load_judge(machine.detector, machine.rule.rate)
+        load(machine.detector, machine.rule.rate)
     return settings
 
 
 def run_settings(settings: WatchSettings, again: Callable[[], WatchSettings] | None = None) -> None:
     """Watch by settings until a signal ends it; `again` gives those to reload."""
+    give_back_large_blocks()
     signals = Signals()
     signals.install()
     while not signals.stop:

@@ -6,15 +6,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dgmix.errors import DgmixError, InputError, did_you_mean
 from dgmix.watch.clock import Clock, SystemClock
 from dgmix.watch.hub import Hub
-from dgmix.watch.judge import Judge, load_judge, updated_detector
-from dgmix.watch.learning import Learning, Update
+from dgmix.watch.judge import Load, Update, judges
+from dgmix.watch.learning import Learning
 from dgmix.watch.listening import Judging, Listener
 from dgmix.watch.machine import Machine, Surroundings
 from dgmix.watch.settings import WatchSettings
@@ -42,8 +41,8 @@ class Watch:
         self,
         settings: WatchSettings,
         clock: Clock | None = None,
-        load: Callable[[Path, float | None], Judge] = load_judge,
-        update: Update = updated_detector,
+        load: Load | None = None,
+        update: Update | None = None,
     ) -> None:
         self.settings, self.clock = settings, clock or SystemClock()
         self.hub, self.judging = Hub(), Judging()
@@ -54,7 +53,8 @@ class Watch:
         self._cpu = (time.process_time(), time.monotonic())
         try:
             self.clips = Clips(self.store, settings.storage)
-            self.learning = Learning(self.store, self.clips, load, update)
+            own_load, own_update = judges(settings.plugins)
+            self.learning = Learning(self.store, self.clips, load or own_load, update or own_update)
             around = Surroundings(
                 settings.site,
                 self.store,

@@ -13,7 +13,12 @@ from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from dgmix.config import Settings
 from dgmix.config.changes import nearest_setting, nearest_value
@@ -187,6 +192,11 @@ class WatchSettings(BaseSettings):
     site: str = Field("dgmix", description="names this watch among others at one broker")
     state: Path | None = Field(None, description="folder of database, clips and token")
     machines: list[MachineSettings] = Field(min_length=1)
+    plugins: list[Path] = Field(
+        [],
+        description="Python files with encoders, scorers or views of your own that detectors need; "
+        "they are run",
+    )
     storage: StorageSettings = Field(default_factory=StorageSettings)
     page: PageSettings = Field(default_factory=PageSettings)
     mqtt: MqttSettings | None = None
@@ -260,6 +270,10 @@ def parse_settings(values: dict[str, Any], name: str, folder: Path | None = None
     """Return settings from plain values; relative paths are seen from `folder`."""
     try:
         settings = WatchSettings(**values)
+    except SettingsError as error:
+        raise InputError(
+            f"an environment variable {PREFIX}…: {error}; lists and groups are written as JSON"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -282,4 +296,5 @@ def _resolved(settings: WatchSettings, folder: Path) -> WatchSettings:
         for machine in settings.machines
     ]
     state = None if settings.state is None else folder / settings.state
-    return settings.model_copy(update={"machines": machines, "state": state})
+    plugins = [folder / file.expanduser() for file in settings.plugins]
+    return settings.model_copy(update={"machines": machines, "state": state, "plugins": plugins})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ BANDS = 48
 COLUMN_SECONDS = 0.25
 FRAME = 1024
 QUIETEST, LOUDEST = -100.0, -20.0
+WINDOW = np.hanning(FRAME).astype(np.float32)
 
 
 def columns(block: Block) -> list[list[int]]:
@@ -21,15 +24,14 @@ def columns(block: Block) -> list[list[int]]:
     """
     per_column = max(1, round(COLUMN_SECONDS * block.sample_rate))
     edges = _edges(block.sample_rate)
-    window = np.hanning(FRAME).astype(np.float32)
     shades = []
     for first in range(0, len(block.samples) - FRAME + 1, per_column):
         part = block.samples[first : first + per_column]
         frames = len(part) // FRAME
         if not frames:
             break
-        spectra = np.fft.rfft(part[: frames * FRAME].reshape(frames, FRAME) * window)
-        power = np.square(np.abs(spectra)).mean(0) / np.square(window.sum() / 2)
+        spectra = np.fft.rfft(part[: frames * FRAME].reshape(frames, FRAME) * WINDOW)
+        power = np.square(np.abs(spectra)).mean(0) / np.square(WINDOW.sum() / 2)
         bands = np.add.reduceat(power, edges[:-1])
         level = 10 * np.log10(np.maximum(bands, 1e-12))
         shade = np.clip((level - QUIETEST) / (LOUDEST - QUIETEST), 0, 1) * 255
@@ -37,6 +39,7 @@ def columns(block: Block) -> list[list[int]]:
     return shades
 
 
+@cache
 def _edges(sample_rate: int) -> NDArray[np.int64]:
     """Return the first bin of each band, and one behind the last."""
     mel = np.linspace(0, 2595 * np.log10(1 + sample_rate / 2 / 700), BANDS + 1)

@@ -50,36 +50,49 @@ class Windower:
 
     def __init__(self, seconds: float, every: float | None, settle: float) -> None:
         self.seconds, self.every, self.settle = seconds, every or seconds, settle
-        self._kept: Samples = np.empty(0, np.float32)
+        self._buffer: Samples = np.empty(0, np.float32)
+        self._filled = self._rate = self._skip = 0
         self._start = 0.0
-        self._rate = 0
-        self._skip = 0
 
     def push(self, block: Block) -> Iterator[Window]:
         """Yield the windows that are complete with one more block."""
-        end = self._start + len(self._kept) / max(self._rate, 1)
+        end = self._start + self._filled / max(self._rate, 1)
         apart = abs(block.start - end) > TOLERANCE
         if block.begins or block.sample_rate != self._rate or apart:
             self._begin(block, settle=block.begins or not self._rate)
-        self._kept = np.concatenate([self._kept, block.samples])
-        dropped = min(self._skip, len(self._kept))
-        self._skip -= dropped
-        self._drop(dropped)
-        size, hop = round(self.seconds * self._rate), round(self.every * self._rate)
-        while not self._skip and len(self._kept) >= size:
-            cut = Block(self._kept[:size].copy(), self._rate, self._start)
-            yield Window(cut, min(self.every, self.seconds))
-            self._skip = max(0, hop - len(self._kept))
-            self._drop(min(hop, len(self._kept)))
+        samples = block.samples
+        while len(samples):
+            samples = samples[self._take(samples) :]
+            if self._filled == len(self._buffer):
+                cut = Block(self._buffer.copy(), self._rate, self._start)
+                yield Window(cut, min(self.every, self.seconds))
+                self._advance(max(1, round(self.every * self._rate)))
 
     def _begin(self, block: Block, settle: bool) -> None:
-        self._kept, self._start = np.empty(0, np.float32), block.start
-        self._rate = block.sample_rate
+        if block.sample_rate != self._rate:
+            self._rate = block.sample_rate
+            self._buffer = np.empty(max(1, round(self.seconds * self._rate)), np.float32)
+        self._filled, self._start = 0, block.start
         self._skip = round(self.settle * self._rate) if settle else 0
 
-    def _drop(self, samples: int) -> None:
-        self._kept = self._kept[samples:]
-        self._start += samples / max(self._rate, 1)
+    def _take(self, samples: Samples) -> int:
+        """Skip or keep the first samples, up to the end of the window, and return how many."""
+        if self._skip:
+            count = min(self._skip, len(samples))
+            self._skip -= count
+            self._start += count / self._rate
+            return count
+        count = min(len(self._buffer) - self._filled, len(samples))
+        self._buffer[self._filled : self._filled + count] = samples[:count]
+        self._filled += count
+        return count
+
+    def _advance(self, hop: int) -> None:
+        """Go on to the window that begins `hop` samples later."""
+        kept = max(0, self._filled - hop)
+        self._buffer[:kept] = self._buffer[self._filled - kept : self._filled]
+        self._start += min(hop, self._filled) / self._rate
+        self._skip, self._filled = max(0, hop - self._filled), kept
 
 
 def windows_of_file(
