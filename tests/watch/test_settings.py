@@ -94,10 +94,10 @@ def test_environment_variables_replace_what_the_file_says(
 
 
 def test_an_environment_variable_that_is_no_list_is_explained(
-    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DGMIX_WATCH_PLUGINS", '["mine.py"]')
-    assert make_settings().plugins == [Path("mine.py")]
+    assert make_settings().plugins == [tmp_path / "mine.py"]
     monkeypatch.setenv("DGMIX_WATCH_PLUGINS", "mine.py")
     with pytest.raises(InputError, match=r'"plugins".*written as JSON'):
         make_settings()

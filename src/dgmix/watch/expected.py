@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.watch.rule import Rule, RuleState, step
+from dgmix.watch.rule import ANOMALY_MARK, Rule, RuleState, step
 
 MONTH = 30 * 86_400.0
 TAIL = 0.05
@@ -95,7 +95,7 @@ def _chain(rule: Rule, rate: float) -> tuple[Moves, list[tuple[int, int]], int]:
         state = waiting.pop()
         for outcome, (verdict, p_value) in enumerate(outcomes):
             after, changes = step(rule, state, verdict, p_value)  # type: ignore[arg-type]
-            after = replace(after, run=0)
+            after = replace(after, run=0, recent=_relevant(rule, after.recent))
             if after not in numbers:
                 numbers[after] = len(numbers)
                 waiting.append(after)
@@ -103,6 +103,15 @@ def _chain(rule: Rule, rate: float) -> tuple[Moves, list[tuple[int, int]], int]:
             if any(change.action == "raise" for change in changes):
                 raised.append((numbers[state], outcome))
     return moves, raised, len(numbers)
+
+
+def _relevant(rule: Rule, recent: str) -> str:
+    """Return the last marks without the first ones that are too old for any raise to come."""
+    for first, mark in enumerate(recent):
+        missing = rule.windows - recent.count(ANOMALY_MARK, first)
+        if mark == ANOMALY_MARK and len(recent) - first + missing <= rule.among:
+            return recent[first:]
+    return ""
 
 
 def _stationary(moves: Moves, chances: Floats, states: int) -> Floats:
