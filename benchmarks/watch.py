@@ -1,7 +1,7 @@
 """How soon a fault is told by `dgmix watch`, and how often nothing is?
 
     python benchmarks/watch.py [--uav FOLDER] [-o benchmarks/results/watch.md]
-    python benchmarks/watch.py [--detectors 6] [--hours 36] [--windows 3] [--machine fan …]
+    python benchmarks/watch.py [--detectors 5] [--hours 41] [--machine fan …] [--keep FOLDER]
 
 With `--uav`, the folder `uav_propeller`: a detector learns from pieces of ten seconds of healthy
 square flights; other flights are played through ffmpeg at twenty times real speed into a stream
@@ -16,21 +16,26 @@ fault of half an hour. Draws are independent of each other: a real machine's win
 from __future__ import annotations
 
 import argparse
-import sys
+import json
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dgmix.audio.bank import MelBank
 from dgmix.audio.io import read_audio
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.detector import Detector
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.judgement import Judgement
+from dgmix.detect.recordings import Sounds
 from dgmix.detect.sources import sounds
-from dgmix.files import write_text
+from dgmix.files import make_folder, write_text
 from dgmix.progress import quiet
 from dgmix.watch.expected import MONTH, expected_raises, raises_per_window
 from dgmix.watch.hub import Hub
@@ -47,8 +52,9 @@ from dgmix.watch.store.store import Store
 from dgmix.watch.windows import Window, Windower
 
 RATE, SECONDS, SPEED = 16_000, 10.0, 20
-SIMULATED_SECONDS = 4.0  # cheaper to make; one every `SECONDS`, too
-LEARNED, POOL, FAULTS = 99, 600, 40
+SIMULATED_SECONDS = 2.0  # cheaper to make; one every `SECONDS`, too
+LEARNED, POOL, FAULTS = 99, 400, 40
+MACHINES = ["bearing", "fan", "gearbox", "slider", "valve"]
 HEALTHY, FAULTY = 2, 3  # groups of dgmix.data.simulate.clips
 FAULT_EVERY, FAULT_LASTS = 20 * 3600.0, 1800.0
 START = 1_790_000_000.0
@@ -107,9 +113,8 @@ class Drawn:
         return LEARNED
 
 
-def settings(windows: int = 3) -> WatchSettings:
-    source = {"type": "folder", "path": "."}
-    machine = {"name": "m", "detector": "d", "source": source, "rule": {"windows": windows}}
+def settings() -> WatchSettings:
+    machine = {"name": "m", "detector": "d", "source": {"type": "folder", "path": "."}}
     storage = {"healthy_per_day": 0, "before": 0, "windows_days": 3650}
     return parse_settings({"machines": [machine], "storage": storage}, "benchmark")
 
@@ -117,21 +122,17 @@ def settings(windows: int = 3) -> WatchSettings:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--uav", type=Path, help="the folder uav_propeller of real flights")
-    parser.add_argument("--detectors", type=int, default=6, help="of each machine type")
-    parser.add_argument("--hours", type=float, default=36, help="simulated, of each detector")
-    parser.add_argument("--windows", type=int, nargs="+", default=[3], help="in a row")
-    parser.add_argument(
-        "--machine", nargs="*", default=["bearing", "fan", "gearbox", "slider", "valve"]
-    )
+    parser.add_argument("--detectors", type=int, default=5, help="of each machine type")
+    parser.add_argument("--hours", type=float, default=41, help="simulated, of each detector")
+    parser.add_argument("--machine", nargs="*", default=MACHINES)
+    parser.add_argument("--keep", type=Path, default=Path("runs/watch"), help="of each machine")
     parser.add_argument("-o", "--output", type=Path, help="the page to write")
     chosen = parser.parse_args(arguments)
     lines = [HEADING]
     if chosen.uav:
         lines += shown(flights_table(chosen.uav))
     if chosen.machine:
-        learned = {name: judged_pools(name, chosen.detectors) for name in chosen.machine}
-        for windows in chosen.windows:
-            lines += shown(month_table(learned, chosen.hours, windows))
+        lines += shown(month_table(chosen.machine, chosen.detectors, chosen.hours, chosen.keep))
     if chosen.output:
         write_text(chosen.output, "\n".join([*lines, ""]))
 
@@ -218,109 +219,128 @@ class Pools:
         return float(np.mean(np.array(self.healthy) <= self.rate))
 
 
-def judged_pools(name: str, detectors: int) -> list[Pools]:
-    """Return what detectors of one machine, each of recordings of its own, say of one pool."""
-
-    def clip(group: int, number: int) -> Samples:
-        return samples_of(PlannedClip(name, 0, group, number), 0, round(RATE * SIMULATED_SECONDS))
-
-    pools, healthy, faulty = [], [], []
-    for number in range(detectors):
-        with quiet():
-            first = number * LEARNED
-            learned = [clip(0, first + each) for each in range(LEARNED)]
-            fitted = Detector().fit(learned, sample_rate=RATE).fitted_
-            recipe = fitted.recipe
-            if not number:
-                healthy, faulty = (
-                    list(sounds([clip(group, n) for n in range(size)], RATE).banks(recipe))
-                    for group, size in ((HEALTHY, POOL), (FAULTY, FAULTS))
-                )
-            p_values = (
-                [
-                    judged.p_known
-                    for part, bank in banks
-                    for judged in fitted.judge(bank, part.names, part.sections)
-                ]
-                for banks in (healthy, faulty)
-            )
-            pools.append(Pools(fitted.rate(), *p_values))
-        print(f"{name} {number}: {pools[-1].realised:.1%} of healthy windows", file=sys.stderr)
-    return pools
-
-
-def month_table(learned: dict[str, list[Pools]], hours: float, windows: int) -> Iterator[str]:
-    detectors = sum(map(len, learned.values()))
-    yield f"## Simulated machines, {windows} windows in a row\n"
-    yield (
-        f"{detectors} detectors of {LEARNED} recordings, {hours:g} h each ({detectors * hours:.0f} "
-        f"machine-hours), a window of {SIMULATED_SECONDS:g} s every {SECONDS:g} s; false alarms in "
-        "30 days, mean ± standard error over detectors.\n"
-    )
-    yield (
-        "| machine | detectors | promise | anomalies of healthy windows, least to most | false "
-        "alarms | least to most | hours between | faults raised | windows until raised, median |"
-    )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
-    months = {
-        name: [run_month(each, windows, hours, seed) for seed, each in enumerate(pools)]
-        for name, pools in learned.items()
-    }
-    for name, pools in learned.items():
-        yield month_row(name, pools, months[name], hours)
-    every_pool = [each for pools in learned.values() for each in pools]
-    yield month_row("all", every_pool, [each for part in months.values() for each in part], hours)
-    yield f"\n{promised(every_pool[0].rate, windows)}\n"
-
-
-def month_row(name: str, pools: list[Pools], months: list[Month], hours: float) -> str:
-    realised = [each.realised for each in pools]
-    days = hours / 24 - months[0].faults * FAULT_LASTS / 86_400
-    monthly = np.array([30 * month.false / days for month in months])
-    error = np.std(monthly, ddof=1) / len(monthly) ** 0.5 if len(monthly) > 1 else float("nan")
-    false = sum(month.false for month in months)
-    total = 24 * days * len(months)
-    between = f"{total / false:.0f}" if false else f"over {total:.0f}"
-    delays = [delay for month in months for delay in month.delays]
-    median = f"{np.median(delays):.0f}" if delays else "–"
-    return (
-        f"| {name} | {len(pools)} | {pools[0].rate:.0%} | {np.mean(realised):.1%}, "
-        f"{min(realised):.1%} to {max(realised):.1%} | {monthly.mean():.1f} ± {error:.1f} | "
-        f"{monthly.min():.0f} to {monthly.max():.0f} | {between} | "
-        f"{len(delays)} of {sum(month.faults for month in months)} | {median} |"
-    )
-
-
-def promised(rate: float, windows: int) -> str:
-    own = settings(windows).machines[0].rule
-    rule = Rule.of(own.windows, own.among, own.clear_after, rate, own.clear_factor)
-    raises = expected_raises(rule, rate, SECONDS, LEARNED)
-    exactly = MONTH / SECONDS * raises_per_window(rule, rate, [rate])[0]
-    return (
-        f"`--check` promises a mean of {raises.mean:.2g}, 90 % of detectors {raises.low:.2g} to "
-        f"{raises.high:.2g}; one that errs in exactly {rate:.0%} of windows, {exactly:.2g}."
-    )
-
-
 @dataclass(frozen=True)
 class Month:
-    """False raises, faults, and how many windows it took to raise those that were."""
+    """What one detector did: false raises, faults, and at which window those raised were."""
 
+    rate: float
+    realised: float
+    hours: float
     false: int
     faults: int
     delays: list[float]
 
+    @property
+    def monthly(self) -> float:
+        return self.false * MONTH / (3600 * self.hours - self.faults * FAULT_LASTS)
 
-def run_month(
-    pools: Pools, windows: int, hours: float, seed: int = 0, every: float = FAULT_EVERY
-) -> Month:
+
+def judged_pools(name: str, detectors: int) -> Iterator[Pools]:
+    """Yield what detectors of one machine, each of recordings of its own, say of one pool."""
+
+    def clip(group: int, number: int) -> Samples:
+        return samples_of(PlannedClip(name, 0, group, number), 0, round(RATE * SIMULATED_SECONDS))
+
+    pools = [
+        sounds([clip(group, number) for number in range(size)], RATE)
+        for group, size in ((HEALTHY, POOL), (FAULTY, FAULTS))
+    ]
+    banks = []
+    for first in range(0, detectors * LEARNED, LEARNED):
+        learned = [clip(0, first + number) for number in range(LEARNED)]
+        fitted = Detector().fit(learned, sample_rate=RATE).fitted_
+        banks = banks or [list(pool.readable_banks(fitted.recipe)) for pool in pools]
+        healthy, faulty = (
+            [judged.p_known for part, bank in each for judged in judge(fitted, part, bank)]
+            for each in banks
+        )
+        yield Pools(fitted.rate(), healthy, faulty)
+
+
+def judge(fitted: FittedDetector, part: Sounds, bank: MelBank) -> list[Judgement]:
+    return fitted.judge(bank, part.names, part.sections)
+
+
+def months_of(name: str, detectors: int, hours: float, keep: Path) -> list[Month]:
+    """Return what detectors of one machine did, from the file where that is kept if there is one.
+
+    A machine takes less than a minute.
+    """
+    path = keep / f"{name}-{detectors}-{hours:g}.json"
+    if path.exists():
+        return [Month(**each) for each in json.loads(path.read_text())]
+    with quiet():
+        months = [
+            run_month(pools, hours, seed)
+            for seed, pools in enumerate(judged_pools(name, detectors))
+        ]
+    make_folder(keep)
+    write_text(path, json.dumps([asdict(month) for month in months]))
+    return months
+
+
+def month_table(machines: Sequence[str], detectors: int, hours: float, keep: Path) -> Iterator[str]:
+    yield "## Simulated machines\n"
+    yield (
+        f"Of each machine {detectors} detectors of {LEARNED} recordings, {hours:g} h each "
+        f"({len(machines) * detectors * hours:.0f} machine-hours), a window of "
+        f"{SIMULATED_SECONDS:g} s every {SECONDS:g} s, raised at 3 in a row. False alarms are in "
+        "30 days, mean ± standard error over detectors; beside them those that the rule is "
+        "expected to raise at the rates that the detectors realise.\n"
+    )
+    yield (
+        "| machine | anomalies of healthy windows, least to most | false alarms | least to most | "
+        "by the realised rates | hours between | faults raised | at window, median |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    every = []
+    for name in machines:
+        months = months_of(name, detectors, hours, keep)
+        yield month_row(name, months)
+        every += months
+    yield month_row("all", every)
+    rule, rate = own_rule(every[0].rate), every[0].rate
+    raises = expected_raises(rule, rate, SECONDS, LEARNED)
+    yield (
+        f"\nPromised by `dgmix watch --check`: {raises.mean:.2g} on average, of 90 % of detectors "
+        f"{raises.low:.2g} to {raises.high:.2g}. One that errs in exactly {rate:.0%} of windows: "
+        f"{monthly_at(rate, [rate])[0]:.2g}.\n"
+    )
+
+
+def month_row(name: str, months: Sequence[Month]) -> str:
+    rates = [month.realised for month in months]
+    monthly = np.array([month.monthly for month in months])
+    error = np.std(monthly, ddof=1) / len(monthly) ** 0.5 if len(monthly) > 1 else float("nan")
+    mean = monthly.mean()
+    between = f"{MONTH / 3600 / mean:.0f}" if mean else "–"
+    delays = [delay for month in months for delay in month.delays]
+    median = f"{np.median(delays):.0f}" if delays else "–"
+    return (
+        f"| {name} | {np.mean(rates):.1%}, {min(rates):.1%} to {max(rates):.1%} | {mean:.1f} ± "
+        f"{error:.1f} | {monthly.min():.0f} to {monthly.max():.0f} | "
+        f"{monthly_at(months[0].rate, rates).mean():.1f} | {between} | "
+        f"{len(delays)} of {sum(month.faults for month in months)} | {median} |"
+    )
+
+
+def own_rule(rate: float) -> Rule:
+    own = settings().machines[0].rule
+    return Rule.of(own.windows, own.among, own.clear_after, rate, own.clear_factor)
+
+
+def monthly_at(rate: float, realised: Sequence[float]) -> NDArray[np.float64]:
+    return MONTH / SECONDS * raises_per_window(own_rule(rate), rate, realised)
+
+
+def run_month(pools: Pools, hours: float, seed: int = 0, every: float = FAULT_EVERY) -> Month:
     """Return what a watch raises in so many hours, with a fault every `every` seconds."""
     clock, judge, rng = TurnedClock(), Drawn(pools.rate), np.random.default_rng(seed)
     silent = np.zeros(1, np.float32)
     false, faults = 0, int(hours * 3600 // every)
     delays: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder), clock) as store:
-        own = settings(windows)
+        own = settings()
         around = Surroundings("s", store, Clips(store, own.storage), Hub(), clock, own.storage)
         machine = Machine(own.machines[0], judge, around)
         number = 0
@@ -345,7 +365,7 @@ def run_month(
                 delays[fault] = (since - begin) / SECONDS + 1
             else:
                 false += 1
-    return Month(false, faults, list(delays.values()))
+    return Month(pools.rate, pools.realised, hours, false, faults, list(delays.values()))
 
 
 if __name__ == "__main__":

@@ -121,20 +121,26 @@ def _false_alarms(machine: MachineSettings, judge: Judge) -> str:
         return expected_raises(rule, judge.rate, every, recordings)
 
     raises = expected(own.windows, own.among)
-    hint = ""
-    if raises.mean > 1:
-        for k in range(own.windows + 1, MOST_OF + 1):
-            if (mean := expected(k, k).mean) <= 1:
-                hint = f"; windows: {k} in a row would bring the mean to {mean:.2g}"
-                break
+    rows = ((k, expected(k, k).mean) for k in range(own.windows + 1, MOST_OF + 1))
+    enough = next((each for each in rows if each[1] <= 1), None) if raises.mean > 1 else None
+    hint = (
+        f"; windows: {enough[0]} in a row would bring the mean to {_figures(enough[1])}"
+        if enough
+        else ""
+    )
     years = hours_between(own.wear_drift, own.wear_limit) / 24 / 365
     return (
         f"raised at {own.windows} of {own.among} windows, one every {every:.3g} s: "
-        f"{raises.mean:.2g} false alarms a month on average over detectors of {recordings} "
-        f"recordings if windows err independently (90 % of them {raises.low:.2g} to "
-        f"{raises.high:.2g}), {raises.at_most:.2g} at most if they err together{hint}; "
+        f"{_figures(raises.mean)} false alarms a month on average over detectors of {recordings} "
+        f"recordings if windows err independently (90 % of them {_figures(raises.low)} to "
+        f"{_figures(raises.high)}), {_figures(raises.at_most)} at most if they err together{hint}; "
         f"creeping wear: one in {years:.2g} years"
     )
+
+
+def _figures(number: float) -> str:
+    """Return a number in two figures, as people write it."""
+    return f"{float(f'{number:.2g}'):g}" if number >= 0.01 else "less than 0.01"
 
 
 def _source(machine: MachineSettings, clock: Clock, seconds: float) -> Trial:
