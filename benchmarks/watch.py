@@ -37,6 +37,7 @@ from dgmix.detect.recordings import Sounds
 from dgmix.detect.sources import sounds
 from dgmix.files import make_folder, write_text
 from dgmix.progress import quiet
+from dgmix.watch.checking import figures
 from dgmix.watch.expected import MONTH, expected_raises, raises_per_window
 from dgmix.watch.hub import Hub
 from dgmix.watch.judge import DetectorJudge, WindowJudgement
@@ -159,7 +160,7 @@ def flights_table(folder: Path) -> Iterator[str]:
             ("healthy, square (known mission)", held),
             ("broken, square", sorted((folder / "broken" / "cw_square").glob("*.flac"))),
             ("broken, figure eight", sorted((folder / "broken" / "cw_f8").glob("*.flac"))),
-            ("healthy, figure eight (never heard)", sorted((folder / "normal").glob("*_f8/*"))),
+            ("healthy, figure eight (never learned)", sorted((folder / "normal").glob("*_f8/*"))),
         ):
             found = [played(flight, judge) for flight in flights]
             delays = [str(delay) if delay else "never" for _, _, delay in found]
@@ -302,9 +303,9 @@ def month_table(machines: Sequence[str], detectors: int, hours: float, keep: Pat
     rule, rate = own_rule(every[0].rate), every[0].rate
     raises = expected_raises(rule, rate, SECONDS, LEARNED)
     yield (
-        f"\nPromised by `dgmix watch --check`: {raises.mean:.2g} on average, of 90 % of detectors "
-        f"{raises.low:.2g} to {raises.high:.2g}. One that errs in exactly {rate:.0%} of windows: "
-        f"{monthly_at(rate, [rate])[0]:.2g}.\n"
+        f"\nPromised by `dgmix watch --check`: {figures(raises.mean)} on average, of 90 % of "
+        f"detectors {figures(raises.low)} to {figures(raises.high)}. One that errs in exactly "
+        f"{rate:.0%} of windows: {figures(monthly_at(rate, [rate])[0])}.\n"
     )
 
 

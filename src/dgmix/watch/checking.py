@@ -124,21 +124,21 @@ def _false_alarms(machine: MachineSettings, judge: Judge) -> str:
     rows = ((k, expected(k, k).mean) for k in range(own.windows + 1, MOST_OF + 1))
     enough = next((each for each in rows if each[1] <= 1), None) if raises.mean > 1 else None
     hint = (
-        f"; windows: {enough[0]} in a row would bring the mean to {_figures(enough[1])}"
+        f"; windows: {enough[0]} in a row would bring the mean to {figures(enough[1])}"
         if enough
         else ""
     )
     years = hours_between(own.wear_drift, own.wear_limit) / 24 / 365
     return (
         f"raised at {own.windows} of {own.among} windows, one every {every:.3g} s: "
-        f"{_figures(raises.mean)} false alarms a month on average over detectors of {recordings} "
-        f"recordings if windows err independently (90 % of them {_figures(raises.low)} to "
-        f"{_figures(raises.high)}), {_figures(raises.at_most)} at most if they err together{hint}; "
+        f"{figures(raises.mean)} false alarms a month on average over detectors of {recordings} "
+        f"recordings if windows err independently (90 % of them {figures(raises.low)} to "
+        f"{figures(raises.high)}), {figures(raises.at_most)} at most if they err together{hint}; "
         f"creeping wear: one in {years:.2g} years"
     )
 
 
-def _figures(number: float) -> str:
+def figures(number: float) -> str:
     """Return a number in two figures, as people write it."""
     return f"{float(f'{number:.2g}'):g}" if number >= 0.01 else "less than 0.01"
 
