@@ -3,14 +3,15 @@
     python benchmarks/batch_size.py -o runs/batch-size NAME=DATA … [--seeds 3] [--crops 61440]
 
 DATA is what `dgmix run -d` takes: a set in DCASE form or a CSV of splits, of which the first
-`--splits` are taken. The recipe `published`
-pre-trains on batches of each size until so many crops were seen, so that a large batch takes fewer
-steps: the learning rate is scaled by the batch as LARS has it, and warm-up is a tenth of the steps.
-There is no fine-tuning; clips are compared by whitened 1-NN within their section. Rows: published
-and log-standardised input, mixing within a machine type and across all of them (`together`), and
-the network untrained. Writes `benchmarks/results/batch_size.md`: Ω (official) and its 95 % interval
-over seeds (Student's t), a seed's Ω being the mean over splits. Of each group of rows every cell is
-trained with the first seed before any is with the second. Continues where it was stopped.
+`--splits` are taken. The recipe `published` pre-trains on batches of each size until so many crops
+were seen, so that a large batch takes fewer steps: the learning rate is scaled by the batch as LARS
+has it, and warm-up is a tenth of the steps. There is no fine-tuning; clips are compared by whitened
+1-NN within their section. Rows: log-standardised and published input, mixing within a machine type
+and across all of them (`together`), and the network untrained. Writes
+`benchmarks/results/batch_size.md`: Ω (official) and its 95 % interval over seeds (Student's t; of
+two seeds both values), a seed's Ω being the mean over splits. Of each group of rows every cell is
+trained with the first seed before any is with the second. Continues where it was stopped;
+`--no-training` writes the table of what is there.
 """
 
 from __future__ import annotations
@@ -101,10 +102,10 @@ def omegas(results: pl.DataFrame, system: str) -> list[float]:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Return the mean and its 95 % interval, or the value alone where there is one."""
+    """Return the mean and its 95 % interval; of fewer than three values themselves."""
     mean = fmean(values)
-    if len(values) < 2:
-        return f"{mean:.1f}"
+    if len(values) < 3:
+        return f"{mean:.1f}" + (f" ({', '.join(f'{v:.1f}' for v in values)})" if values[1:] else "")
     half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return f"{mean:.1f} [{mean - half:.1f}, {mean + half:.1f}]"
 
@@ -128,7 +129,7 @@ def row(group: str, name: str, cells: Sequence[str]) -> str:
 def table(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]) -> list[str]:
     """Return the lines of the table of what is done; a dash stands for what is not."""
     lines = [row("input, mixing", "batch", sets), row("---", "---", ["---"] * len(sets))]
-    for arm in arms():
+    for arm in chain.from_iterable(group for group in groups() if _begun(group, done, sets)):
         rows = [(str(arm.size), DETECTOR)]
         if arm.size == SIZES[0]:
             rows.insert(0, (UNTRAINED, UNTRAINED))
@@ -139,6 +140,12 @@ def table(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]) -> lis
             ]
             lines.append(row(arm.group, name, cells))
     return lines
+
+
+def _begun(
+    group: Sequence[Arm], done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]
+) -> bool:
+    return any((each, arm) in done for each in sets for arm in group)
 
 
 def page(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str], about: str) -> str:
@@ -156,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--one-type", action="append", default=[], metavar="NAME", help="not mixed across types"
     )
+    parser.add_argument("--no-training", action="store_false", dest="training")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--result", type=Path, default=RESULT)
@@ -166,8 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, source in named.items()
     }
     about = (
-        f"Ω in percent [95 % interval over {options.seeds} seeds], {options.crops} crops seen in "
-        f"each training; {' '.join(options.changes) or 'recipe published otherwise'}."
+        "Written by `benchmarks/batch_size.py`. Ω in percent, mean over seeds [95 % interval], of "
+        f"two seeds (both values); {options.crops} crops seen in each training"
+        f"{f', {options.splits} split(s) of a CSV' if options.splits else ''}; "
+        f"{' '.join(options.changes) or 'recipe published otherwise'}. A dash: not measured."
     )
     done: dict[tuple[str, Arm], pl.DataFrame] = {}
     for group, count in product(groups(), range(1, options.seeds + 1)):
@@ -177,9 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             recipe = load_recipe("published", [*arm.changes(options.crops), *options.changes])
             where = options.output / name / arm.place
             seeds = range(count)
-            dgmix.run(recipe, data[name], where, seeds=seeds, jobs=options.jobs, device="cpu")
-            done[name, arm] = pl.read_csv(where / "results.csv")
-            write_text(options.result, page(done, list(data), about))
+            if options.training:
+                dgmix.run(recipe, data[name], where, seeds=seeds, jobs=options.jobs, device="cpu")
+            if (where / "results.csv").exists():
+                done[name, arm] = pl.read_csv(where / "results.csv")
+                write_text(options.result, page(done, list(data), about))
 
 
 if __name__ == "__main__":

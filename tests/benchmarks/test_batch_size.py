@@ -26,6 +26,7 @@ def test_every_arm_is_a_recipe_that_sees_as_many_crops() -> None:
 
 def test_intervals_are_those_of_student() -> None:
     assert batch_size.interval([50.0]) == "50.0"
+    assert batch_size.interval([50.0, 52.0]) == "51.0 (50.0, 52.0)"
     assert batch_size.interval([49.0, 50.0, 51.0]) == "50.0 [47.5, 52.5]"
 
 
