@@ -112,7 +112,7 @@ def test_a_detector_with_a_plug_in_needs_its_file(settings: Path, tmp_path: Path
     settings.write_text(yaml.safe_dump(values))
     result = CliRunner().invoke(app, ["watch", str(settings), "--check"])
     assert "needs the view 'crest', which is code" in result.output
-    assert "in a watch.yaml by `plugins: [FILE.py]`" in result.output
+    assert "give it by --plugins FILE.py, `plugins: [FILE.py]` in watch.yaml" in result.output
     settings.write_text(yaml.safe_dump(values | {"plugins": ["mine.py"]}))
     text = dgmix(settings, "--check")
     assert "ok      plugins: mine.py has views crest" in text

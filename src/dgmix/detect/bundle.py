@@ -243,14 +243,12 @@ def _recipe(
 def missing(kind: Kind, name: str, path: Path, files: object) -> str:
     """Return a sentence on a plug-in that a detector needs: which, and how to give it."""
     last = f" It was in {', '.join(map(str, files))}." if isinstance(files, list) and files else ""
-    example = {
-        "encoders": "encoder=...",
-        "scorers": "scorer=...",
-        "views": f"views={{'{name}': ...}}",
-    }.get(kind, "plugins=...")
+    views = f"views={{'{name}': ...}}"
+    examples = {"encoders": "encoder=...", "scorers": "scorer=...", "views": views}
+    example = examples.get(kind, "plugins=...")
     return (
-        f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give "
-        f"it by --plugins FILE.py, in a watch.yaml by `plugins: [FILE.py]`, by "
+        f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give it by "
+        "--plugins FILE.py, `plugins: [FILE.py]` in watch.yaml, "
         f"Detector.load(path, {example}), or install its package.{last}"
     )
 
