@@ -247,8 +247,8 @@ def missing(kind: Kind, name: str, path: Path, files: object) -> str:
     examples = {"encoders": "encoder=...", "scorers": "scorer=...", "views": views}
     example = examples.get(kind, "plugins=...")
     return (
-        f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give it by "
-        "--plugins FILE.py, `plugins: [FILE.py]` in watch.yaml, "
+        f"{path}: needs the {kind[:-1]} '{name}', which is code, and no file holds code; give it "
+        "by --plugins FILE.py, `plugins: [FILE.py]` in watch.yaml, "
         f"Detector.load(path, {example}), or install its package.{last}"
     )
 
