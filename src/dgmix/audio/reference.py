@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
@@ -40,7 +41,8 @@ class Cancellation:
 
     def add(self, parts: Iterable[Samples]) -> None:
         """Take up a recording (sample, channel + 1) in parts."""
-        for _, (*channels, reference) in self._spectra(self._counted(parts)):
+        for samples in self._pieces(self._counted(parts)):
+            *channels, reference = self._spectra(samples.T)
             conjugate = reference.conj()
             for cross, channel in zip(self._cross, channels, strict=True):
                 cross += np.einsum("tf,tf->f", channel, conjugate)
@@ -55,19 +57,22 @@ class Cancellation:
     def cancel(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield channels as they are, and without what the reference picks up too.
 
-        Parts are float32 (sample, 2 · channel), together as long as the recording.
+        Parts are float32 (sample, 2 · channel), together as long as the recording. The squares of
+        overlapping windows sum to 1, so that only H·F has to go back to samples.
         """
         factors = self.factors
         before = np.zeros((len(factors), self._hop), np.float32)
         first = -self._hop
-        for samples, (*channels, reference) in self._spectra(parts):
-            columns = [samples[: -self._hop, k] for k in range(len(factors))]
-            for k, channel in enumerate(channels):
-                frames = self._back(channel - factors[k] * reference)
+        for samples in self._pieces(parts):
+            [reference] = self._spectra(samples[:, -1:].T)
+            channels = samples[: -self._hop, :-1]
+            block = np.concatenate([channels, channels], axis=1)
+            for k, factor in enumerate(factors):
+                frames = self._back(factor * reference)
                 frames[:, 0] += np.concatenate([before[k : k + 1], frames[:-1, 1]])
                 before[k] = frames[-1, 1]
-                columns.append(frames[:, 0].ravel())
-            block = np.stack(columns, axis=1)[max(-first, 0) : self._samples - first]
+                block[:, len(factors) + k] -= frames[:, 0].ravel()
+            block = block[max(-first, 0) : self._samples - first]
             first = max(first, 0) + len(block)
             if len(block):
                 yield block
@@ -77,14 +82,13 @@ class Cancellation:
             self._samples += len(part)
             yield part
 
-    def _spectra(self, parts: Iterable[Samples]) -> Iterator[tuple[Samples, Spectra]]:
-        """Yield pieces (sample, column) of whole frames, and spectra (column, frame, frequency)."""
+    def _spectra(self, columns: Samples) -> Spectra:
+        """Return the spectra (column, frame, frequency) of whole frames (column, sample)."""
         from scipy.fft import rfft  # type: ignore[import-untyped]
 
-        for samples in self._pieces(parts):
-            halves = samples.T.reshape(samples.shape[1], -1, self._hop)
-            frames = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=-1)
-            yield samples, rfft(frames * self._window, axis=-1)
+        columns = np.ascontiguousarray(columns)
+        frames = sliding_window_view(columns, 2 * self._hop, axis=1)[:, :: self._hop]
+        return np.asarray(rfft(frames * self._window, axis=-1, overwrite_x=True))
 
     def _pieces(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield a recording in pieces of whole frames, half a frame of silence at either end.
