@@ -34,7 +34,7 @@ def test_simulate_run_evaluate(
     machines = list(dict.fromkeys([next(iter(year.dev)), next(iter(year.eval))]))
     sections = {m: {*year.dev.get(m, ()), *year.eval.get(m, ())} for m in machines}
     data = tmp_path / "data"
-    simulate(data, like=year.dataset, machines=machines, clips=4, test_clips=2, seconds=2.0)
+    simulate(data, like=year.dataset, machines=machines, clips=3, test_clips=1, seconds=1.0)
     test = load_manifest(data).select(split="test")
     assert {m: set(test.select(machine=m).values("section")) for m in machines} == sections
 
