@@ -258,14 +258,21 @@ def page(estimates: Mapping[str, Mapping[str, Estimate]], omegas: Mapping[str, O
 
 
 def recipe_table(estimates: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """Return Ω of every recipe on every set, with the mean over those with splits."""
-    real = [each for name, each in estimates.items() if name != "simulated"]
-    header = ["Ω", *estimates, f"mean of {len(real)} sets"]
+    """Return Ω of every recipe on every set, with the mean over those with splits.
+
+    Below it are named the recipes, and the sets, of which nothing was run.
+    """
+    measured = {name: each for name, each in estimates.items() if each}
+    recipes = [name for name in field_recipes.RECIPES if any(name in e for e in measured.values())]
+    real = [each for name, each in measured.items() if name != "simulated"]
     rows = []
-    for name in field_recipes.RECIPES:
-        cells = [field_recipes.cell(each, name) for each in estimates.values()]
+    for name in recipes:
+        cells = [field_recipes.cell(each, name) for each in measured.values()]
         rows.append([f"`{name}`", *cells, field_recipes.mean(real, name)])
-    return markdown_table(header, rows)
+    table = markdown_table(["Ω", *measured, f"mean of {len(real)} sets"], rows)
+    missing = [f"`{name}`" for name in field_recipes.RECIPES if name not in recipes]
+    missing += [name for name in estimates if name not in measured]
+    return f"{table}\n\nNot run so far: {', '.join(missing)}." if missing else table
 
 
 def scorer_tables(omegas: Mapping[str, Omegas]) -> Iterator[str]:
