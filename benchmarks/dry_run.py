@@ -20,6 +20,7 @@ from pathlib import Path
 from kept import kept
 
 import dgmix
+from dgmix.data import load_manifest
 from dgmix.estimate import estimate_run
 from dgmix.evaluate.formats import markdown_table
 from dgmix.files import write_text
@@ -63,10 +64,12 @@ def row_of(name: str, data: Path) -> list[str]:
 
 def page(rows: list[list[str]], data: Path) -> str:
     """Return the page: what was done, and the table."""
+    clips = load_manifest(data)
+    machines = clips.values("machine")
     return (
         "# Is what `dgmix run --dry-run` says true?\n\n"
-        f"Written by `benchmarks/dry_run.py` on the simulated set `{data.name}`, one process, "
-        "trainings cut short. Seconds are of the wall clock: on a machine that other programs use, "
+        f"Written by `benchmarks/dry_run.py` on {len(clips)} clips of {len(machines)} machine "
+        f"types ({', '.join(machines)}), one process, trainings cut short. Seconds are of the wall clock: on a machine that other programs use, "
         "they are no better than that machine is steady.\n\n"
         f"{markdown_table(COLUMNS, rows)}\n"
     )
