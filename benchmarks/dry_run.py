@@ -69,8 +69,8 @@ def page(rows: list[list[str]], data: Path) -> str:
     return (
         "# Is what `dgmix run --dry-run` says true?\n\n"
         f"Written by `benchmarks/dry_run.py` on {len(clips)} clips of {len(machines)} machine "
-        f"types ({', '.join(machines)}), one process, trainings cut short. Seconds are of the wall clock: on a machine that other programs use, "
-        "they are no better than that machine is steady.\n\n"
+        f"types ({', '.join(machines)}), one process, trainings cut short. Seconds are of the wall "
+        "clock: on a machine that other programs use, they are no better than it is steady.\n\n"
         f"{markdown_table(COLUMNS, rows)}\n"
     )
 
