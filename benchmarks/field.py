@@ -88,8 +88,8 @@ interval over test clips. Nothing was chosen by these numbers, and none of it is
 
 ## Recipes"""
 RECIPES_ARE = """One seed. `autoencoder` and `mahala` are of one training, as in the organisers'
-code; an epoch has every vector of a clip once. `first-shot` has the frozen encoder aiSFX (the
-package `aisfx` of PyPI holds its weights), since the weights of BEATs were not at hand. `scac` and
+code; an epoch has every vector of a clip once. `first-shot` is run with the frozen encoder
+aiSFX (`--aisfx`; a package of PyPI holds its weights): those of BEATs were not at hand. `scac` and
 `attributes` (one network, its learned view alone) need several classes to tell apart, machines,
 sections or attributes: a dash stands where a set has one, or where a recipe was not run. They learn
 from sections on adi_cbm and pronostia (axes of an accelerometer, not what the recipes are meant
