@@ -60,7 +60,7 @@ def detector() -> Detector:
 def lacking(detector: Detector, item: object, rate: int | None = RATE) -> float | None:
     fitted = detector.fitted_
     [(_, bank)] = sounds([item], rate).readable_banks(fitted.recipe)
-    first = first_lacking(band_levels(bank, 0), fitted.band_statistics)
+    first = first_lacking(band_levels(bank, 0), fitted.statistics_of(""))
     return None if first is None else float(mel_edges(fitted.recipe.features)[first])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from dgmix import Detector
 from dgmix.audio.io import load, write_wav
@@ -96,6 +98,16 @@ def test_a_cut_cable_is_told_and_the_other_channels_decide(around: Detector) -> 
     others = learned([array_of(i)[:, [0, 2]] for i in range(COUNT)])
     (alone,) = judged(others, array_of(410, {3: 0.03})[:, [0, 2]])
     assert found.score == pytest.approx(alone.score, rel=1e-6)
+
+
+def test_a_channel_without_the_upper_band_is_told_by_its_number(around: Detector) -> None:
+    recording = array_of(131)
+    recording[:, 1] = resample_poly(recording[::2, 1], 2, 1)
+    (found,) = judged(around, recording)
+    assert found.verdict(0.05) == UNUSABLE
+    assert re.search(r"no sound above \S+ k?Hz in channel 2, and", found.unusable)
+    (whole,) = judged(around, array_of(131))
+    assert not whole.unusable
 
 
 def test_where_the_only_channel_compared_is_silent_nothing_is_judged() -> None:

@@ -416,7 +416,7 @@ def test_localize_gives_one_for_each_recording(fitted: Detector, folder: Path) -
     assert all(each.surprise.shape == (len(each.seconds), 32) for each in found)
     np.testing.assert_array_equal(
         found[2].surprise,
-        localize(bank[2], fitted.fitted_.band_statistics, fitted.fitted_.recipe).surprise,
+        localize(bank[2], fitted.fitted_.statistics_of(""), fitted.fitted_.recipe).surprise,
         strict=True,
     )
 

@@ -80,7 +80,7 @@ def test_what_is_learned_is_kept_by_name(recipe: Recipe) -> None:
 def test_the_choices_of_the_user_are_kept(fitted: FittedDetector, recipe: Recipe) -> None:
     assert (fitted.seed, fitted.false_alarm_rate, fitted.trained) == (4, 0.1, 12)
     assert (fitted.recipe, fitted.network, fitted.updates) == (recipe, None, ())
-    assert fitted.band_statistics.count == 12
+    assert fitted.statistics_of("").count == 12
 
 
 def test_copies_count_as_one_recording(recipe: Recipe) -> None:
@@ -118,9 +118,9 @@ def test_an_update_is_as_if_it_had_been_remembered_from_the_start(
         assert (one.p_known, one.p_new) == (other.p_known, other.p_new)
         assert (one.view, one.condition) == (other.view, other.condition)
     for name in ("mean", "std", "rise", "fall"):
-        values, expected = (getattr(d.band_statistics, name) for d in (updated, fresh))
+        values, expected = (getattr(d.statistics_of(""), name) for d in (updated, fresh))
         np.testing.assert_allclose(values, expected, atol=1e-3)
-    assert (updated.trained, updated.band_statistics.count) == (12, 15)
+    assert (updated.trained, updated.statistics_of("").count) == (12, 15)
 
 
 def test_what_looks_like_a_fault_is_left_out_and_verdicts_stay(

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from dgmix.detect.conformal import rate_interval
-from dgmix.detect.fitted import FittedDetector, Update
+from dgmix.detect.fitted import FittedDetector
+from dgmix.detect.memory import Update
 from dgmix.detect.reporting import fit_report, odd_recordings, undo_report, update_report
 from dgmix.detect.summary import (
     counted,

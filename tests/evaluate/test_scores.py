@@ -249,6 +249,10 @@ def test_bad_files_are_refused(tmp_path, content, complaint):
         (f"clip and its score\n{NORMAL},1\n", "line 1: 1 cells"),
         (f"{NORMAL},0,94\n", "line 1: 3 cells"),
         (f"{NORMAL};0,94\n{ANOMALY};0.3\n", "a comma .line 1: 0,94. and with a point .line 2: 0.3"),
+        *(
+            (f"{NORMAL}{mark}5,69e+00\n", "line 1: .*5' and '69e.00' may be halves of a number")
+            for mark in ("|", " ", ": ", " = ")
+        ),
         (f"{NORMAL};1.234,5\n", "line 1: .*wav;1.234' and '5' may be halves of a number"),
         (f"{NORMAL},tensor(0.3)\n", r"line 1: score 'tensor\(0.3\)' is not a number"),
         (f"{NORMAL},1\n{ANOMALY},\n", "line 2: score '' is not a number"),

@@ -6,7 +6,7 @@ frequency: there its level falls within two bands by more than any machine's doe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.audio.mel_scale import mel_edges
-from dgmix.audio.signals import signals_of
+from dgmix.audio.signals import Signal, signals_of
 from dgmix.config import Recipe
 from dgmix.detect.localize import MOST_FRAMES, BandStatistics
 from dgmix.detect.quality import Defect
@@ -64,17 +64,28 @@ def first_lacking(levels: Floats, healthy: BandStatistics) -> int | None:
 
 
 def lacking(
-    bank: MelBank, index: int, healthy: BandStatistics, recipe: Recipe
+    channels: Iterable[tuple[Signal, MelBank, BandStatistics]], index: int, recipe: Recipe
 ) -> tuple[Defect, ...]:
-    """Return the defect of a recording that lacks the upper part of the band, if it does."""
-    first = first_lacking(band_levels(bank, index), healthy)
-    if first is None:
+    """Return the defect of a recording that lacks the upper part of the band, if it does.
+
+    `channels` are those that are compared, each with the recordings' features, of which `index` is
+    the number, and the levels of healthy ones.
+    """
+    firsts = {
+        str(channel): first_lacking(band_levels(bank, index), healthy)
+        for channel, bank, healthy in channels
+    }
+    ends = {channel: first for channel, first in firsts.items() if first is not None}
+    if not ends:
         return ()
+    first = min(ends.values())
+    where = "" if len(ends) == len(firsts) else f" in channel {' and '.join(ends)}"
     text = (
-        f"no sound above {_edge(recipe, first)}, and the healthy recordings have some up to "
+        f"no sound above {_edge(recipe, first)}{where}, and the healthy recordings have some up to "
         f"{hertz(highest(recipe))}: was it resampled, compressed, or recorded at a lower rate?"
     )
-    return (Defect(text, first < (1 - MOST_LACKING) * len(healthy.mean)),)
+    bands = recipe.features.n_mels
+    return (Defect(text, first < (1 - MOST_LACKING) * bands),)
 
 
 def _edge(recipe: Recipe, band: int) -> str:

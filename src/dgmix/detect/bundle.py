@@ -22,9 +22,9 @@ from dgmix.audio.layout import Layout
 from dgmix.audio.quality import MEASURES
 from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe, parse_recipe
-from dgmix.detect.fitted import FittedDetector, Update
+from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.localize import BandStatistics
-from dgmix.detect.memory import HealthyClips, Memory
+from dgmix.detect.memory import HealthyClips, Memory, Update
 from dgmix.detect.old_formats import upgraded
 from dgmix.detect.sensitivity import sensitivity_of
 from dgmix.detect.summary import summary

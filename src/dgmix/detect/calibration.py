@@ -197,7 +197,8 @@ class Calibration:
         return np.array([each == condition for each in self.conditions], bool)
 
     def _of(self, values: Floats) -> Floats:
-        return values[..., self._calibrating]
+        all_calibrate = len(self._calibrating) == values.shape[-1]
+        return values if all_calibrate else values[..., self._calibrating]
 
     def _texts(self, values: Texts) -> Texts:
         return tuple(values[i] for i in self._calibrating)

@@ -8,7 +8,7 @@ stands alone, where strokes of a machine that repeats itself have others beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -26,6 +26,7 @@ LEAST_OVERLAP, FEWEST_FRAMES = 31, 8
 MOST_FRAMES = 20_000
 MOST_NEIGHBOURS = 20
 KEPT_SPECTRA = 64
+MOST_KEPT = 1 << 21  # frames whose changes are in memory: 270 MB
 Floats = NDArray[np.float32]
 
 
@@ -37,25 +38,47 @@ def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
     """
     from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
 
-    names = list(recordings)
-    beginnings = (next(bank.blocks(index, MOST_FRAMES)) for index in range(len(bank)))
-    changes = [_Changes(each) for each in beginnings]
-    longest = sorted(len(each.values) for each in changes)[-2:]
-    size = next_fast_len(sum(longest), real=True)
+    size = next_fast_len(sum(sorted(_lengths(bank))[-2:]), real=True)
+
+    @lru_cache(max(KEPT_SPECTRA, 2 * MOST_KEPT // max(size, 1)))
+    def changes(clip: int) -> _Changes:
+        return _Changes(next(bank.blocks(clip, MOST_FRAMES)))
 
     @lru_cache(KEPT_SPECTRA)
     def spectrum(clip: int) -> NDArray[np.complex64]:
-        return np.asarray(rfft(changes[clip].values, size, axis=0))
+        return np.asarray(rfft(changes(clip).values, size, axis=0))
 
-    for first, second in _candidates(changes):
+    names = _Names(recordings)
+    for first, second in _candidates([changes(clip).mean for clip in range(len(bank))]):
         if names[first] == names[second]:
             continue
-        pair = changes[first], changes[second]
         product = (spectrum(first).conj() * spectrum(second)).sum(1)
-        if _same_sound(*pair, product, size):
-            old, new = names[second], names[first]
-            names = [new if name == old else name for name in names]
-    return names
+        if _same_sound(changes(first), changes(second), product, size):
+            names.join(first, second)
+    return list(map(names.__getitem__, range(len(bank))))
+
+
+def _lengths(bank: MelBank) -> list[int]:
+    """Return how many changes of level are looked at in each clip."""
+    return np.minimum(bank.frames - 1, MOST_FRAMES - 1).tolist()
+
+
+class _Names:
+    """The names of clips, of which some turn out to be others' too."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._own, self._same = list(names), dict[str, str]()
+
+    def __getitem__(self, clip: int) -> str:
+        name = self._own[clip]
+        while name in self._same:
+            name = self._same[name]
+        self._own[clip] = name
+        return name
+
+    def join(self, first: int, second: int) -> None:
+        """Give the second clip, and all of its name, the name of the first one."""
+        self._same[self[second]] = self[first]
 
 
 class _Changes:
@@ -136,13 +159,16 @@ class _Correlation:
         return cls(float(values[best]), next_peak)
 
 
-def _candidates(changes: Sequence[_Changes]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of clips, the lower number first, that may hold the same sound."""
+def _candidates(means: Sequence[Floats]) -> list[tuple[int, int]]:
+    """Return pairs of clips, the lower number first, that may hold the same sound.
+
+    `means` (clip,) are their mean levels (band,).
+    """
     from scipy.spatial import KDTree  # type: ignore[import-untyped]
 
-    if len(changes) > 1:
-        means = np.array([each.mean for each in changes])
-        few = min(MOST_NEIGHBOURS + 1, len(changes))
-        _, nearest = KDTree(means).query(means, few)
-        pairs = {(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row}
-        yield from sorted(pair for pair in pairs if pair[0] != pair[1])
+    if len(means) < 2:
+        return []
+    few = min(MOST_NEIGHBOURS + 1, len(means))
+    _, nearest = KDTree(means).query(means, few)
+    pairs = {(min(i, j), max(i, j)) for i, row in enumerate(nearest.tolist()) for j in row}
+    return sorted(pair for pair in pairs if pair[0] != pair[1])

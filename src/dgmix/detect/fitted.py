@@ -26,7 +26,7 @@ from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.conformal import check_rate, groups_needed, smallest_rate
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import BandStatistics, Localization, localize
-from dgmix.detect.memory import Memory
+from dgmix.detect.memory import Memory, Update
 from dgmix.detect.quality import Defect, Limits, defects
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.sensitivity import Sensitivity
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dgmix.model.network import Network
 
 ALL = ""
+MOST_DISTANCES = 1 << 20  # of clips from healthy ones, at a time
 NO_NEW_CONDITIONS = (
     "nothing is promised of new conditions: this needs a scorer that estimates nothing, and "
     "healthy recordings of several named conditions "
@@ -46,20 +47,7 @@ NO_NEW_CONDITIONS = (
 Conditions = Iterable[str | None]
 Numbers = NDArray[np.int64]
 Missing = frozenset[int]
-
-
-@dataclass(frozen=True)
-class Update:
-    """Healthy recordings that joined after training.
-
-    `time`: when, UTC in ISO 8601; `added`: how many clips; `left_out`: how many were not taken
-    because they look like faults; `conditions`: theirs.
-    """
-
-    time: str
-    added: int
-    left_out: int
-    conditions: tuple[str, ...]
+Key = tuple[str, Missing]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,13 +92,14 @@ class FittedDetector:
         return names.index(signal) if signal in names else 0
 
     @cached_property
-    def band_statistics(self) -> BandStatistics:
-        """The levels of all healthy clips, in the first signal."""
-        return self.statistics_of("")
+    def band_statistics(self) -> tuple[BandStatistics, ...]:
+        """The levels of each signal in all healthy clips; none where they are not known."""
+        parts = [self.bands[place :: len(self.signals)] for place in range(len(self.signals))]
+        return tuple(reduce(BandStatistics.merged, each) for each in parts if each)
 
     def statistics_of(self, signal: str) -> BandStatistics:
         """Return the levels of a signal in all healthy clips; "" is the first signal."""
-        return reduce(BandStatistics.merged, self.bands[self.place_of(signal) :: len(self.signals)])
+        return self.band_statistics[self.place_of(signal)]
 
     @cached_property
     def views(self) -> list[str]:
@@ -118,9 +107,7 @@ class FittedDetector:
         return list(dict.fromkeys(map(view_of, self.memory.views)))
 
     @cached_property
-    def _compared(
-        self,
-    ) -> dict[tuple[str, Missing], tuple[Comparison, Calibration, tuple[str, ...]]]:
+    def _compared(self) -> dict[Key, tuple[Comparison, Calibration, tuple[str, ...]]]:
         return {}
 
     @cached_property
@@ -229,9 +216,9 @@ class FittedDetector:
         learned = self.memory.clips.include(bank)
         missing = [self._missing(each) for each in bank.channels]
         judged = self.judge_views(vectors, names, sections, conditions, learned, missing)
-        first = bank.split(len(self.signals))[0]
+        signals = bank.split(len(self.signals))
         return [
-            replace(each, quality=quality, defects=self._defects(bank, first, clip, each.section))
+            replace(each, quality=quality, defects=self._defects(bank, signals, clip, each))
             for clip, (each, quality) in enumerate(zip(judged, bank.qualities, strict=True))
         ]
 
@@ -253,7 +240,7 @@ class FittedDetector:
         judgements: list[Judgement | None] = [None] * len(names)
         without = missing or [frozenset()] * len(names)
         keys = [(self.key(of), gone) for of, gone in zip(sections, without, strict=True)]
-        for (key, gone), those in _by_key(keys):
+        for (key, gone), those in self._parts(keys):
             comparison, calibration, healthy = self._comparison(key, gone)
             queries = {name: vectors[name].select(those) for name in comparison.rows}
             distances = comparison.measure(queries, len(those))
@@ -268,12 +255,25 @@ class FittedDetector:
                 )
         return [each for each in judgements if each is not None]
 
-    def _defects(self, bank: MelBank, first: MelBank, clip: int, of: str) -> tuple[Defect, ...]:
-        measured = defects(bank.qualities[clip], self.limits(of))
-        own = *measured, *self._changes(bank.channels[clip])
-        if not self.bands:
-            return own
-        return (*own, *lacking(first, clip, self.band_statistics, self.recipe))
+    def _parts(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Numbers]]:
+        """Yield each key and the numbers of clips that have it, few enough to compare at once."""
+        for key in sorted(set(keys), key=lambda each: (each[0], sorted(each[1]))):
+            those = np.flatnonzero([each == key for each in keys])
+            comparison = self._comparison(*key)[0]
+            size = max(1, MOST_DISTANCES // (len(comparison.rows) * len(comparison.calibrating)))
+            yield from ((key, those[first : first + size]) for first in range(0, len(those), size))
+
+    def _defects(
+        self, bank: MelBank, signals: Sequence[MelBank], clip: int, judgement: Judgement
+    ) -> tuple[Defect, ...]:
+        measured = defects(bank.qualities[clip], self.limits(judgement.section))
+        compared = (
+            each
+            for each in zip(self.signals, signals, self.band_statistics, strict=False)
+            if each[0].channel not in judgement.missing and not each[0].reference
+        )
+        lack = lacking(compared, clip, self.recipe)
+        return (*measured, *self._changes(bank.channels[clip]), *lack)
 
     def _judgement(
         self, name: str, section: str, scores: Scores, row: int, rows: Sequence[str]
@@ -391,9 +391,3 @@ class FittedDetector:
         recipe = self.recipe.model_copy(update={"detect": settings})
         views = {name: self.memory.views[name] for name in names_of(recipe)}
         return replace(self, recipe=recipe, memory=replace(self.memory, views=views))
-
-
-def _by_key(keys: Sequence[tuple[str, Missing]]) -> Iterator[tuple[tuple[str, Missing], Numbers]]:
-    """Yield each key and the numbers of the clips that have it."""
-    for key in sorted(set(keys), key=lambda each: (each[0], sorted(each[1]))):
-        yield key, np.flatnonzero([each == key for each in keys])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +61,16 @@ class Points:
 
     def _of_group(self, values: Floats) -> Floats:
         """Return the sum over the group of each point, of values (…, point)."""
-        number = int(self.groups.max(initial=-1)) + 1
-        if number == len(self.groups):
+        order, firsts = self._sorted
+        if len(firsts) == len(self.groups):
             return values
-        members = np.eye(number)[self.groups]
-        return np.asarray((values @ members)[..., self.groups])
+        return np.asarray(np.add.reduceat(values[..., order], firsts, -1)[..., self.groups])
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The points by group, and the place there of the first of each group."""
+        order = np.argsort(self.groups, kind="stable")
+        return order, np.flatnonzero(np.diff(self.groups[order], prepend=-1))
 
 
 def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Floats:

@@ -19,10 +19,10 @@ from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe
 from dgmix.detect.band import remarks
 from dgmix.detect.duplicates import merge_copies
-from dgmix.detect.fitted import FittedDetector, Update
+from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY, UNUSABLE
 from dgmix.detect.localize import BandStatistics
-from dgmix.detect.memory import HealthyClips, Memory, digests, durations
+from dgmix.detect.memory import HealthyClips, Memory, Update, digests, durations
 from dgmix.detect.quality import measures_of
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import resolve

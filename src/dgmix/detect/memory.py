@@ -90,6 +90,20 @@ class Memory:
         return sorted(set(self.clips.sections))
 
 
+@dataclass(frozen=True)
+class Update:
+    """Healthy recordings that joined after training.
+
+    `time`: when, UTC in ISO 8601; `added`: how many clips; `left_out`: how many were not taken
+    because they look like faults; `conditions`: theirs.
+    """
+
+    time: str
+    added: int
+    left_out: int
+    conditions: tuple[str, ...]
+
+
 def digests(bank: MelBank) -> NDArray[np.int64]:
     """Return a number (clip,) that tells each clip of a bank from others by its features."""
     hashes = [hashlib.blake2b(digest_size=8) for _ in range(len(bank))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from dgmix.audio.bank import MelBank
 from dgmix.config import Recipe
 from dgmix.detect.views import Vectors, represent
 from dgmix.detect.windows import Windows
-from dgmix.model.network import Network
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 
 def nearest_healthy(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,19 +40,20 @@ class Odd:
     others: int
 
 
-def odd_clips(fitted: FittedDetector) -> list[Odd]:
+@lru_cache(1)
+def odd_clips(fitted: FittedDetector) -> tuple[Odd, ...]:
     """Return the healthy clips that are far from all others of their section, the farthest first.
 
     A single view has no deviations, and few recordings show none: nothing is returned there.
     """
     if len(fitted.views) == 1:
-        return []
+        return ()
     outliers: list[Odd] = []
     for section in fitted.sections:
         of = [section in ("", each) for each in fitted.memory.clips.sections]
         clips = np.flatnonzero(of)
         outliers += (_odd if _tries(len(clips)) else _alone)(fitted, clips)
-    return sorted(outliers, key=lambda each: -each.score)
+    return tuple(sorted(outliers, key=lambda each: -each.score))
 
 
 def broken_clips(fitted: FittedDetector) -> list[tuple[int, tuple[Defect, ...]]]:

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import EQUAL, ROUNDING
 from dgmix.detect.fusion import PART_DEVIATION, PRIOR_COUNT, PRIOR_DEVIATION, TINY
-from dgmix.detect.scorers.kriging import LEAST, NUGGET, Kriging
+from dgmix.detect.scorers.kriging import LEAST, NUGGET, Blocks, Kriging
 from dgmix.detect.scorers.nearest import Nearest
+
+NOTHING = np.zeros((0, 0))
 
 
 class Verdict(nn.Module):
@@ -131,44 +134,69 @@ class KrigingModule(nn.Module):
     """
 
     centre: Tensor
-    references: Tensor
-    inverse: Tensor
+    axes: Tensor
+    spreads: Tensor
+    roots: Tensor
     alone: Tensor
-    blocks: Tensor
+    inverses: Tensor
     together: Tensor
+    points: Tensor
 
     def __init__(self, scorer: Kriging) -> None:
         super().__init__()
         blocks = scorer.blocks[0]
-        self.several = blocks.several
-        centre = scorer.values.mean(0, dtype=np.float64)
+        self.several, self.singles = blocks.several, blocks.singles
+        grouped = blocks.several and not blocks.singles
         arrays = {
-            "centre": centre,
-            "references": scorer.values - centre,
-            "inverse": scorer.inverse,
+            "centre": scorer.centre,
+            "axes": scorer.axes,
+            "spreads": scorer.spreads,
+            "roots": scorer.roots,
             "alone": blocks.alone,
-            "blocks": blocks.inverses if blocks.several else blocks.together,
-            "together": blocks.together,
+            "inverses": by_group(blocks, True) if grouped else NOTHING,
+            "together": by_group(blocks, False) if grouped else NOTHING,
+            "points": NOTHING if blocks.several else scorer.points(scorer.values),
         }
         for name, array in arrays.items():
-            self.register_buffer(name, torch.from_numpy(np.asarray(array)))
+            self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
 
     def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
-        dim = self.references.shape[1]
-        squares = distances(queries.double() - self.centre, self.references)[0].square() / dim
-        column = torch.cat([-squares, torch.ones(1, dtype=torch.float64)])
-        solved = self.inverse @ column
-        variance = (NUGGET - column @ solved).clamp(min=LEAST)
+        point = queries[0].double() / queries.shape[1] ** 0.5
+        centred = point - self.centre
+        along = self.axes @ centred
+        scaled = along / self.spreads
+        ones = torch.full((1,), len(self.roots) ** -0.5, dtype=torch.float64)
+        weights = self.roots @ torch.cat([ones, scaled])
+        beyond = (centred.square().sum() - along.square().sum()).clamp(min=0)
+        size = 1 + 1 / len(self.roots) + scaled.square().sum()
+        variance = (NUGGET * size + 2 * beyond).clamp(min=LEAST)
+        return self._as_distance(variance), self._as_distance(
+            self._beside(point, weights, variance)
+        )
+
+    def _beside(self, point: Tensor, weights: Tensor, variance: Tensor) -> Tensor:
         if not self.several:
-            return self._as_distance(variance), self._as_distance(2 * (squares + NUGGET))
-        moved = self.blocks @ solved[:-1]
-        sums = self.together @ (solved[:-1] * moved)
-        beside = self.alone - moved.square() / (variance + sums)
-        return self._as_distance(variance), self._as_distance(beside)
+            return 2 * ((self.points - point).square().sum(1) + NUGGET)
+        if self.singles:
+            return 1 / (1 / self.alone + weights.square() / variance)
+        moved = self.inverses @ weights
+        return self.alone - moved.square() / (variance + self.together @ (weights * moved))
 
     def _as_distance(self, variances: Tensor) -> Tensor:
         return variances.clamp(min=LEAST).sqrt()
+
+
+def by_group(blocks: Blocks, inverted: bool) -> NDArray[np.float64]:
+    """Return the inverted blocks of groups in their places (clip, clip), or ones; else zeros."""
+    values = np.zeros((len(blocks.alone),) * 2)
+    for each in blocks.inverses:
+        units = np.broadcast_to(
+            np.eye(each.members.shape[1]), (*each.members.shape, each.members.shape[1])
+        )
+        places = each.members[:, :, None], each.members[:, None, :]
+        values[places] = each.times(units) if inverted else 1
+    return values
 
 
 MODULES: dict[type, Callable[[Any], nn.Module]] = {Nearest: NearestModule, Kriging: KrigingModule}

@@ -20,7 +20,7 @@ from dgmix.files import explained
 SEPARATORS = (";", "\t", ",")
 POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
-HALVED = re.compile(r".*[;\t]\s*[+-]?[\d.]+", re.DOTALL)
+HALVED = re.compile(r".*([;\t|]|\.\w{2,4}[\s:=]+)\s*[+-]?[\d.]+", re.DOTALL)
 NAMES = ("file", "filename", "file_name", "file name", "path", "name", "clip", "wav")
 SCORES = ("score", "scores", "anomaly_score", "anomaly score", "anomaly_scores")
 

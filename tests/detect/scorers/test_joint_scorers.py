@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,6 +113,29 @@ def test_the_score_is_the_kriging_variance(count: int, dim: int, seed: int) -> N
     own, _, _ = scorer("kriging", values).measure(vectors(queries), 3)
     expected = [kriging_variance(values, query) for query in queries]
     np.testing.assert_allclose(own**2, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_beside_a_query_clips_are_predicted_from_it_and_other_groups_of_any_size() -> None:
+    rng = np.random.default_rng(2)
+    values, query = rng.normal(size=(24, 3)), rng.normal(size=(1, 3))
+    groups = rng.permutation(np.repeat(np.arange(6), [1, 1, 2, 2, 7, 11]))
+    fitted = scorer("kriging", values, groups.tolist())
+    _, (beside,), _ = fitted.measure(vectors(query), 1)
+    for clip in range(24):
+        others = np.concatenate([values[groups != groups[clip]], query])
+        own, _, _ = scorer("kriging", others).measure(vectors(values[[clip]]), 1)
+        assert beside[0, clip] == pytest.approx(own[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 1500])
+def test_memory_does_not_grow_with_the_square_of_the_clips(size: int) -> None:
+    values = np.random.default_rng(0).normal(size=(3000, 4))
+    groups = np.repeat(np.arange(3000 // size), size)
+    tracemalloc.start()
+    scorer("kriging", values, groups.tolist()).measure(vectors(values[:2]), 2)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3000**2  # bytes: an eighth of a matrix
 
 
 def test_no_weights_predict_better() -> None:

@@ -6,12 +6,15 @@ variance of the field at a point, predicted from all others (ordinary kriging: M
 Chilès, Delfiner 2012, section 3.4), is small amid them and grows with the distance from them, less
 so in the directions in which they differ: it is a Mahalanobis distance whose covariance has a fixed
 prior, so that few clips do not mislead it, and nothing but distances decides it.
+
+The variogram d² is that of a linear function of the vectors with random slopes. So the matrix of
+the healthy clips differs from a multiple of the identity by one whose rank is at most the length of
+a vector, and is inverted in that form (Woodbury 1950): memory grows in proportion to the clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +32,11 @@ Groups = NDArray[np.int64]
 class Kriging:
     """The kriging variance from the clips of other groups, as a distance; see `JointScorer`.
 
-    `inverse` float64 (clip + 1, clip + 1) is that of the matrix [[−d² + nugget, 1], [1, 0]] of the
-    healthy clips. When a clip joins them, with b its column and s its variance, the inverse changes
-    by (inverse · b)(inverse · b)ᵀ / s; the variances of the clips of a group, from the clips of all
-    other groups, are on the diagonal of the inverse of the group's block.
+    The inverse of the matrix [[−d² + nugget, 1], [1, 0]] of the healthy clips is, without its last
+    row and column, (1 − roots · rootsᵀ) / nugget, `roots` float64 (clip, rank). When a clip joins
+    them, with w the weights that predict it and s its variance, the inverse changes by w · wᵀ / s;
+    the variances of the clips of a group, from the clips of all other groups, are on the diagonal
+    of the inverse of the group's block.
     """
 
     def __init__(
@@ -43,22 +47,22 @@ class Kriging:
     ) -> None:
         self.values = view.values
         count = len(view.values)
-        matrix = np.ones((count + 1, count + 1))
-        matrix[:count, :count] = NUGGET * np.eye(count) - self._variogram(view.values)
-        matrix[count, count] = 0
-        self.inverse = np.linalg.inv(matrix)
-        self.blocks = [Blocks(self.inverse[:count, :count], groups) for groups in groupings]
+        points = self.points(view.values)
+        self.centre = points.mean(0)
+        rotated, sizes, self.axes = np.linalg.svd(points - self.centre, full_matrices=False)
+        self.spreads = np.sqrt(sizes**2 + NUGGET / 2)
+        ones = np.full((count, 1), count**-0.5)
+        self.roots = np.concatenate([ones, rotated * (sizes / self.spreads)], 1)
+        self.blocks = [Blocks(self.roots, groups) for groups in groupings]
         self.left_out = [self._as_distance(blocks.alone) for blocks in self.blocks]
 
-    def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:
+    def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:  # noqa: ARG002 - one form for all
         """Return the scores of queries, those of the healthy clips beside each, and distances."""
-        between = self._variogram(queries.values)
-        columns = np.concatenate([-between, np.ones((count, 1))], 1)
-        solved = columns @ self.inverse
-        variances = np.maximum(NUGGET - (columns * solved).sum(1), LEAST)
+        between = distances(queries.values, self.values) ** 2 / self.values.shape[1]
+        weights, variances = self._predicted(queries.values)
         healthy = [
             self._as_distance(
-                each.beside(solved[:, :-1], variances)
+                each.beside(weights, variances)
                 if each.several
                 else 2 * (between + NUGGET)  # predicted from the query alone
             )
@@ -66,54 +70,93 @@ class Kriging:
         ]
         return self._as_distance(variances), healthy, between
 
-    def _variogram(self, vectors: NDArray[np.floating]) -> Floats:
-        return np.asarray(distances(vectors, self.values) ** 2 / self.values.shape[1])
+    def _predicted(self, vectors: NDArray[np.floating]) -> tuple[Floats, Floats]:
+        """Return the weights (query, clip) that predict vectors, and the variances (query,)."""
+        points = self.points(vectors) - self.centre
+        along = points @ self.axes.T
+        beyond = np.maximum((points**2).sum(1) - (along**2).sum(1), 0)
+        scaled = along / self.spreads
+        ones = np.full((len(points), 1), len(self.values) ** -0.5)
+        weights = np.concatenate([ones, scaled], 1) @ self.roots.T
+        size = 1 + 1 / len(self.values) + (scaled**2).sum(1)
+        return weights, np.maximum(NUGGET * size + 2 * beyond, LEAST)
+
+    def points(self, vectors: NDArray[np.floating]) -> Floats:
+        """Return vectors as points whose squared distance is d²."""
+        return np.asarray(vectors, np.float64) / np.sqrt(vectors.shape[1])
 
     def _as_distance(self, variances: Floats) -> Floats:
         return np.asarray(np.sqrt(np.maximum(variances, LEAST)))
 
 
 class Blocks:
-    """The blocks of an inverse (clip, clip) that belong to groups (clip,), inverted.
+    """The blocks of the inverse that belong to groups (clip,), inverted.
 
-    `alone` (clip,): the variance of each clip from those of other groups, infinite where all are of
-    one group.
+    `roots` (clip, rank) are those of `Kriging`. `alone` (clip,): the variance of each clip from
+    those of other groups, infinite where all are of one group; `several` says that they are not,
+    `singles` that each clip is one; `inverses` are of the groups, those of a size together.
     """
 
-    def __init__(self, inverse: NDArray[np.floating], groups: Groups) -> None:
-        self._inverse, self._groups = np.asarray(inverse, np.float64), groups
-        count = len(np.unique(groups))
-        self.several, self.singles = count > 1, count == len(groups) > 1
+    def __init__(self, roots: Floats, groups: Groups) -> None:
+        sizes = np.bincount(groups)
+        self.several = len(sizes) > 1
+        self.singles = self.several and len(sizes) == len(groups)
+        self.alone = np.full(len(groups), np.inf)
+        self.inverses: list[Inverses] = []
         if self.singles:
-            self.alone = 1 / np.maximum(np.diag(self._inverse), LEAST)
+            self.alone = NUGGET / np.maximum(1 - (roots**2).sum(1), NUGGET * LEAST)
         elif self.several:
-            self.alone = np.diag(self.inverses).copy()
-        else:
-            self.alone = np.full(len(groups), np.inf)
+            order = np.argsort(groups, kind="stable")
+            for size in np.unique(sizes).tolist():
+                members = order[sizes[groups[order]] == size].reshape(-1, size)
+                self.inverses.append(Inverses(roots, members))
+                self.alone[members] = self.inverses[-1].diagonal
 
-    @cached_property
-    def inverses(self) -> Floats:
-        """The inverted blocks (clip, clip) in their places, zeros elsewhere."""
-        if self.singles:
-            return np.diag(self.alone)
-        inverses = np.zeros_like(self._inverse)
-        for name in np.unique(self._groups):
-            block = np.ix_(*[np.flatnonzero(self._groups == name)] * 2)
-            inverses[block] = np.linalg.inv(self._inverse[block])
-        return inverses
-
-    @cached_property
-    def together(self) -> Floats:
-        """1 for two clips (clip, clip) of a group, 0 for others."""
-        return np.asarray(self._groups[:, None] == self._groups, np.float64)
-
-    def beside(self, solved: Floats, variances: Floats) -> Floats:
+    def beside(self, weights: Floats, variances: Floats) -> Floats:
         """Return the variances (query, clip) when each query joins the clips of several groups.
 
-        `solved` (query, clip) are inverse · b, `variances` (query,) those of the queries.
+        `weights` (query, clip) predict the queries, `variances` (query,) are theirs.
         """
         if self.singles:
-            return np.asarray(1 / (1 / self.alone + solved**2 / variances[:, None]))
-        moved = solved @ self.inverses
-        sums = (solved * moved) @ self.together
-        return np.asarray(self.alone - moved**2 / (variances[:, None] + sums))
+            return np.asarray(1 / (1 / self.alone + weights**2 / variances[:, None]))
+        joined = np.empty_like(weights.T)
+        for each in self.inverses:
+            own = weights.T[each.members]
+            moved = each.times(own)
+            total = variances + (own * moved).sum(1, keepdims=True)
+            joined[each.members] = self.alone[each.members][..., None] - moved**2 / total
+        return np.asarray(joined.T)
+
+
+class Inverses:
+    """The inverses of (1 − roots · rootsᵀ) / nugget of groups of one size, in the smaller form.
+
+    `members` (group, clip) are the numbers of their clips. Of few clips an inverse is a matrix
+    (clip, clip); of more than the rank, (1 + roots · core · rootsᵀ) · nugget.
+    """
+
+    def __init__(self, roots: Floats, members: Groups) -> None:
+        self.members = members
+        own = roots[members]
+        self._roots = own if members.shape[1] > roots.shape[1] else None
+        matrices = own @ _turned(own) if self._roots is None else _turned(own) @ own
+        self._cores = np.linalg.inv(np.eye(matrices.shape[-1]) - matrices)
+
+    @property
+    def diagonal(self) -> Floats:
+        """The diagonal (group, clip) of each."""
+        if self._roots is None:
+            return np.asarray(NUGGET * self._cores.diagonal(0, 1, 2))
+        return np.asarray(NUGGET * (1 + ((self._roots @ self._cores) * self._roots).sum(2)))
+
+    def times(self, columns: Floats) -> Floats:
+        """Return the products with columns (group, clip, column)."""
+        if self._roots is None:
+            return np.asarray(NUGGET * (self._cores @ columns))
+        products = self._roots @ (self._cores @ (_turned(self._roots) @ columns))
+        return np.asarray(NUGGET * (columns + products))
+
+
+def _turned(matrices: Floats) -> Floats:
+    """Return matrices (matrix, row, column) as (matrix, column, row)."""
+    return matrices.swapaxes(1, 2)
