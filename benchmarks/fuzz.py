@@ -36,7 +36,7 @@ from dgmix.files import printable
 HANGS_AFTER = 20  # seconds
 NAMES_AT_ONCE = 100
 RATE, SAMPLES = 16_000, 2000
-FEW = 30  # samples that are missing where a header counts itself along
+FEW = 60  # samples that are missing where a header counts itself along
 MOMENT = 1600  # samples behind the end that a header claims, which are perhaps no sound
 EXACT = {("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("W64", None), ("RF64", None)}
 

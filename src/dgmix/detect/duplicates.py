@@ -38,9 +38,10 @@ def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
     """
     from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
 
-    size = next_fast_len(sum(sorted(_lengths(bank))[-2:]), real=True)
+    size: int = next_fast_len(sum(sorted(_lengths(bank))[-2:]), real=True)
+    kept = max(KEPT_SPECTRA, 2 * MOST_KEPT // max(size, 1))
 
-    @lru_cache(max(KEPT_SPECTRA, 2 * MOST_KEPT // max(size, 1)))
+    @lru_cache(kept)
     def changes(clip: int) -> _Changes:
         return _Changes(next(bank.blocks(clip, MOST_FRAMES)))
 
@@ -60,7 +61,7 @@ def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
 
 def _lengths(bank: MelBank) -> list[int]:
     """Return how many changes of level are looked at in each clip."""
-    return np.minimum(bank.frames - 1, MOST_FRAMES - 1).tolist()
+    return [min(frames, MOST_FRAMES) - 1 for frames in bank.frames.tolist()]
 
 
 class _Names:

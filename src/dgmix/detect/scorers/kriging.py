@@ -83,7 +83,7 @@ class Kriging:
 
     def points(self, vectors: NDArray[np.floating]) -> Floats:
         """Return vectors as points whose squared distance is d²."""
-        return np.asarray(vectors, np.float64) / np.sqrt(vectors.shape[1])
+        return np.asarray(vectors.astype(np.float64) / np.sqrt(vectors.shape[1]))
 
     def _as_distance(self, variances: Floats) -> Floats:
         return np.asarray(np.sqrt(np.maximum(variances, LEAST)))
