@@ -44,7 +44,7 @@ def machine(name: str, index: int, seconds: float = SECONDS) -> Signal:
 def merged(signals: Sequence[Signal], recipe: Recipe, names: Sequence[str] = ()) -> list[str]:
     """Return the recordings of signals that have these names, else numbers."""
     bank = bank_of_signals(list(signals), recipe.audio, recipe.features)
-    return merge_copies(bank, names or [f"{number}" for number in range(len(signals))])
+    return merge_copies([bank], names or [f"{number}" for number in range(len(signals))])
 
 
 def encoded(kind: str, subtype: str) -> Change:
@@ -141,4 +141,23 @@ def test_a_steady_tone_and_silence_are_no_obstacle(recipe: Recipe) -> None:
 
 def test_one_recording_and_none(recipe: Recipe) -> None:
     assert merged([noise(0)], recipe) == ["0"]
-    assert merge_copies(MelBank([], recipe.features.n_mels), []) == []
+    assert merge_copies([MelBank([], recipe.features.n_mels)], []) == []
+
+
+def tone(hertz: float, level: float = 0.05) -> Signal:
+    """Return a tone in steps of 16 bits, the same to the bit in every recording."""
+    sound = level * np.sin(2 * np.pi * hertz * np.arange(SECONDS * RATE) / RATE)
+    return (np.round(sound * 32768) / 32768).astype(np.float32)
+
+
+def test_a_tone_that_all_recordings_begin_alike_makes_no_copies(recipe: Recipe) -> None:
+    assert merged([tone(1000) + 0.02 * noise(i) for i in range(5)], recipe) == list("01234")
+
+
+def test_copies_are_alike_in_every_channel(recipe: Recipe) -> None:
+    clock = bank_of_signals([tone(40, 0.3)] * 4, recipe.audio, recipe.features)
+    silent = bank_of_signals([0 * noise(0)] * 4, recipe.audio, recipe.features)
+    sounds = [noise(0), noise(1), noise(0)[64:], noise(3)]
+    heard = bank_of_signals(sounds, recipe.audio, recipe.features)
+    for other in (clock, silent):
+        assert merge_copies([other, heard], list("0123")) == list("0103")

@@ -24,44 +24,67 @@ LONE_PEAK, LONE_RATIO, LONE_FRAMES = 0.25, 3.0, 2
 NOISE_FLOOR = 0.05  # of the correlation of independent recordings
 LEAST_OVERLAP, FEWEST_FRAMES = 31, 8
 MOST_FRAMES = 20_000
+EDGE = 2  # changes at each end of a clip
 MOST_NEIGHBOURS = 20
 KEPT_SPECTRA = 64
 MOST_KEPT = 1 << 21  # frames whose changes are in memory: 270 MB
 Floats = NDArray[np.float32]
 
 
-def merge_copies(bank: MelBank, recordings: Sequence[str]) -> list[str]:
-    """Return the recording (clip,) of each clip of a bank, the same where they hold the same sound.
+def merge_copies(signals: Sequence[MelBank], recordings: Sequence[str]) -> list[str]:
+    """Return the recording (clip,) of each clip, the same where they hold the same sound.
 
-    `recordings` (clip,) are their names; copies take the name of the first one. Pairs are sought
-    among the clips whose mean levels are most alike, 20 of each clip's.
+    `signals` are the features of the clips in each signal that is compared; copies are alike in all
+    of them, where something is heard. `recordings` (clip,) are their names; copies take the name of
+    the first one. Pairs are sought among the clips whose mean levels are most alike, 20 of each
+    clip's.
     """
-    from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
-
-    size: int = next_fast_len(sum(sorted(_lengths(bank))[-2:]), real=True)
-    kept = max(KEPT_SPECTRA, 2 * MOST_KEPT // max(size, 1))
-
-    @lru_cache(kept)
-    def changes(clip: int) -> _Changes:
-        return _Changes(next(bank.blocks(clip, MOST_FRAMES)))
-
-    @lru_cache(KEPT_SPECTRA)
-    def spectrum(clip: int) -> NDArray[np.complex64]:
-        return np.asarray(rfft(changes(clip).values, size, axis=0))
-
+    parts = [_Signal(bank, MOST_KEPT // len(signals)) for bank in signals]
+    means = np.concatenate([each.means() for each in parts], 1)
     names = _Names(recordings)
-    for first, second in _candidates([changes(clip).mean for clip in range(len(bank))]):
+    for first, second in _candidates(means):
         if names[first] == names[second]:
             continue
-        product = (spectrum(first).conj() * spectrum(second)).sum(1)
-        if _same_sound(changes(first), changes(second), product, size):
+        heard = [each for each in parts if each.heard(first) or each.heard(second)]
+        if heard and all(each.same(first, second) for each in heard):
             names.join(first, second)
-    return list(map(names.__getitem__, range(len(bank))))
+    return list(map(names.__getitem__, range(len(recordings))))
 
 
-def _lengths(bank: MelBank) -> list[int]:
-    """Return how many changes of level are looked at in each clip."""
-    return [min(frames, MOST_FRAMES) - 1 for frames in bank.frames.tolist()]
+class _Signal:
+    """The changes of level of all clips in one signal; those of `kept` frames are in memory."""
+
+    def __init__(self, bank: MelBank, kept: int) -> None:
+        from scipy.fft import next_fast_len, rfft  # type: ignore[import-untyped]
+
+        longest = sorted(min(frames, MOST_FRAMES) for frames in bank.frames.tolist())[-2:]
+        size: int = next_fast_len(max(sum(longest), 1), real=True)
+        self._count, self._size = len(bank), size
+
+        @lru_cache(max(KEPT_SPECTRA, 2 * kept // size))
+        def changes(clip: int) -> _Changes:
+            return _Changes(next(bank.blocks(clip, MOST_FRAMES)))
+
+        @lru_cache(KEPT_SPECTRA)
+        def spectrum(clip: int) -> NDArray[np.complex64]:
+            return np.asarray(rfft(changes(clip).values, size, axis=0))
+
+        self._changes, self._spectrum = changes, spectrum
+
+    def means(self) -> Floats:
+        """Return the mean levels (clip, band) of all clips."""
+        means = [self._changes(clip).mean for clip in range(self._count)]
+        return np.array(means, np.float32).reshape(len(means), BAND_GROUPS)
+
+    def heard(self, clip: int) -> bool:
+        """Say whether a clip has any change of level."""
+        return bool(self._changes(clip).energy[-1] > 0)
+
+    def same(self, first: int, second: int) -> bool:
+        """Say whether two clips hold the same sound."""
+        one, other = self._changes(first), self._changes(second)
+        product = (self._spectrum(first).conj() * self._spectrum(second)).sum(1)
+        return _same_sound(one, other, product, self._size)
 
 
 class _Names:
@@ -83,14 +106,17 @@ class _Names:
 
 
 class _Changes:
-    """The changes of level (frame, band) of a clip from frame to frame."""
+    """The changes of level (frame, band) of a clip from frame to frame.
+
+    Those at its ends are left out: there a tone stops, which looks alike in every recording of it.
+    """
 
     def __init__(self, mel: Floats) -> None:
         levels = logmel(mel)
         edges = np.linspace(0, levels.shape[1], BAND_GROUPS + 1).round().astype(int)[:-1]
         grouped = np.add.reduceat(levels, edges, axis=1)
         self.mean = grouped.mean(0)
-        self.values = np.diff(grouped, axis=0)
+        self.values = np.diff(grouped, axis=0)[EDGE : max(len(grouped) - 1 - EDGE, EDGE)]
 
     @cached_property
     def energy(self) -> NDArray[np.float64]:
@@ -160,10 +186,10 @@ class _Correlation:
         return cls(float(values[best]), next_peak)
 
 
-def _candidates(means: Sequence[Floats]) -> list[tuple[int, int]]:
-    """Return pairs of clips, the lower number first, that may hold the same sound.
+def _candidates(means: Floats) -> list[tuple[int, int]]:
+    """Return pairs of clips, the lower number first, by their mean levels (clip, band).
 
-    `means` (clip,) are their mean levels (band,).
+    They may hold the same sound.
     """
     from scipy.spatial import KDTree  # type: ignore[import-untyped]
 

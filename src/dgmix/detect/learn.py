@@ -59,7 +59,7 @@ def fit(
     network = _trained(healthy, bank, recipe, seed, device) if recipe.detect.learns else None
     with threadpool_limits(1, "blas"), progress("remembering", len(bank)) as advance:
         clips = healthy_clips(healthy, bank, recipe)
-        clips = replace(clips, recordings=tuple(merge_copies(bank, clips.recordings)))
+        clips = replace(clips, recordings=copies_of_one(bank, clips.recordings, recipe))
         fitted = remember(recipe, network, bank, clips, seed=seed, advance=advance)
         return replace(fitted, false_alarm_rate=false_alarm_rate)
 
@@ -124,7 +124,12 @@ def recordings_of(
 ) -> tuple[str, ...]:
     """Return the recording (clip,) of each healthy clip; copies are of one."""
     bank = healthy.features(recipe, cache, os.cpu_count() or 1)
-    return tuple(merge_copies(bank, healthy_clips(healthy, bank, recipe).recordings))
+    return copies_of_one(bank, healthy_clips(healthy, bank, recipe).recordings, recipe)
+
+
+def copies_of_one(bank: MelBank, recordings: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
+    """Return the recording (clip,) of each clip of a bank; copies are of one."""
+    return tuple(merge_copies(bank.split(len(signals_of(recipe.audio))), recordings))
 
 
 def healthy_clips(healthy: Sounds, bank: MelBank, recipe: Recipe) -> HealthyClips:
@@ -167,7 +172,8 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
         if len(chosen):
             kept = bank.select(chosen.tolist())
             clips = healthy_clips(part.select(chosen.tolist()), kept, fitted.recipe)
-            clips = replace(clips, recordings=tuple(merge_copies(kept, clips.recordings)))
+            recordings = copies_of_one(kept, clips.recordings, fitted.recipe)
+            clips = replace(clips, recordings=recordings)
             views = represent(fitted.recipe, fitted.network, kept)
             memory = _joined(memory, Memory(views, clips))
             own = statistics_of(kept, fitted.recipe)
