@@ -28,15 +28,7 @@ from dgmix.detect.memory import HealthyClips, Memory, Update
 from dgmix.detect.old_formats import upgraded
 from dgmix.detect.sensitivity import sensitivity_of
 from dgmix.detect.summary import summary
-from dgmix.detect.views import (
-    GIVEN,
-    LEARNED,
-    Vectors,
-    find_view,
-    names_of,
-    view_of,
-    view_size,
-)
+from dgmix.detect.views import GIVEN, LEARNED, Vectors, find_view, names_of, view_of, view_size
 from dgmix.errors import InputError
 from dgmix.files import AUDIO_SUFFIXES, DECODER_SUFFIXES, atomic_path
 from dgmix.plugins import Kind, Plugins

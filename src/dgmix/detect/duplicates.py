@@ -45,8 +45,8 @@ def merge_copies(signals: Sequence[MelBank], recordings: Sequence[str]) -> list[
     for first, second in _candidates(means):
         if names[first] == names[second]:
             continue
-        heard = [each for each in parts if each.heard(first) or each.heard(second)]
-        if heard and all(each.same(first, second) for each in heard):
+        compared = [each for each in parts if each.changes_in(first) or each.changes_in(second)]
+        if compared and all(each.same(first, second) for each in compared):
             names.join(first, second)
     return list(map(names.__getitem__, range(len(recordings))))
 
@@ -76,7 +76,7 @@ class _Signal:
         means = [self._changes(clip).mean for clip in range(self._count)]
         return np.array(means, np.float32).reshape(len(means), BAND_GROUPS)
 
-    def heard(self, clip: int) -> bool:
+    def changes_in(self, clip: int) -> bool:
         """Say whether a clip has any change of level."""
         return bool(self._changes(clip).energy[-1] > 0)
 
