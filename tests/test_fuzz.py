@@ -166,7 +166,8 @@ def test_any_table_is_read_or_refused(content: bytes) -> None:
         Path(root, "t.csv").write_bytes(content)
         try:
             manifest = load_manifest(Path(root, "t.csv"))
-        except InputError:
+        except InputError as error:
+            sentence(error)
             return
         assert {clip.path.name for clip in manifest} == {"a.wav"}
 

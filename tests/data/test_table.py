@@ -107,6 +107,9 @@ def test_paths_may_lead_out_of_the_folder_or_be_absolute(tmp_path: Path) -> None
         ("path\na.wav\nsub/../a.wav\n", 3, "listed before"),
         ("path,split,label\na.wav,train,anomaly\n", 2, "an anomaly cannot be a training clip"),
         ('path\n"a.wav\n', 2, "unexpected end of data"),
+        ('path\n"a.wav\nb.wav"\n', 3, "there is no file"),
+        ('path,label\na.wav,"good\r\n"\n', 3, "is none of normal"),
+        ('path,"la\nbel"\na.wav,x\n', 1, "unknown column"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(

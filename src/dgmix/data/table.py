@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS, Clip, Manifest
 from dgmix.errors import InputError
-from dgmix.files import explained
+from dgmix.files import explained, printable
 
 COLUMNS = (
     *("path", "machine", "section", "domain", "split", "label", "attributes", "repeat"),
@@ -45,7 +45,8 @@ def read_table(path: Path) -> Manifest:
             if (clip.path, clip.repeat) in seen:
                 raise ValueError(f"{row['path']} is listed before")
         except ValueError as error:
-            raise InputError(f"{path}, line {line}: {error}; correct this line") from error
+            reason = printable(str(error))
+            raise InputError(f"{path}, line {line}: {reason}; correct this line") from error
         present.add(clip.path)
         seen.add((clip.path, clip.repeat))
         clips.append(clip)
@@ -81,7 +82,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
     if "path" not in columns:
         problem = "no column 'path'" + ("; separate with commas" if ";" in "".join(columns) else "")
     elif unknown:
-        problem = f"unknown column '{unknown[0]}'"
+        problem = f"unknown column '{printable(unknown[0])}'"
     elif len(set(columns)) < len(columns):
         problem = "a column stands there twice"
     else:
