@@ -15,6 +15,7 @@ from dgmix.detect.compare import Comparison, compare_with
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
 from dgmix.detect.views import RAW_VIEWS, Vectors, view_of
+from dgmix.plugins import NONE
 
 NAMES = tuple(RAW_VIEWS)
 LEAST_DIM = max(view.parts for view in RAW_VIEWS.values())
@@ -86,7 +87,7 @@ def fitted(
 ) -> tuple[Comparison, Calibration]:
     """Return the comparison and calibration of some clips of a cloud."""
     memory = cloud.memory(chosen)
-    comparison = compare_with(settings, memory)
+    comparison = compare_with(settings, memory, NONE)
     return comparison, Calibration(comparison, memory.clips.recordings, memory.clips.conditions)
 
 

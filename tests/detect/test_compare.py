@@ -19,6 +19,7 @@ from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
 from dgmix.detect.scorers import build_scorer, estimates
 from dgmix.detect.views import Vectors, parts_of
+from dgmix.plugins import NONE
 
 POOLS = st.sampled_from(["mean-embedding", "mean-distance", "max-distance"])
 DIRECT: list[dict[str, object]] = [
@@ -46,7 +47,7 @@ def parts(cloud: Cloud) -> list[Vectors]:
 def measured(
     cloud: Cloud, healthy: np.ndarray, queries: np.ndarray, options: DetectSettings
 ) -> tuple[Direct, Distances]:
-    comparison = compare_with(options, cloud.memory(healthy))
+    comparison = compare_with(options, cloud.memory(healthy), NONE)
     assert isinstance(comparison, Direct)
     return comparison, comparison.measure(cloud.queries(queries), len(queries))
 
@@ -201,7 +202,7 @@ def test_some_recordings_estimate_and_the_others_calibrate(changes: dict[str, ob
     values, queries = rng.normal(size=(20, 4)), rng.normal(size=(5, 4)) * 3
     domains = ["source"] * 14 + ["target"] * 6
     options = DetectSettings(views=[NAMES[0]], **changes)  # type: ignore[arg-type]
-    comparison = compare_with(options, memory_of(values, domains))
+    comparison = compare_with(options, memory_of(values, domains), NONE)
     assert isinstance(comparison, Estimated)
     kept = comparison.calibrating
     assert kept.sum() == 10

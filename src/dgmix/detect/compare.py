@@ -22,7 +22,7 @@ from dgmix.detect.memory import Memory
 from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer, estimates
 from dgmix.detect.scorers.pooling import pool
 from dgmix.detect.views import Vectors, parts_of, view_of
-from dgmix.plugins import NONE, Plugins
+from dgmix.plugins import Plugins
 
 TINY = 1e-12
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class Comparison(Protocol):
         ...
 
 
-def compare_with(settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> Comparison:
+def compare_with(settings: DetectSettings, memory: Memory, plugins: Plugins) -> Comparison:
     """Return the comparison with the clips of a memory that the settings describe."""
     kind = Estimated if estimates(settings, plugins) else Direct
     return kind(settings, memory, plugins)
@@ -79,7 +79,7 @@ class Direct:
 
     exact = True
 
-    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> None:
+    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins) -> None:
         self._plugins = plugins
         groupings = [_numbered(memory.clips.recordings), _numbered(memory.clips.conditions)]
         self.calibrating = np.ones(len(memory.clips), bool)
@@ -120,7 +120,7 @@ class Estimated:
 
     exact = False
 
-    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins = NONE) -> None:
+    def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins) -> None:
         self._settings = settings
         clips = memory.clips
         self.calibrating = held_out(clips.recordings, clips.domains, settings.held_out)

@@ -132,7 +132,7 @@ def _scores(fitted: FittedDetector, memory: Memory, rows: Sequence[int]) -> Floa
     for row in rows:
         recordings[row] = recordings[rows[0]]
     joined = replace(memory, clips=replace(memory.clips, recordings=tuple(recordings)))
-    comparison = compare_with(fitted.recipe.detect, joined)
+    comparison = compare_with(fitted.recipe.detect, joined, fitted.recipe.plugins)
     calibration = Calibration(comparison, tuple(recordings), memory.clips.conditions)
     scores = np.full(len(recordings), np.inf)
     scores[comparison.calibrating] = calibration.known.scores
