@@ -140,11 +140,19 @@ def write_between_markers(path: Path, text: str, name: str = "quality") -> None:
 
     Raises `InputError` where the file does not have each of them once, in order.
     """
-    start_mark, end_mark = f"<!-- {name} -->", f"<!-- /{name} -->"
     with explained(path):
         whole = path.read_text("utf-8")
-    before, start, rest = whole.partition(start_mark)
-    _, end, after = rest.partition(end_mark)
-    if not (start and end) or start_mark in rest or end_mark in before + after:
-        raise InputError(f"{path}: needs one line {start_mark} and after it one line {end_mark}")
-    write_text(path, f"{before}{start_mark}\n{text}\n{end_mark}{after}")
+    write_text(path, written_between(whole, name, text, path))
+
+
+def written_between(whole: str, name: str, text: str, path: Path) -> str:
+    """Return the text of a page with another text between the markers of a name.
+
+    Raises `InputError`, which names `path`, where it does not have each of them once, in order.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, first, rest = whole.partition(start)
+    _, last, after = rest.partition(end)
+    if not (first and last) or start in rest or end in before + after:
+        raise InputError(f"{path}: needs one line {start} and after it one line {end}")
+    return f"{before}{start}\n{text}\n{end}{after}"

@@ -1,26 +1,27 @@
-"""The engineer's page: its commands exist, and its script pastes what they really print."""
+"""Commands in the documentation: a script runs them and pastes what they print."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from dgmix.cli import main
+from dgmix.cli import GLOBAL, app
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = DOCS / "own-recordings.md"
+PAGES = [*sorted(DOCS.parent.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
 @pytest.fixture(scope="module")
 def script(load_script: Callable[[Path], ModuleType]) -> ModuleType:
-    return load_script(DOCS / "own_recordings.py")
+    return load_script(DOCS / "console.py")
 
 
 def test_output_replaces_what_was_there_and_words_stay(script: ModuleType, tmp_path: Path) -> None:
@@ -76,34 +77,69 @@ def test_the_flights_are_there_by_their_name(script: ModuleType, tmp_path: Path)
     assert page.read_text() == "```console\n$ ls uav_propeller\none.txt\n```\n"
 
 
-def commands() -> list[list[str]]:
-    """Return the words of each dgmix command of the page."""
-    lines = re.findall(r"^\$ (dgmix [^|<\n]*)", PAGE.read_text("utf-8"), re.MULTILINE)
-    return [shlex.split(line)[1:] for line in lines]
+def test_setup_is_run_and_what_is_marked_is_not(script: ModuleType, tmp_path: Path) -> None:
+    page = (
+        "<!-- setup: echo hidden > file -->\n```console\n$ cat file\n```\n\n"
+        "<!-- not run: fails -->\n```sh\nfalse\n```\n\n```sh\ncat file > other\n```\n"
+    )
+    assert script.refreshed(page, tmp_path) == page.replace("cat file\n`", "cat file\nhidden\n`")
+    assert (tmp_path / "other").read_text() == "hidden\n"
+    (tmp_path / "page.md").write_text(page)
+    assert script.count(tmp_path / "page.md")[:2] == (2, 1)
 
 
-@pytest.mark.parametrize("name", sorted({words[0] for words in commands()}))
-def test_every_command_and_option_of_the_page_exists(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("page", "first"),
+    [
+        ("```\ndgmix fit\n```", ["dgmix"]),
+        ("Text:\n\n    $ dgmix fit\n", ["$ dgmix"]),
+        ("```text\n$ dgmix fit\n```", []),
+    ],
+)
+def test_commands_that_nothing_runs_are_seen(
+    page: str, first: list[str], script: ModuleType
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["dgmix", name, "--help"])
-    with pytest.raises(SystemExit):
-        main()
-    told = capsys.readouterr().out
-    for words in commands():
-        if words[0] == name:
-            for option in words:
-                if option.startswith("-") and option != "-":
-                    assert re.search(rf"{option}\b", told), (name, option)
+    assert script.unfenced(page) == first
 
 
-def test_every_command_of_the_page_has_its_output_pasted() -> None:
-    blocks = re.findall(r"^```console\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
-    assert len(blocks) > 10
-    for block in blocks:
-        assert not block.rstrip("\n").rpartition("\n")[2].startswith("$ "), block
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_was_run_or_says_why_not(page: Path, script: ModuleType) -> None:
+    assert script.unfenced(page.read_text("utf-8")) == [], "give it a block of console or sh"
+    name = page.relative_to(DOCS.parent).as_posix()
+    count, run = script.count(page), script.recorded().get(name)
+    if name not in script.MADE and count.run:
+        assert run == count, f"run python docs/console.py UAV_PROPELLER {name}"
 
 
-def test_links_of_the_page_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)", PAGE.read_text("utf-8")):
-        assert (DOCS / target).exists(), target
+def test_every_command_and_option_exists(script: ModuleType) -> None:
+    for page in PAGES:
+        for part, _ in script.parts(page.read_text("utf-8")):
+            if part["kind"] in script.RUN:
+                for line in re.findall(r"(?:^|&& |\$ )(dgmix [^|#<\n]*)", part["content"], re.M):
+                    assert_exists(shlex.split(line)[1:], f"{page.name}: {line}")
+
+
+def assert_exists(words: list[str], line: str) -> None:
+    """Assert that the words of a dgmix command name a command, and options that it has."""
+    command: Any = get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    command = getattr(command, "commands", {}).get("run", command)  # watch watch.yaml
+    assert command.name or words[0].startswith("-"), line
+    known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    for word in words:
+        if re.match(r"--?[a-z]", word) and word not in GLOBAL:
+            assert word in known, line
+
+
+def test_commands_have_their_output_pasted() -> None:
+    for page in PAGES:
+        for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+            last = block.rstrip("\n").rpartition("\n")[2]
+            assert page.name == "command-reference.md" or not last.startswith("$ "), block
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), (page, target)

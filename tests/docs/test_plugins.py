@@ -1,9 +1,11 @@
-"""The page on plug-ins: its blocks of Python run, one after the other, and are short."""
+"""The page on plug-ins: its blocks of Python and its commands run, and are short."""
 
 from __future__ import annotations
 
-import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,19 +17,32 @@ PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 RATE = 16_000
 
 
-def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None
+) -> Path:  # enough of them that `dgmix fit` looks for odd ones
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DGMIX_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
-    for folder, count in (("healthy", 5), ("new", 2)):
+    for folder, count in (("healthy", 8), ("new", 2)):
         (tmp_path / folder).mkdir()
         for number in range(count):
             sound = 0.1 * rng.standard_normal(2 * RATE)
             write_wav(tmp_path / folder / f"{number}.wav", sound.astype(np.float32), RATE)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) >= 5
+    return tmp_path
+
+
+@pytest.fixture
+def blocks(load_script: Callable[[Path], ModuleType]) -> Callable[[str], list[str]]:
+    """Return the blocks of a kind that are not marked as not run."""
+    parts = list(load_script(PAGE.with_name("console.py")).parts(PAGE.read_text("utf-8")))
+    return lambda kind: [p["content"] for p, marked in parts if p["kind"] == kind and not marked]
+
+
+def test_the_examples_run(recordings: Path, blocks: Callable[[str], list[str]]) -> None:
+    python = blocks("python")
+    assert len(python) >= 5
     names: dict[str, Any] = {}
-    for block in blocks:
+    for block in python:
         assert len(block.splitlines()) <= 20
         names.pop("scores", None)
         exec(block, names)  # a class that is defined there is found there
@@ -35,3 +50,15 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             assert np.isfinite(names["scores"]).all()
             assert names["scores"].shape == (2,)
     names["test_mine"]()
+
+
+def test_the_commands_run(
+    recordings: Path, blocks: Callable[[str], list[str]], dgmix: Callable[..., Any]
+) -> None:
+    (code,) = [block for block in blocks("python") if block.startswith("# mine.py")]
+    (recordings / "mine.py").write_text(code, "utf-8")
+    (commands,) = blocks("sh")
+    for command in commands.splitlines():
+        done = dgmix(*shlex.split(command)[1:])
+        assert done.status == 0, done.err
+    assert done.out.splitlines()[-3].startswith("2 recordings: ")
