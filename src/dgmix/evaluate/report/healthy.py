@@ -201,4 +201,4 @@ def _promises(values: dict[str, Any]) -> Table:
         "An anomaly is": summary.thresholds(values),
         "Conditions": summary.conditions(values),
     }
-    return listing("What is promised", "What", "Value", lines)
+    return listing("What the verdicts of this detector promise", "What", "Value", lines)

@@ -79,6 +79,6 @@ def drawn(element: Element) -> Markup:
 
 
 def listing(caption: str, first: str, second: str, values: dict[str, str]) -> Table:
-    """Return a table of names and values."""
-    rows = [Row([name, value]) for name, value in values.items()]
+    """Return a table of names and values, which are texts that wrap."""
+    rows = [Row([name, value], "wraps") for name, value in values.items()]
     return Table(caption, [Column(first, False), Column(second, False)], [Block(rows)])
