@@ -27,8 +27,9 @@ ELSEWHERE = {
 
 def commands() -> list[list[str]]:
     """Return the words of each dgmix command of the README."""
-    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    lines = re.findall(r"^(?:\$ )?(dgmix [^|#\n]*)", "\n".join(blocks), re.MULTILINE)
+    shell = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^(dgmix [^#\n]*)", "\n".join(shell), re.MULTILINE)
+    lines = re.findall(r"^\$ (dgmix [^|\n]*)", README, re.MULTILINE) + lines
     return [shlex.split(line)[1:] for line in lines]
 
 
