@@ -74,6 +74,8 @@ def test_a_former_attribute_of_a_detector_is_there(former: str, detector: dgmix.
         value = getattr(detector, former)
     if former == "smallest_rate":
         assert (value(), value(domains=["fast"])) == (1 / 7, 1 / 4)
+    elif former == "bands_":
+        assert value is detector.fitted_.statistics_of("")
     else:
         present = attrgetter(ATTRIBUTES["Detector"][former])(detector)
         assert value is present or value == present

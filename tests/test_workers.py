@@ -59,6 +59,7 @@ def stuck(pool: object) -> None:
 def test_ctrl_c_ends_the_waiting_for_workers_after_polars_was_imported() -> None:
     done = run_script("""
         import signal, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
         import polars
         with worker_pool(1) as pool:
             pool.submit(divmod, 7, 3).result()
@@ -79,7 +80,7 @@ def test_a_program_without_its_guard_is_told(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
-    assert "put what calls dgmix under `if __name__ == '__main__':`" in done.stderr
+    assert "put the call of dgmix under `if __name__ == '__main__':`" in done.stderr
 
 
 def test_workers_end_when_their_parent_is_killed() -> None:

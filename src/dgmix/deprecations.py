@@ -19,7 +19,7 @@ ARGUMENTS = {
 }
 ATTRIBUTES = {
     "Detector": {
-        "bands_": "fitted_.band_statistics",
+        "bands_": "fitted_.band_statistics[0]",
         "calibration": "fitted_.calibration",
         "memory_": "fitted_.memory",
         "network_": "fitted_.network",
@@ -58,7 +58,7 @@ class FormerNames:
         kinds = (kind.__name__ for kind in type(self).__mro__)
         former = next((ATTRIBUTES[kind] for kind in kinds if kind in ATTRIBUTES), {})
         if name not in former:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+            return object.__getattribute__(self, name)  # a property's own error, if it is one
         computed = COMPUTED.get(name)
         value = computed(self) if computed else attrgetter(former[name])(self)
         _warn(f"{type(self).__name__}.{name}", former[name])
@@ -75,7 +75,10 @@ def _smallest_rate(detector: Any) -> Callable[..., float]:
     return smallest_rate
 
 
-COMPUTED = {"smallest_rate": _smallest_rate}
+COMPUTED: dict[str, Callable[[Any], Any]] = {
+    "bands_": lambda detector: detector.fitted_.statistics_of(""),
+    "smallest_rate": _smallest_rate,
+}
 
 
 def former_option(name: str) -> str:

@@ -115,7 +115,8 @@ def test_every_command_and_option_exists(script: ModuleType) -> None:
     for page in PAGES:
         for part, _ in script.parts(page.read_text("utf-8")):
             if part["kind"] in script.RUN:
-                for line in re.findall(r"(?:^|&& |\$ )(dgmix [^|#<\n]*)", part["content"], re.M):
+                lines = part["content"].replace("\\\n", " ")
+                for line in re.findall(r"(?:^|&& |\$ )(dgmix [^|#<\n]*)", lines, re.M):
                     assert_exists(shlex.split(line)[1:], f"{page.name}: {line}")
 
 
