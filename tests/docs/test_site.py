@@ -107,3 +107,24 @@ def test_a_link_to_what_is_no_page_is_a_name_on_the_site(site: ModuleType, tmp_p
 
 def test_the_reference_of_commands_is_current(site: ModuleType) -> None:
     assert site.COMMANDS.read_text("utf-8") == site.command_reference(), "run make docs"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as the site and GitHub make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    kept = (re.sub(r"[^\w\s-]", "", heading).strip().lower() for heading in headings)
+    return {re.sub(r"\s", "-", heading) for heading in kept}
+
+
+def test_every_link_leads_to_a_file_and_to_a_heading_that_are_there() -> None:
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+    broken = []
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            if "://" in link or link.startswith("mailto:"):
+                continue
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append(f"{page.name}: {link}")
+    assert broken == []
