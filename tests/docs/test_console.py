@@ -17,6 +17,7 @@ from dgmix.cli import GLOBAL, app
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [*sorted(DOCS.parent.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+COMMANDS = get_command(app)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_every_command_and_option_exists(script: ModuleType) -> None:
 
 def assert_exists(words: list[str], line: str) -> None:
     """Assert that the words of a dgmix command name a command, and options that it has."""
-    command: Any = get_command(app)
+    command: Any = COMMANDS
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
     command = getattr(command, "commands", {}).get("run", command)  # watch watch.yaml
