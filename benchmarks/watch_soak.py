@@ -25,8 +25,8 @@ from measuring import machine
 from dgmix.data.simulate.clips import PlannedClip, samples_of
 from dgmix.detect.detector import Detector
 from dgmix.files import write_text
+from dgmix.heap import give_back_large_blocks
 from dgmix.progress import quiet
-from dgmix.watch.heap import give_back_large_blocks
 from dgmix.watch.listening import Listener
 from dgmix.watch.service import Watch, _memory
 from dgmix.watch.settings import parse_settings

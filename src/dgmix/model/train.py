@@ -18,12 +18,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dgmix.config import Recipe, StageSettings
 from dgmix.errors import DgmixError
+from dgmix.heap import keeping_freed_memory
 from dgmix.model.batch import Outcome
 from dgmix.model.checkpoint import TrainingLog, load_checkpoint, save_checkpoint
 from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_numbers, collapse_warning
 from dgmix.model.distributed import ALONE, Ranks
-from dgmix.model.heap import keeping_freed_memory
 from dgmix.model.joint import Encode, joint_encoder, joint_norms
 from dgmix.model.network import (
     Network,

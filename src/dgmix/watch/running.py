@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from dgmix.errors import DgmixError
-from dgmix.watch.heap import give_back_large_blocks
+from dgmix.heap import give_back_large_blocks
 from dgmix.watch.judge import judges
 from dgmix.watch.service import Watch
 from dgmix.watch.settings import WatchSettings, load_settings
