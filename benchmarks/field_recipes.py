@@ -36,7 +36,6 @@ LEARNED = {  # recipes that tell classes apart, and changes
 RECIPES = (DEFAULT, ERROR, MAHALANOBIS, FROZEN, *LEARNED)
 NETWORK_OF = {MAHALANOBIS: ERROR, "scac, k-means": "scac"}
 """Which recipes score by the network that another one trains."""
-FRAMES = 5  # in a vector of the autoencoder
 NO_BASELINES = "evaluate.baselines=[]"
 
 
@@ -72,10 +71,7 @@ class Runs:
         """Return a recipe as it is run on this set; None where it has nothing to do."""
         if name == FROZEN:
             return frozen(self.weights) if self.weights else None
-        if name in (ERROR, MAHALANOBIS):  # every vector of a clip once an epoch
-            crops = self.frames - FRAMES + 1
-            return load_recipe(name, [NO_BASELINES, f"finetune.crops_per_clip={crops}"])
-        if name == DEFAULT:
+        if name in (DEFAULT, ERROR, MAHALANOBIS):
             return load_recipe(name, [NO_BASELINES])
         if not self.several_classes:
             return None

@@ -34,8 +34,9 @@ from dgmix.detect.views import LEARNED, RAW_VIEWS
 from dgmix.evaluate.scores import read_run, shown_system, write_scores
 from dgmix.model.device import chosen_device
 from dgmix.model.network import without_ensemble
+from dgmix.model.steps import STAGES, total_steps
 from dgmix.model.threads import TORCH
-from dgmix.model.train import STAGES, Run, total_steps, train
+from dgmix.model.train import Run, train
 from dgmix.progress import say
 from dgmix.units import Known, Unit, plan
 from dgmix.workers import use_one_thread, worker_pool

@@ -57,6 +57,7 @@ DECIDES = {  # the first part of what a run makes that a group of settings chang
 }
 STAGES = {"pretrain", "finetune"}
 CHANGED = {
+    "crops_per_clip": 2,
     "f_max": 7000.0,
     "min_steps": 7,
     "mixed": 0.4,

@@ -84,6 +84,7 @@ def test_the_default_recipe_needs_no_network_s_libraries(tmp_path: Path) -> None
         ["run", "default", "-d", str(tmp_path), "-o", str(tmp_path / "run"), "--jobs", "1", *cache],
     ]
     calls[-1] += ["--set", "evaluate.bootstrap=0"]
+    calls.insert(-1, [*calls[-1], "--dry-run"])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(calls)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "absent"), *sys.path])},

@@ -556,6 +556,21 @@ def test_together_one_network_learns_and_each_machine_has_its_memory(
         run(recipe, simulated, tmp_path, machines=["fan"], cache=shared_cache, device="cpu")
 
 
+def test_together_without_a_learned_view_trains_nothing(
+    small: Recipe, simulated: Path, start: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detect = small.detect.model_copy(update={"views": ["logmel-max"]})
+    recipe = small.model_copy(update={"together": True, "detect": detect})
+    output = start(simulated, recipe=recipe)
+    assert not list(output.rglob("last.ckpt"))
+    assert not (output / TOGETHER).exists()
+    assert "no view of this recipe is learned, so no network is trained" in capsys.readouterr().err
+    assert (
+        results(output)["machine"].to_list()
+        == results(start(simulated, "each"))["machine"].to_list()
+    )
+
+
 def test_a_machine_of_the_name_of_what_all_share_is_refused(
     small: Recipe, simulated: Path, start: Run, tmp_path: Path
 ) -> None:

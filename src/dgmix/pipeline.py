@@ -25,7 +25,7 @@ from dgmix.model.device import chosen_device
 from dgmix.model.distributed import Ranks, joined, launched
 from dgmix.plugins import check_sendable
 from dgmix.progress import detail, say
-from dgmix.units import Unit, complete_unit, plan, train_unit
+from dgmix.units import Unit, complete_unit, plan, shared_trainings, train_unit
 from dgmix.workers import WorkerPool, use_one_thread, worker_pool
 
 DEMO: dict[str, Any] = {"sections": 3, "clips": 40}
@@ -79,7 +79,7 @@ def run(
         output = make_folder(output)
         units = plan(settings, clips, seeds, output, store_folder, device)
         pending = [unit for unit in units if not unit.done]
-        teachers = list({u.teacher.label: u.teacher for u in units if u.teacher}.values())
+        teachers = shared_trainings(units)
         claimed = claims(output, settings, {u.folder: u.clips for u in [*teachers, *units]})
         refuse_another(claimed)
         ranks = stack.enter_context(joined(device))
@@ -157,6 +157,8 @@ def resolved(recipe: Recipe, data: str | Path, machines: Sequence[str]) -> tuple
     clips = chosen_machines(manifest, machines)
     if recipe.detect.per_section:
         check_sections(clips)
+    if recipe.together and not recipe.detect.learns:
+        say("together: no view of this recipe is learned, so no network is trained")
     recipe.encoder.weights_file()  # refused before anything is written
     return resolve(recipe, of_clips(clips.select(split="train", label="normal"))), clips
 

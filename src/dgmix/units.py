@@ -93,6 +93,12 @@ def plan(
     ]
 
 
+def shared_trainings(units: Sequence[Unit]) -> list[Unit]:
+    """Return the trainings that several units share: their teachers, where a view is learned."""
+    teachers = [unit.teacher for unit in units if unit.teacher and unit.recipe.detect.learns]
+    return list({teacher.label: teacher for teacher in teachers}.values())
+
+
 def complete_unit(unit: Unit, ranks: Ranks = ALONE) -> None:
     """Train one unit, score its test clips with every system, and write all its files.
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dgmix.audio.features import MelSpectrogram
+from dgmix.audio.frames import crop_frames
 from dgmix.audio.io import write_wav
 from dgmix.config import load_recipe
 from dgmix.detect.recordings import Sounds
 from dgmix.detect.resolve import recipe_at, resolve
 from dgmix.detect.sources import sounds
 from dgmix.errors import InputError
+from dgmix.model.steps import steps_per_epoch
 
 DEFAULT = load_recipe("default")
 
@@ -30,6 +33,20 @@ def test_the_lowest_rate_is_what_all_share(rates: list[int], expected: int) -> N
     assert found == recipe_at(DEFAULT, expected)
     assert found.audio.rate == expected
     assert resolve(found, of_rates(8000)) == found
+
+
+@pytest.mark.parametrize(("seconds", "crops"), [([10.0] * 3, 309), ([1, 1, 10], 28), ([0.01], 1)])
+def test_an_epoch_has_every_crop_of_a_recording_once(seconds: list[float], crops: int) -> None:
+    """As many frames as the features have, less four, in which no crop of five begins."""
+    recordings = [(np.ones(round(16_000 * each)), 16_000) for each in seconds]
+    for name in ("autoencoder", "mahala"):
+        recipe = load_recipe(name)
+        found = resolve(recipe, sounds(recordings))
+        assert found.finetune.crops_per_clip == crops
+        frames = MelSpectrogram(recipe.features, 16_000)(recordings[0][0]).shape[-1]
+        assert crops == max(frames - crop_frames(recipe) + 1, 1)
+    with pytest.raises(InputError, match="'crops_per_clip': auto, which healthy recordings decide"):
+        steps_per_epoch(3, load_recipe("mahala").finetune)
 
 
 def test_rates_that_differ_are_said(capsys: pytest.CaptureFixture[str]) -> None:

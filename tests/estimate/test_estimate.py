@@ -60,7 +60,7 @@ def test_it_counts_what_the_run_then_does(simulated: Path, tiny: Recipe, tmp_pat
 @pytest.fixture
 def without_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out starting a process and making tables, of which one test is enough."""
-    monkeypatch.setattr("dgmix.estimate.trial.starting", lambda: 1.0)
+    monkeypatch.setattr("dgmix.estimate.trial.starting", lambda _networks: 1.0)
     monkeypatch.setattr("dgmix.estimate.trial.tabulating", lambda _units, _judge: 1.0)
 
 

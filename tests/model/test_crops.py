@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from dgmix.audio.bank import MelBank
 from dgmix.config import Classes, PretrainSettings, Recipe
-from dgmix.model.crops import (
-    SMALLEST_BATCH,
-    TrainingCrops,
-    crops_per_clip,
-    deal,
-    mixing_weights,
-    stays_on,
-)
+from dgmix.model.crops import TrainingCrops, deal, mixing_weights, stays_on
 from dgmix.model.network import build_network
+from dgmix.model.steps import SMALLEST_BATCH, crops_per_clip
 
 Bank = Callable[..., MelBank]
 

@@ -19,15 +19,8 @@ from dgmix.model.crops import TrainingCrops
 from dgmix.model.diagnostics import collapse_warning, effective_rank
 from dgmix.model.network import Network
 from dgmix.model.optim import learning_rate
-from dgmix.model.train import (
-    STAGES,
-    Run,
-    Stage,
-    StageTraining,
-    total_steps,
-    train,
-    untrained,
-)
+from dgmix.model.steps import STAGES, Stage, total_steps
+from dgmix.model.train import Run, StageTraining, train, untrained
 
 Bank = Callable[..., MelBank]
 
@@ -253,7 +246,7 @@ def test_the_next_stage_has_the_precision_of_the_first(
     half = tiny.model_copy(update={"precision": "bfloat16"})
     whole = weights(train(half, crops, 0, Run(tmp_path / "whole")))
     run = Run(tmp_path / "stopped")
-    stage = training.total_steps(tiny.pretrain, crops.steps_per_epoch(tiny.pretrain))
+    stage = total_steps(tiny.pretrain, crops.steps_per_epoch(tiny.pretrain))
     first = -(-stage // crops.steps_per_epoch(tiny.pretrain))
     interrupt(half, crops, run, first, monkeypatch)
     assert same(whole, weights(train(tiny, crops, 0, run)))

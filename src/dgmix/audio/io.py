@@ -101,10 +101,14 @@ def read_header(source: Source) -> Header:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The sample rate of a recording in Hz, and how many channels it has."""
+    """The sample rate of a recording in Hz, its channels, its length as far as it is known.
+
+    `seconds` is 0 where only decoding tells.
+    """
 
     sample_rate: int
     channels: int
+    seconds: float
 
 
 def form_of(source: Source) -> Form:
@@ -113,7 +117,7 @@ def form_of(source: Source) -> Form:
     Raises `InputError` when the file is missing, not audio, or empty.
     """
     with open_sound(source) as sound:
-        return Form(sound.sample_rate, sound.channels)
+        return Form(sound.sample_rate, sound.channels, sound.seconds)
 
 
 def measured_channels(source: Source, seconds: float = MEASURED_SECONDS) -> Channels | None:

@@ -75,7 +75,7 @@ class Recipe(Settings):
     together: bool = Field(
         False,
         description="one network learns from all machine types of a `run`, whose sections it tells "
-        "apart in fine-tuning; each type keeps a memory of its own",
+        "apart in fine-tuning; each type keeps a memory of its own. Needs a learned view",
     )
     precision: Precision = Field(
         "auto",
@@ -98,7 +98,7 @@ class Recipe(Settings):
     @property
     def has_network(self) -> bool:
         """Whether a network has a part in a run: as a view, or untrained as a baseline."""
-        return self.detect.learns or self.together or "untrained" in self.evaluate.baselines
+        return self.detect.learns or "untrained" in self.evaluate.baselines
 
     @model_validator(mode="after")
     def _names_are_known(self, info: ValidationInfo) -> Recipe:

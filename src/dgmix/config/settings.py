@@ -238,8 +238,10 @@ class StageSettings(Settings):
     max_steps: Annotated[int, Field(ge=0)] = Field(
         0, description="fewer epochs, where so many clips make more steps than this; 0: no limit"
     )
-    crops_per_clip: Annotated[int, Field(ge=0)] = Field(
-        1, description="crops that an epoch takes of a clip; 0: as many as fill one batch"
+    crops_per_clip: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        1,
+        description="crops that an epoch takes of a clip; 0: as many as fill one batch; auto: as "
+        "many as a healthy recording of median length has, one from each frame on",
     )
     batch_size: Annotated[int, Field(ge=4)] = Field(64, description="crops in a step")
     recompute: bool = Field(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import numpy as np
+
 from dgmix.audio.cache import in_order
 from dgmix.audio.channels import Channels, channels_of
+from dgmix.audio.frames import crops_of
 from dgmix.audio.io import Form, Recording, form_of, measured_channels
 from dgmix.audio.layout import Layout, choice, chosen, every
 from dgmix.audio.mel_scale import features_at
-from dgmix.config import LEAST_BANDS, Recipe
+from dgmix.config import LEAST_BANDS, Recipe, StageSettings
 from dgmix.data.clip import Clip
 from dgmix.data.dcase import parse_name
 from dgmix.detect.recordings import Item, Sounds
 from dgmix.errors import InputError
+from dgmix.model.steps import STAGES
 from dgmix.progress import progress, say, warn
 
 LEAST_RATE = 1000  # Hz; of lower rates 64 ms are too few samples for bands
@@ -29,12 +33,14 @@ def resolve(recipe: Recipe, healthy: Sounds) -> Recipe:
     enough bands.
     """
     audio = recipe.audio
-    opened = "auto" in (audio.sample_rate, audio.channels) or audio.channels == "all"
+    crops = [getattr(recipe, stage).crops_per_clip for stage in STAGES]
+    opened = "auto" in (audio.sample_rate, audio.channels, *crops) or audio.channels == "all"
     forms = forms_of(healthy) if opened else []
     if opened and not any(forms):
         raise _unreadable(healthy)
     recipe = with_channels(recipe, healthy, [form.channels if form else 0 for form in forms])
-    return with_rate(recipe, Counter(form.sample_rate for form in forms if form))
+    recipe = with_rate(recipe, Counter(form.sample_rate for form in forms if form))
+    return with_crops(recipe, [form.seconds for form in forms if form and form.seconds])
 
 
 def _unreadable(healthy: Sounds) -> InputError:
@@ -75,6 +81,17 @@ def recipe_at(recipe: Recipe, sample_rate: int) -> Recipe:
     channels = [1] if recipe.audio.channels in ("auto", "all") else recipe.audio.channels
     audio = recipe.audio.model_copy(update={"sample_rate": sample_rate, "channels": channels})
     return recipe.model_copy(update={"audio": audio, "features": features})
+
+
+def with_crops(recipe: Recipe, seconds: list[float]) -> Recipe:
+    """Return a recipe with a number of crops of a clip; of recordings that are so long if auto."""
+    number = crops_of(recipe, float(np.median(seconds or [0])))
+    changed: dict[str, StageSettings] = {}
+    for name in STAGES:
+        stage: StageSettings = getattr(recipe, name)
+        if stage.crops_per_clip == "auto":
+            changed[name] = stage.model_copy(update={"crops_per_clip": number})
+    return recipe.model_copy(update=changed)
 
 
 def with_channels(recipe: Recipe, healthy: Sounds, counts: list[int]) -> Recipe:
@@ -132,7 +149,7 @@ def sample_rates(recordings: Sounds) -> Counter[int]:
 
 
 def forms_of(recordings: Sounds) -> list[Form | None]:
-    """Return sample rate and channels of each recording (recording,), None where unreadable.
+    """Return rate, channels and length of each recording (recording,), None where unreadable.
 
     Little more than their headers is read.
     """
@@ -153,7 +170,8 @@ def _form(item: Item) -> Form | None:
 
 def _read_form(item: Item) -> Form:
     if isinstance(item, Recording):
-        return Form(item.sample_rate, 1 if item.samples.ndim == 1 else item.samples.shape[1])
+        channels = 1 if item.samples.ndim == 1 else item.samples.shape[1]
+        return Form(item.sample_rate, channels, len(item.samples) / item.sample_rate)
     return form_of(item.path if isinstance(item, Clip) else item)
 
 

@@ -18,9 +18,8 @@ from dgmix.audio.cache import default_folder
 from dgmix.config import Recipe
 from dgmix.detect.plugging import plugged
 from dgmix.estimate import counting, trial
-from dgmix.model.crops import steps_per_epoch
 from dgmix.model.device import chosen_device
-from dgmix.model.train import RECALIBRATION_BATCHES
+from dgmix.model.steps import RECALIBRATION_BATCHES, steps_per_epoch
 from dgmix.pipeline import judge, resolved
 from dgmix.units import Unit, plan
 
@@ -140,7 +139,7 @@ class Work:
             "training": sum(self.train.values()),
             "scoring": sum(self.score.values()),
             "tables": trial.tabulating(units, judge),
-            "starting": trial.starting(),
+            "starting": trial.starting(recipe.has_network),
         }
 
     def wall_seconds(self, processes: int) -> float:

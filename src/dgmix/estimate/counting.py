@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dgmix.config import Recipe, StageSettings
 from dgmix.data.clip import Manifest
-from dgmix.model.crops import class_names, steps_per_epoch
-from dgmix.model.objectives import needs_classes
-from dgmix.model.train import STAGES, total_steps
+from dgmix.model.steps import STAGES, class_names, steps_per_epoch, total_steps
 from dgmix.units import Unit
 
 
@@ -25,6 +23,8 @@ def healthy(unit: Unit) -> Manifest:
 
 def stages(recipe: Recipe, clips: Manifest) -> Iterator[tuple[str, StageSettings]]:
     """Yield the stages, by name, that a training on these clips has."""
+    from dgmix.model.objectives import needs_classes
+
     sections = [f"{clip.machine} {clip.section}" for clip in clips]
     attributes = [clip.attributes for clip in clips]
     classes = set(class_names(sections, attributes, recipe.finetune.classes))

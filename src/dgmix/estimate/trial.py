@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from dgmix.config import Recipe, StageSettings
 from dgmix.data.clip import Manifest
@@ -27,12 +27,13 @@ from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
 from dgmix.detect.views import LEARNED, Vectors, find_view, view_size
 from dgmix.estimate.counting import healthy
-from dgmix.model.crops import TrainingCrops, crops_per_clip
-from dgmix.model.network import build_network
-from dgmix.model.train import STAGES, Run, train
+from dgmix.model.steps import STAGES, crops_per_clip
 from dgmix.progress import quiet
 from dgmix.units import Known, Unit, score_unit
 from dgmix.workers import single_threaded
+
+if TYPE_CHECKING:
+    from dgmix.model.network import Network
 
 SIZES = (3, 1), (12, 6)  # healthy clips and clips to score of the two units that are tried
 FEW_QUERIES = 4
@@ -63,13 +64,8 @@ def measured(unit: Unit) -> Costs:
     """Return what a unit costs. Raises `InputError` for clips that cannot be read."""
     with _workplace() as folder:
         teacher = _few(unit.teacher or unit, folder / "training", *SIZES[1])
-        crops = Known.healthy(teacher).crops(teacher.recipe)
-        network, by_stage = None, {}
-        if unit.recipe.detect.learns:
-            run = Run(teacher.folder, label="trial")
-            network = train(_short(teacher.recipe), crops, unit.seed, run, unit.device)
-            by_stage = _seconds_by_crop(teacher.recipe, len(crops.bank), run.log.path)
-        forward = _forward(teacher, crops) if unit.recipe.has_network else 0.0
+        network, by_stage = _trained(teacher) if unit.recipe.detect.learns else (None, {})
+        forward = _forward(teacher) if unit.recipe.has_network else 0.0
         training_bytes = float(_size(teacher.folder))
         counts, seconds, sizes = [], [], []
         for number, size in enumerate(SIZES):
@@ -119,9 +115,10 @@ def comparing(recipe: Recipe, unit: Unit) -> tuple[float, float]:
     return made, (time.perf_counter() - began - made) / FEW_QUERIES
 
 
-def starting() -> float:
-    """Return the seconds that a process takes to start working."""
-    command = [sys.executable, "-c", "import dgmix.units, dgmix.model.train, dgmix.detect.learn"]
+def starting(networks: bool) -> float:
+    """Return the seconds that a process takes to start working, with or without `networks`."""
+    modules = ["dgmix.units", "dgmix.detect.learn", *(["dgmix.model.train"] if networks else [])]
+    command = [sys.executable, "-c", f"import {', '.join(modules)}"]
     return timed(lambda: subprocess.run(command, check=True), warm=False)
 
 
@@ -215,9 +212,22 @@ def _short(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={**changes, "encoder": encoder})
 
 
-def _forward(unit: Unit, crops: TrainingCrops) -> float:
+def _trained(unit: Unit) -> tuple[Network, dict[str, float]]:
+    """Return a network trained for some steps, and the seconds of these by crop, by stage."""
+    from dgmix.model.train import Run, train
+
+    run, crops = Run(unit.folder, label="trial"), Known.healthy(unit).crops(unit.recipe)
+    network = train(_short(unit.recipe), crops, unit.seed, run, unit.device)
+    return network, _seconds_by_crop(unit.recipe, len(crops.bank), run.log.path)
+
+
+def _forward(unit: Unit) -> float:
     """Return the seconds in which a crop goes through a network as it is in training."""
-    recipe = _short(unit.recipe)
+    import torch
+
+    from dgmix.model.network import build_network
+
+    recipe, crops = _short(unit.recipe), Known.healthy(unit).crops(unit.recipe)
     network = build_network(recipe, unit.seed).to(unit.device)
     [batch, *_] = crops.epoch(network, recipe.pretrain, np.random.default_rng(0))
     with torch.no_grad():
@@ -239,12 +249,7 @@ def _seconds_by_crop(recipe: Recipe, clips: int, log: Path) -> dict[str, float]:
 def _drawn(recipe: Recipe, count: int, domains: tuple[str, ...]) -> Memory:
     """Return as many clips as vectors drawn at random, which domains take turns."""
     rng = np.random.default_rng(0)
-    sizes = {
-        name: build_network(recipe, 0).embedding_size
-        if name == LEARNED
-        else view_size(find_view(name, recipe.plugins), recipe.features.n_mels)
-        for name in recipe.detect.views
-    }
+    sizes = {name: _view_size(recipe, name) for name in recipe.detect.views}
     views: dict[str, Vectors] = {
         name: Vectors(rng.normal(size=(count, size)).astype(np.float32), np.arange(count))
         for name, size in sizes.items()
@@ -255,6 +260,15 @@ def _drawn(recipe: Recipe, count: int, domains: tuple[str, ...]) -> Memory:
         ("",) * count, of, names, of, np.arange(count), np.zeros(count), measures_of([None] * count)
     )
     return Memory(views, clips)
+
+
+def _view_size(recipe: Recipe, name: str) -> int:
+    """Return how many numbers a view of a clip has."""
+    if name != LEARNED:
+        return view_size(find_view(name, recipe.plugins), recipe.features.n_mels)
+    from dgmix.model.network import build_network
+
+    return build_network(recipe, 0).embedding_size
 
 
 def _size(folder: Path) -> int:

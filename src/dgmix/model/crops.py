@@ -14,10 +14,10 @@ from dgmix.audio.bank import MelBank
 from dgmix.config import Classes, StageSettings
 from dgmix.model.batch import Batch
 from dgmix.model.network import Network
+from dgmix.model.steps import SMALLEST_BATCH, class_names, crops_per_clip, steps_per_epoch
 
 Indices: TypeAlias = NDArray[np.int64]
 HALF_BYTES = 2
-SMALLEST_BATCH = 4  # two halves of two crops: the least that a covariance can be computed of
 
 
 @dataclass(frozen=True)
@@ -148,26 +148,6 @@ def _sent(values: NDArray[Any], device: torch.device) -> torch.Tensor:
     """Return an array on a device, without waiting for it where it is a GPU."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
-def class_names(
-    sections: Sequence[str], attributes: Sequence[str], classes: Classes
-) -> Sequence[str]:
-    """Return the class (clip,) of each clip: its section, or that and its attributes."""
-    if classes == "sections" or not attributes:
-        return sections
-    return list(map(" ".join, zip(sections, attributes, strict=True)))
-
-
-def steps_per_epoch(clips: int, settings: StageSettings) -> int:
-    """Return the number of batches that an epoch of so many clips is divided into."""
-    crops = max(SMALLEST_BATCH, clips * crops_per_clip(clips, settings))
-    return max(1, round(crops / settings.batch_size))
-
-
-def crops_per_clip(clips: int, settings: StageSettings) -> int:
-    """Return how many crops an epoch takes of each of so many clips."""
-    return settings.crops_per_clip or -(-settings.batch_size // clips)
 
 
 def mixing_weights(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,14 +37,12 @@ from dgmix.model.optim import build_optimizer, learning_rate
 from dgmix.model.precision import DTYPES, computing_in, training_dtype
 from dgmix.model.recompute import recomputing
 from dgmix.model.residuals import SelectiveMahalanobis
+from dgmix.model.steps import RECALIBRATION_BATCHES, STAGES, Stage, total_steps
 from dgmix.plugins import NONE, Plugins
 from dgmix.progress import Advance, progress, say, warn
 
-Stage = Literal["pretrain", "finetune"]
-STAGES: tuple[Stage, ...] = ("pretrain", "finetune")
 CHECKPOINT_SECONDS = 20.0
 STEPS_BETWEEN_NOTES = 10  # a GPU that is asked for a loss waits
-RECALIBRATION_BATCHES = 32
 
 
 @dataclass
@@ -315,12 +313,6 @@ class StageTraining:
         self.epoch, self.lines = saved["epoch"], saved["lines"]
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
-
-
-def total_steps(settings: StageSettings, steps_per_epoch: int) -> int:
-    """Return how many steps a stage takes: its epochs, within `min_steps` and `max_steps`."""
-    steps = max(settings.epochs * steps_per_epoch, settings.min_steps)
-    return min(steps, settings.max_steps) if settings.max_steps else steps
 
 
 @torch.no_grad()
