@@ -13,6 +13,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dgmix.audio.encodings import Encoding
 from dgmix.audio.io import read_audio, read_header
 from dgmix.audio.rewritten import Rewritten
 from dgmix.audio.riff import Wave, find_wave
@@ -55,6 +56,31 @@ def rifx() -> bytes:
     return struct.pack(">4sI", b"RIFX", 36) + b"WAVE" + fmt + data
 
 
+def written(format: str, sound: np.ndarray = STEPS) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, sound, RATE, format=format)
+    return file.getvalue()
+
+
+def with_size(content: bytes, chunk: bytes, form: str, size: int) -> bytes:
+    """Return a file in whose header a chunk, or what its first bytes are, has another size."""
+    changed = bytearray(content)
+    struct.pack_into(form, changed, content.index(chunk) + len(chunk), size)
+    return bytes(changed)
+
+
+def aiff(size: int) -> bytes:
+    return with_size(written("AIFF"), b"SSND", ">I", size)
+
+
+def caf(size: int) -> bytes:
+    return with_size(written("CAF"), b"data", ">q", size)
+
+
+def au(size: int) -> bytes:
+    return with_size(written("AU"), written("AU")[:8], ">I", size)
+
+
 LIST = chunk(b"LIST", b"INFOINAM\x04\0\0\0pump")
 WHOLE: dict[str, Callable[[], bytes]] = {
     "plain": wav,
@@ -87,9 +113,32 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "a tag before": lambda: b"ID3\x03\0\0\0\0\0\x40" + bytes(64) + wav(),
     "a tag before, size never written": lambda: b"ID3\x03\0\0\0\0\0\x40" + bytes(64) + wav(size=0),
     "two files joined": lambda: wav(PCM[: SIZE // 2]) + wav(PCM[SIZE // 2 :]),
-    "AU never finished": lambda: (
-        struct.pack(">4s5I", b".snd", 24, 0, 3, RATE, 1) + STEPS.astype(">i2").tobytes()
+    "a chunk of odd size before, unpadded": lambda: wav().replace(
+        FORMAT, FORMAT + chunk(b"note", b"abc")
     ),
+    "its format twice": lambda: wav().replace(FORMAT, FORMAT * 2),
+    "no size of a sample": lambda: wav().replace(
+        FORMAT, chunk(b"fmt ", struct.pack("<HHIIH", 1, 1, RATE, 2 * RATE, 2))
+    ),
+    "BW64": lambda: rf64(SIZE).replace(b"RF64", b"BW64"),
+    "RF64 whose small size is the right one": lambda: rf64(0).replace(
+        b"data\xff\xff\xff\xff", struct.pack("<4sI", b"data", SIZE)
+    ),
+    "W64, room kept on the card": lambda: w64(SIZE) + bytes(200_000),
+    "AU": lambda: au(SIZE),
+    "AU never finished": lambda: au(0),
+    "AU of unknown size": lambda: au(0xFFFF_FFFF),
+    "AIFF": lambda: aiff(SIZE + 8),
+    "AIFF never finished": lambda: aiff(0),
+    "AIFF, only its head counted": lambda: aiff(8),
+    "AIFF of no frames": lambda: with_size(aiff(0), b"COMM\0\0\0\x12\0\x01", ">I", 0),
+    "AIFF, chunks behind": lambda: aiff(SIZE + 8) + b"ANNO\0\0\0\x04pump",
+    "two AIFF files joined": lambda: (
+        written("AIFF", sound=STEPS[:32_001]) + written("AIFF", sound=STEPS[32_001:])
+    ),
+    "CAF": lambda: caf(SIZE + 4),
+    "CAF to a pipe": lambda: caf(-1),
+    "CAF never finished": lambda: caf(0),
 }
 NOTED = {
     "stale": (lambda: wav(size=SIZE // 2, riff=SIZE // 2 + 36), "its header says 2.00 s"),
@@ -97,6 +146,9 @@ NOTED = {
     "in samples": (lambda: wav(size=SIZE // 2), "its header says 2.00 s"),
     "W64, stale": (lambda: w64(SIZE // 4), "its header says 1.00 s"),
     "RF64, stale": (lambda: rf64(SIZE // 4), "its header says 1.00 s"),
+    "AIFF, stale": (lambda: aiff(SIZE // 4 + 8), "its header says 1.00 s"),
+    "CAF, stale": (lambda: caf(SIZE // 4 + 4), "its header says 1.00 s"),
+    "AU, stale": (lambda: au(SIZE // 4), "its header says 1.00 s"),
 }
 
 
@@ -123,11 +175,57 @@ def test_a_size_that_is_too_small_is_noted_in_seconds(tmp_path: Path, name: str)
     assert read_header(path).note == recording.note
 
 
-@pytest.mark.parametrize("make", [wav, lambda: rf64(SIZE), lambda: w64(SIZE)])
+@pytest.mark.parametrize(
+    "make", [wav, lambda: rf64(SIZE), lambda: w64(SIZE), lambda: caf(SIZE + 4)]
+)
 def test_what_is_missing_is_noted_in_seconds(make: Callable[[], bytes]) -> None:
     recording = read_audio(io.BytesIO(make()[: -SIZE // 4]))
     np.testing.assert_array_equal(recording.samples, STEPS[: 3 * RATE] / 32768)
     assert recording.note == "incomplete: 3.00 of 4.00 s are there"
+
+
+CUT = ["WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"]
+
+
+@pytest.mark.parametrize("frames", [1, 5, 21, 39])
+@pytest.mark.parametrize("format", CUT)
+def test_less_than_a_header_that_is_missing_is_noted(format: str, frames: int) -> None:
+    whole = written(format)
+    assert read_audio(io.BytesIO(whole)).note == ""
+    for spare in (0, 1):  # of bytes, which leaves half a sample
+        recording = read_audio(io.BytesIO(whole[: spare - 2 * frames]))
+        assert len(recording.samples) == len(STEPS) - frames
+        missing = (2 * frames - spare) / 2 / RATE * 1000
+        expected = f"incomplete: the last {missing:.2g} ms of 4.00 s are missing"
+        assert recording.note == expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "samples"),
+    [(17, 505), (17, 1017), (2, 500), (0x45, 0)],
+    ids=["ima", "ima2", "ms", "g726"],
+)
+def test_bytes_of_compressed_sound_are_told_in_seconds_where_its_blocks_say(
+    tag: int, samples: int
+) -> None:
+    fmt = struct.pack("<HHIIHHHH", tag, 1, RATE, 0, 256, 4, 2, samples)
+    body = b"WAVE" + chunk(b"fmt ", fmt) + chunk(b"data", bytes([7]) * 25_600, 51_200)
+    wave = find_wave(io.BytesIO(struct.pack("<4sI", b"RIFF", 60_000) + body))
+    assert wave is not None
+    assert wave.encoding.common == (tag != 0x45)
+    seconds = [size / 256 * samples / RATE for size in (25_600, 51_200)]
+    there, claimed = wave.note.removeprefix("incomplete: ").split(" s are")[0].split(" of ")[:2]
+    if samples:
+        np.testing.assert_allclose([float(there), float(claimed)], seconds, rtol=0.01)
+    else:
+        assert wave.note == "25600 bytes of sound are there, and its header says 51200"
+
+
+def test_text_in_utf_16_is_no_mp3(tmp_path: Path) -> None:
+    path = tmp_path / "notes.wav"
+    path.write_text("Pumpe läuft, alles in Ordnung\n" * 40, "utf-16")
+    with pytest.raises(InputError, match=r"notes\.wav: not a sound file, but text; leave it out"):
+        read_audio(path)
 
 
 def test_a_header_alone_says_that_nothing_was_recorded() -> None:
@@ -187,7 +285,7 @@ def test_a_size_beyond_32_bits_has_a_header_of_64() -> None:
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=6))
 def test_a_rewritten_file_reads_as_its_parts_joined(reads: list[tuple[int, int]]) -> None:
     content = bytes(range(256)) * 2
-    wave = Wave(b"header", [(10, 50), (100, 70), (300, 90)], None, RATE, 2 * RATE, False)
+    wave = Wave(b"header", [(10, 50), (100, 70), (300, 90)], None, Encoding(b"", RATE, 2, 2), False)
     expected = b"header" + content[10:60] + content[100:170] + content[300:390]
     file = Rewritten(io.BytesIO(content), wave)
     assert file.seek(0, 2) == len(expected)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio.packets import Contents
+from dgmix.audio.riff import shortfall
 from dgmix.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class FFmpegSound:
         notes = [f"{packets} left out"] if self._skipped else []
         states_length = self._container.format.name in WITH_LENGTH and self._contents is None
         if states_length and there and self.seconds - there > OFF_SECONDS:
-            notes.append(f"incomplete: {there:.2f} of {self.seconds:.2f} s are there")
+            notes.append(shortfall(there, self.seconds))
         return "; ".join(notes)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.audio import ffmpeg
+from dgmix.audio.chunks import UNKNOWN_SIZE
 from dgmix.audio.packets import Contents
 from dgmix.audio.rewritten import Rewritten
-from dgmix.audio.riff import UNKNOWN_SIZE, Wave
+from dgmix.audio.riff import Wave, shortfall
 from dgmix.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class SndfileSound:
         elif self._contents and not self._contents.ended:
             notes.append(f"its end is missing: {self._contents.seconds:.2f} s are there")
         elif self._cut and self._contents and not self._damage:
-            notes.append(_short(self._contents.seconds, self._promised))
+            notes.append(shortfall(self._contents.seconds, self._promised))
         return "; ".join(filter(None, notes))
 
     @property
@@ -90,7 +91,7 @@ class SndfileSound:
         """What libsndfile notes of a chunk of sound that was cut short."""
         for promised, there in SHORT_CHUNK.findall(self._sound.extra_info):
             if 0 < int(there) < int(promised) < UNKNOWN_SIZE:
-                return _short(self._promised, self._promised * int(promised) / int(there))
+                return shortfall(self._promised, self._promised * int(promised) / int(there))
         return ""
 
     def blocks(self) -> Iterator[Block]:
@@ -139,7 +140,7 @@ class SndfileSound:
         if decoded < promised:
             if not decoded:
                 raise InputError(f"{self._name}: damaged, nothing in it can be decoded")
-            self._damage = _short(decoded / self.sample_rate, promised / self.sample_rate)
+            self._damage = shortfall(decoded / self.sample_rate, promised / self.sample_rate)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -150,10 +151,6 @@ def _before_damage(buffer: Block) -> Block:
     """Return what was decoded into a buffer that was full of NaN."""
     empty = np.flatnonzero(np.isnan(buffer[:, 0]))
     return buffer[: empty[0]] if len(empty) else buffer
-
-
-def _short(there: float, promised: float) -> str:
-    return f"incomplete: {there:.2f} of {promised:.2f} s are there"
 
 
 def _sndfile(file: Any, name: str) -> SoundFile:

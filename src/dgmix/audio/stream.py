@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -119,8 +120,13 @@ def _decoder(file: BinaryIO, name: str, stack: ExitStack) -> Sound:
     if Path(name).suffix.lower() in DECODER_SUFFIXES:
         return _opened(ffmpeg.FFmpegSound(file, name), stack)
     wave, contents = find_wave(file), count(file)
-    if wave and not wave.sample_rate:
+    if wave and not wave.encoding.sample_rate:
         raise InputError(f"{name}: its header names no sample rate; export it again with its rate")
+    if _is_wide_text(file):
+        raise InputError(f"{name}: not a sound file, but text; leave it out")
+    if wave and not wave.encoding.common and ffmpeg.available():
+        with suppress(InputError):
+            return _opened(ffmpeg.FFmpegSound(file, name), stack)
     file.seek(0)
     try:
         decoder = SndfileSound(file, name, wave, contents)
@@ -149,3 +155,13 @@ def _is_text(file: BinaryIO) -> bool:
     start = file.read(512)
     file.seek(0)
     return all(byte in b"\t\n\r\f\x1b" or byte >= 32 for byte in start)
+
+
+def _is_wide_text(file: BinaryIO) -> bool:
+    """Say whether a file begins like text in UTF-16, whose mark is that of an MP3 frame too."""
+    file.seek(0)
+    start = file.read(512)
+    if not start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return False
+    text = start[: len(start) // 2 * 2].decode("utf-16", "replace").replace("\ufeff", "")
+    return all(character.isprintable() or character.isspace() for character in text)
