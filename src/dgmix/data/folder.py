@@ -25,7 +25,8 @@ from pathlib import Path
 
 from dgmix.data.clip import DOMAINS, SPLITS, Clip, Manifest
 from dgmix.data.dates import dated
-from dgmix.data.labels import ANOMALY, NORMAL, Label, label_in, label_of, says_only
+from dgmix.data.label_words import ANOMALY, NORMAL
+from dgmix.data.labels import Label, label_in, label_of, says_only
 from dgmix.errors import first_few
 from dgmix.files import printable
 
