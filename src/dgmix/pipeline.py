@@ -268,13 +268,13 @@ def complete_by_ranks(
 def judge(output: Path, recipe: Recipe) -> None:
     """Write `results.csv`, `results.md` and `report.html` of all that a run has scored so far."""
     from dgmix.evaluate.report import write_report
-    from dgmix.evaluate.rules import first_shot_notes, year_of_scores
+    from dgmix.evaluate.rules import first_shot_notes, year_notes, year_of_scores
     from dgmix.evaluate.scores import read_run
     from dgmix.evaluate.tables import results_csv, results_markdown
 
     scores = read_run(output)
     write_text(output / "results.csv", results_csv(scores))
-    remarks = first_shot_notes(output, year_of_scores(scores))
+    remarks = [*year_notes(scores), *first_shot_notes(output, year_of_scores(scores))]
     write_text(output / "results.md", results_markdown(scores, recipe.evaluate, remarks))
     write_report(output)
 

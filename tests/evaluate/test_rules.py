@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -15,7 +16,7 @@ from dgmix.config import EvaluateSettings
 from dgmix.data.years import YEARS
 from dgmix.errors import InputError
 from dgmix.evaluate import evaluate_scores
-from dgmix.evaluate.rules import blocks, convention_of, year_of_scores
+from dgmix.evaluate.rules import blocks, convention_of, year_notes, year_of_scores
 from dgmix.evaluate.scores import SCHEMA, write_scores, write_submission
 from dgmix.evaluate.tables import results_frame, results_markdown
 
@@ -27,7 +28,9 @@ def clip_path(year, machine, section, domain, label, number):
     if year == 2020:
         return f"{machine}/test/{label}_{section}_{number:08d}.wav"
     folder = f"{domain}_test" if year == 2021 else "test"
-    return f"{machine}/{folder}/section_{section}_{domain}_test_{label}_{number:04d}_vel_8.wav"
+    attributes = "noAttribute" if machine in YEARS[year].hidden else "vel_8"
+    name = f"section_{section}_{domain}_test_{label}_{number:04d}_{attributes}.wav"
+    return f"{machine}/{folder}/{name}"
 
 
 def random_scores(year, parts=("dev", "eval"), clips=7, seed=0, system="dgmix"):
@@ -48,6 +51,11 @@ def random_scores(year, parts=("dev", "eval"), clips=7, seed=0, system="dgmix"):
 
 
 def auc(normal, anomaly, max_fpr=None):
+    return auc_of(tuple(normal), tuple(anomaly), max_fpr)
+
+
+@cache
+def auc_of(normal, anomaly, max_fpr):
     truth = [0] * len(normal) + [1] * len(anomaly)
     return roc_auc_score(truth, [*normal, *anomaly], max_fpr=max_fpr)
 
@@ -148,14 +156,27 @@ def test_2021_and_2022_are_told_apart():
     assert year_of_scores(bare).number == 2021
     assert year_of_scores(bare.filter(machine="fan")).number == 2022
     assert year_of_scores(bare.filter(machine="fan"), 2021).number == 2021
+    [note] = year_notes(bare.filter(machine="fan"))
+    assert note.startswith("Taken as DCASE 2022; 2021 has these machines and sections too, and an")
+    assert year_notes(of_2021) == year_notes(of_2022) == year_notes(bare) == []
 
 
 def test_first_shot_years_share_their_development_machines_and_their_rule():
-    scores = random_scores(2024, parts=("dev",))
+    for year in range(2022, 2027):  # sections, machines and withheld attributes tell
+        scores = random_scores(year, parts=("dev",))
+        assert year_of_scores(scores).number == year
+        assert year_notes(scores) == []
+    scores = random_scores(2024, parts=("dev",)).filter(pl.col("machine").is_in(["fan", "valve"]))
     assert year_of_scores(scores) is None
     assert convention_of(scores) == "official"
-    assert year_of_scores(random_scores(2024)).number == 2024
-    assert year_of_scores(random_scores(2026, parts=("dev",))).number == 2026
+    [note] = year_notes(scores)
+    assert "which year of DCASE Task 2 this is: 2023, 2024, 2025 have these machines" in note
+    assert year_notes(scores, wanted=2024) == []
+
+
+def test_renamed_clips_are_of_the_year_of_their_machines():
+    scores = random_scores(2024).with_columns(pl.col("path").str.replace("_noAttribute", "_vel_8"))
+    assert year_of_scores(scores).number == 2024
 
 
 def test_own_clips_are_of_no_year(make_scores):
@@ -265,7 +286,7 @@ def test_published_figures_stand_beside_a_whole_set():
 def test_withheld_attributes_are_told_in_every_table(tmp_path):
     scores = random_scores(2024).with_columns(
         path=pl.when(machine="slider")
-        .then(pl.col("path").str.replace("_vel", "_hidden_vel"))
+        .then(pl.col("path").str.replace("noAttribute", "hidden_vel_8"))
         .otherwise("path")
     )
     assert "Names of slider have attributes that the challenge withheld" in results_markdown(

@@ -20,28 +20,17 @@ tell is "unknown" for label and domain (2020 knows no domains: all is source), a
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.walk import walk
-from dgmix.data.years import YEARS
+from dgmix.data.year_names import NAME, NAME_2020, SPLIT_DOMAINS, evidence, fitting_years
 from dgmix.errors import InputError, first_few
 
-NAME = re.compile(
-    r"section_(?P<section>\d+)"
-    r"(?:_(?P<domain>source|target))?"
-    r"(?:_(?P<split>train|test))?"
-    r"(?:_(?P<label>normal|anomaly))?"
-    r"_\d+(?:_(?P<attributes>.*))?"
-)
-NAME_2020 = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<section>id_\d+)_\d+")
-SPLIT_FOLDERS = ("train", "test", "source_test", "target_test")
+SPLIT_FOLDERS = ("train", "test", *SPLIT_DOMAINS)
 SUPPLEMENTAL = "supplemental"
-HIDDEN = "hidden_"
-"""What attributes begin with that the challenge withheld: `download --hidden-attributes`."""
 KINDS = {"machine": "machine", "clean": "machine", "noise": "noise"}
 
 
@@ -123,18 +112,27 @@ def _refuse_two_sets(clips: Sequence[Clip]) -> None:
 
 
 def _years_apart(clips: Sequence[Clip]) -> list[str]:
-    """Return the sentence on machines of which no year has all, though each is of some year."""
-    years = {
-        machine: {year.number for year in YEARS.values() if machine in year.machines}
-        for machine in dict.fromkeys(clip.machine for clip in clips)
-    }
-    if not years or not all(years.values()) or set.intersection(*years.values()):
-        return []
-    named = [f"{machine} ({', '.join(map(str, sorted(of)))})" for machine, of in years.items()]
-    return [
-        f"machines of different years of DCASE Task 2: {first_few(named)}; to have each judged by "
-        "its own rule, give each year a folder of its own"
-    ]
+    """Return the sentence on machines of which no year has all, though each is of some year.
+
+    Nor has a year all sections of all of them, where each machine has all that some year has.
+    """
+    of = evidence((clip.machine, clip.section, clip.path) for clip in clips)
+    for whole in (False, True):
+        years = fitting_years(of, whole)
+        if all(years.values()) and not set.intersection(*years.values()):
+            return [
+                f"machines of different years of DCASE Task 2: {_shown(years)}; to have each "
+                "judged by its own rule, give each year a folder of its own"
+            ]
+    return []
+
+
+def _shown(years: Mapping[str, Collection[int]]) -> str:
+    """Return machines with the years that they may be of, those of equal years together."""
+    machines: dict[str, list[str]] = {}
+    for machine, of in years.items():
+        machines.setdefault(", ".join(map(str, sorted(of))), []).append(machine)
+    return first_few([f"{' '.join(names)} ({of})" for of, names in machines.items()])
 
 
 def parse_name(path: Path, machine: str) -> Clip | None:

@@ -22,6 +22,7 @@ from dgmix.evaluate.rules import (
     first_shot_notes,
     official_convention,
     refuse_mixture,
+    year_notes,
     year_of_scores,
 )
 from dgmix.evaluate.scores import read_scores, shown_system, systems_of
@@ -170,6 +171,7 @@ def evaluate_scores(
         notes=[
             *notes(judged, scores),
             *missing_clips(scores),
+            *year_notes(scores, year),
             *first_shot_notes(folder, known),
         ],
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from dgmix.data.dcase import HIDDEN
+from dgmix.data.year_names import HIDDEN
 from dgmix.data.years import YEARS
 from dgmix.errors import first_few
 from dgmix.evaluate.intervals import Resampled, Training

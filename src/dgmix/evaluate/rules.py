@@ -6,20 +6,20 @@
 | 2021    | AUC, pAUC of each section and domain       | harmonic mean of all                      |
 | 2022 on | AUC of each domain, pAUC, of each section  | harmonic mean of all                      |
 
-The formulas are in `dgmix.evaluate.metrics`. Scores are of a year when its set has all their
-machines and sections, and their clips are named in its way. Several years have the same machines
-and sections; from 2022 on that makes no difference. Scores that may be of 2021 are of 2021 when no
-other year has these machines, or when their clips lie in its folders `source_test` and
-`target_test`.
+The formulas are in `dgmix.evaluate.metrics`. Which year scores are of, `dgmix.data.year_names`
+sees by machines, sections and names. Several years have the same ones; from 2022 on that makes no
+difference. Scores that may be of 2021 are of 2021 when no other year has these machines, or when
+their clips lie in its folders `source_test` and `target_test`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from dgmix.data.year_names import Evidence, evidence, likely_years, possible_years
 from dgmix.data.years import YEARS, Rule, Year
 from dgmix.errors import InputError, first_few
 from dgmix.evaluate.intervals import Place
@@ -31,12 +31,6 @@ CONVENTION_OF: dict[Rule, Convention] = {
     "generalisation": "official",
 }
 DEV, EVAL = ("00", "01", "02"), ("03", "04", "05")
-FOLDERS_2021 = "(^|/)(source|target)_test/"
-NAMES: dict[bool, str] = {
-    True: r"(^|/)((normal|anomaly)_)?id_\d+_\d+\.[^/]*$",
-    False: r"(^|/)section_\d+_[^/]*$",
-}
-"""What paths of clips of 2020 (True) and of later years look like."""
 
 
 def candidate_years(places: Collection[Place]) -> list[Year]:
@@ -53,12 +47,38 @@ def year_of_scores(scores: pl.DataFrame, wanted: int | None = None) -> Year | No
     places = set(scores.select("machine", "section").unique().iter_rows())
     if wanted is not None:
         return _checked(places, wanted)
-    paths = scores.filter(pl.col("split") == "test")["path"]
-    years = [year for year in candidate_years(places) if _named_as(paths, year)]
-    if len(years) > 1:
-        of_2021 = bool(paths.str.contains(FOLDERS_2021).any())
-        years = [year for year in years if (year.rule == "by-domain") == of_2021]
+    years = likely_years(_evidence(scores))
     return years[0] if len(years) == 1 else None
+
+
+def year_notes(scores: pl.DataFrame, wanted: int | None = None) -> list[str]:
+    """Return which other years scores may be of, where another year's rule or figures would be."""
+    of = _evidence(scores)
+    likely, possible = likely_years(of), possible_years(of)
+    if wanted is not None or not likely:
+        return []
+    if len(likely) > 1:
+        return [
+            f"Names do not tell which year of DCASE Task 2 this is: {_years(likely)} have these "
+            "machines and sections, and one rule. --year says which."
+        ]
+    [year] = likely
+    others = [each for each in possible if each.rule != year.rule]
+    if others and not any(own.split_domains for own in of.values()):
+        return [
+            f"Taken as DCASE {year.number}; {_years(others)} has these machines and sections too, "
+            "and another rule. --year says otherwise."
+        ]
+    return []
+
+
+def _years(years: Sequence[Year]) -> str:
+    return ", ".join(str(year.number) for year in years)
+
+
+def _evidence(scores: pl.DataFrame) -> dict[str, Evidence]:
+    tested = scores.filter(split="test").select("machine", "section", "path").unique()
+    return evidence((m, s, PurePosixPath(path)) for m, s, path in tested.iter_rows())
 
 
 def official_convention(year: Year | None) -> Convention:
@@ -113,11 +133,6 @@ def refuse_mixture(places: Collection[Place]) -> None:
             f"scores of DCASE 2020 ({_shown(ids)}) and of later years ({_shown(others)}) together; "
             "evaluate each year by itself, for their rules differ"
         )
-
-
-def _named_as(paths: pl.Series, year: Year) -> bool:
-    """Return whether clips are named as those of a year."""
-    return bool(paths.str.contains(NAMES[year.rule == "by-id"]).all())
 
 
 def _checked(places: Collection[Place], number: int) -> Year:

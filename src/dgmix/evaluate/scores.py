@@ -29,9 +29,9 @@ import polars as pl
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS
 from dgmix.data.dcase import parse_name
 from dgmix.data.download.names import ClipNames, clip_names
+from dgmix.data.year_names import SPLIT_DOMAINS
 from dgmix.data.years import YEARS
 from dgmix.errors import InputError
-from dgmix.evaluate.rules import FOLDERS_2021
 from dgmix.evaluate.score_lines import ScoreLines, score_lines, without_header
 from dgmix.files import make_folder, write_text
 
@@ -123,7 +123,8 @@ def submission_files(scores: pl.DataFrame) -> dict[str, str]:
     Clips in the folders of DCASE 2021 have a file for each domain, as it asks for.
     """
     files = {}
-    by_domain = pl.when(pl.col("path").str.contains(FOLDERS_2021)).then("domain").otherwise(None)
+    folder = pl.col("path").str.split("/").list.get(-2, null_on_oob=True)
+    by_domain = pl.when(folder.is_in(SPLIT_DOMAINS)).then("domain").otherwise(None)
     test = scores.filter(pl.col("split") == "test").sort("machine", "section", "path")
     place = ["machine", "section", by_domain.alias("part")]
     for (machine, section, part), clips in test.group_by(place, maintain_order=True):

@@ -24,13 +24,10 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from dgmix.data.dcase import HIDDEN
 from dgmix.data.download.lists import Names, read_list
+from dgmix.data.year_names import HIDDEN, WITHHELD
 from dgmix.data.years import YEARS, Year
 from dgmix.errors import InputError
-
-WITHHELD = "noAttribute"
-"""What stands in a name in place of attributes that are withheld."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from dgmix.data.simulate.machine_types import MACHINES
+from dgmix.data.year_names import WITHHELD
 from dgmix.data.years import Year, year_of
 
 USUAL = "dcase2022"
@@ -83,7 +84,7 @@ class Form:
             return PurePosixPath(machine, split, f"{label}_id_{section:02d}_{index:08d}.wav")
         name = f"section_{section:02d}_{domain}_{split}_{label}_{index:04d}"
         if self.attributes:
-            name += "_noAttribute" if machine in self.year.hidden else f"_{condition}"
+            name += f"_{WITHHELD}" if machine in self.year.hidden else f"_{condition}"
         folder = f"{domain}_test" if self.year.number == 2021 and split == "test" else split
         return PurePosixPath(machine, folder, f"{name}.wav")
 
