@@ -15,7 +15,11 @@ import typer
 
 from dgmix.cli_dcase import Jobs, Machines
 from dgmix.cli_dcase import commands as dcase_commands
-from dgmix.cli_detector import (
+from dgmix.cli_detector import commands
+from dgmix.cli_help import Tasks
+from dgmix.cli_options import (
+    RECIPE_HELP,
+    AsJson,
     Cache,
     Changes,
     Condition,
@@ -24,11 +28,10 @@ from dgmix.cli_detector import (
     PluginFiles,
     PromiseName,
     Ray,
-    commands,
     condition_named,
+    show,
+    show_written,
 )
-from dgmix.cli_help import Tasks
-from dgmix.cli_options import RECIPE_HELP, AsJson, show, show_written
 from dgmix.cli_system import commands as system_commands
 from dgmix.errors import DgmixError
 from dgmix.files import check_output
@@ -145,12 +148,19 @@ def demo(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A folder of recordings, or a CSV of them.")],
+    path: Annotated[
+        Path, typer.Argument(help="A folder of recordings, a CSV of them, or a file of vectors.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Tell what a data set holds: machines, sections, domains, durations, broken files."""
+    from dgmix.data import vectors
     from dgmix.data.inspect import inspect, plain, render
 
+    if vectors.holds_vectors(path):
+        values = vectors.described(vectors.read_vectors(path))
+        show(vectors.page(values), values, as_json)
+        return
     inspection = inspect(path)
     show(render(inspection), plain(inspection), as_json)
 

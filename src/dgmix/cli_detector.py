@@ -5,12 +5,30 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dgmix.cli_options import RECIPE_HELP, AsJson, show, show_written
-from dgmix.deprecations import former_option
+from dgmix.cli_options import (
+    RECIPE_HELP,
+    AsJson,
+    Cache,
+    Changes,
+    Condition,
+    ConditionsFrom,
+    DetectorFile,
+    Device,
+    Domain,
+    PluginFiles,
+    PromiseName,
+    Rate,
+    Ray,
+    RecordingsFrom,
+    condition_named,
+    show,
+    show_written,
+)
+from dgmix.cli_vectors import fit_file, is_vectors, named_by, read_files, takes_vectors
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -21,76 +39,17 @@ if TYPE_CHECKING:
     from dgmix.detect.fitted import FittedDetector
     from dgmix.detect.recordings import Sounds
 
-Promise: TypeAlias = Literal["known", "new", "both"]
-
-Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
-Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
-Device = Annotated[
-    str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
-]
-Ray = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="Work on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local.",
-    ),
-]
-Condition = Annotated[
-    str | None, typer.Option(help="Operating condition of the recordings, where known.")
-]
-Domain = Annotated[str | None, typer.Option(hidden=True, help="The former name of --condition.")]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        help="Of the verdicts; by default 0.05, or the smallest that the recordings support."
-    ),
-]
-PromiseName = Annotated[
-    Promise | None,
-    typer.Option(
-        help="Whom the false-alarm rate holds for: healthy recordings of known conditions, of new "
-        "ones, or both; both by default where there are enough conditions."
-    ),
-]
-RecordingsFrom = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGEX",
-        help="What in a file's name tells the recording that it was cut from: the first group.",
-    ),
-]
-ConditionsFrom = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGEX",
-        help="What in a file's name tells its operating condition: the first group.",
-    ),
-]
-PluginFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugins",
-        metavar="FILE.py",
-        envvar="DGMIX_PLUGINS",
-        help="Python file with encoders, scorers, views or objectives of your own; it is run.",
-    ),
-]
 commands = typer.Typer()
-
-DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
-
-
-def condition_named(condition: str | None, domain: str | None) -> str | None:
-    """Return the condition that was named, by today's option or by the former one."""
-    if domain is not None:
-        say(former_option("--domain"))
-    return domain if condition is None else condition
 
 
 @commands.command()
 def fit(
     healthy: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Healthy recordings: a folder, or a CSV.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER|VECTORS",
+            help="Healthy recordings: a folder, a CSV, or vectors of them.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
     recipe: Annotated[
@@ -127,9 +86,15 @@ def fit(
     ] = False,
     cache: Cache = None,
     device: Device = None,
+    vectors: Annotated[
+        bool,
+        typer.Option(
+            "--vectors", help="The CSV holds vectors of your own; .npy, .npz, .parquet always do."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn one detector from healthy recordings of a machine."""
+    """Learn one detector from healthy recordings of a machine, or from vectors of them."""
     from dgmix.config import load_recipe
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
@@ -142,6 +107,18 @@ def fit(
     chosen = [f"audio.{key}={value}" for key, value in options.items() if value is not None]
     settings = load_recipe(recipe, [*(changes or ()), *chosen], plugins or ())
     check_output(output, ".dgmix")
+    if is_vectors(healthy, vectors):
+        of_sound = {
+            "--channels": channels,
+            "--reference-channel": reference_channel,
+            "--recordings-from": recordings_from,
+            "--conditions-from": conditions_from,
+            "--leave-out": leave_out,
+            "--report": report,
+            "--sensitivity": sensitivity,
+        }
+        fit_file(healthy, output, settings, seed, as_json, of_sound)
+        return
     if report:
         check_output(report, ".html")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
@@ -229,6 +206,8 @@ def choose(
 
     if output:
         check_output(output, ".yaml")
+    if is_vectors(healthy):
+        raise InputError(f"{healthy}: vectors, which are compared as they are; give recordings")
     settings = load_recipe(recipe, changes or ())
     given = healthy_sounds(healthy)
     _, given = _prepared(settings, given, recordings_from, conditions_from, cache)
@@ -247,7 +226,8 @@ def score(
     recordings: Annotated[
         list[str],
         typer.Argument(
-            metavar="RECORDING...", help="Files, folders or patterns; - is standard input."
+            metavar="RECORDING...",
+            help="Files, folders or patterns; - is standard input; or files of vectors.",
         ),
     ],
     false_alarm_rate: Rate = None,
@@ -271,20 +251,14 @@ def score(
     from dgmix.detect.bundle import load_detector
     from dgmix.detect.forms import csv_file, json_lines, table
     from dgmix.detect.scoring import score_recordings
-    from dgmix.detect.sources import named_sounds
 
     if as_json and csv:
         raise InputError("--json and --csv: choose one of them")
     if csv:
         check_output(csv, ".csv", list(map(Path, recordings)))
     fitted = load_detector(detector, plugins or ())
-    given = named_sounds(recordings, fitted.sections)
-    for line in given.left_out:
-        say(f"left out: {line}")
-    if section is not None:
-        fitted.check_section(section)
-        given = given.relabelled(sections=[section] * len(given))
-    written = table(recordings, given.names, fitted.sections)
+    given = named_by(fitted, recordings, section)
+    written = table(recordings, given.names or (), fitted.sections)
     form = json_lines() if as_json else csv_file(csv) if csv else written
     score_recordings(
         fitted,
@@ -305,7 +279,9 @@ def update(
     detector: DetectorFile,
     healthy: Annotated[
         Path | None,
-        typer.Argument(metavar="FOLDER", help="More healthy recordings: a folder, or a CSV."),
+        typer.Argument(
+            metavar="FOLDER|VECTORS", help="More healthy recordings: a folder, a CSV, or vectors."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write here; DETECTOR by default.")
@@ -324,6 +300,7 @@ def update(
     """Remember more healthy recordings, of a new condition say, without training again."""
     from dgmix.detect import learn
     from dgmix.detect.bundle import load_detector, save_detector
+    from dgmix.detect.given_vectors import update_vectors
     from dgmix.detect.reporting import undo_report, update_report
     from dgmix.detect.sources import healthy_sounds
     from dgmix.detect.summary import summary
@@ -339,13 +316,18 @@ def update(
         values = {"detector": str(output), **summary(fitted)}
         show(undo_report(before, fitted, str(output)), values, as_json)
         return
-    more = healthy_sounds(healthy)
-    if (named := condition_named(condition, domain)) is not None:
-        more = more.relabelled(conditions=[named] * len(more))
-    fitted = learn.update(before, more, accept=accept)
+    named = condition_named(condition, domain)
+    if takes_vectors(before, [healthy]):
+        table = read_files([healthy], before)
+        table = table if named is None else table.with_column("conditions", named)
+        fitted, count = update_vectors(before, table, accept=accept), len(table)
+    else:
+        more = healthy_sounds(healthy)
+        more = more if named is None else more.relabelled(conditions=[named] * len(more))
+        fitted, count = learn.update(before, more, accept=accept), len(more)
     save_detector(fitted, output)
-    values = {"detector": str(output), "given": len(more), **summary(fitted)}
-    show(update_report(before, fitted, str(output), len(more)), values, as_json)
+    values = {"detector": str(output), "given": count, **summary(fitted)}
+    show(update_report(before, fitted, str(output), count), values, as_json)
 
 
 @commands.command()

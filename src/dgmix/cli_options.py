@@ -5,15 +5,80 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
+
+from dgmix.deprecations import former_option
+from dgmix.progress import say
 
 RECIPE_HELP = (
     "default, published, published-small, learned, whole-clips, attributes, autoencoder, mahala, "
     "first-shot, scac, demo, aisfx, beats, eat, or a file."
 )  # config has the names, and takes too long to import for a help text
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Promise: TypeAlias = Literal["known", "new", "both"]
+
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, as key=value.")]
+Cache = Annotated[Path | None, typer.Option(envvar="DGMIX_CACHE", help="Folder for the features.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu or cuda; the GPU by default where there is one.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: auto, HOST:PORT, ray://HOST:PORT, or local.",
+    ),
+]
+Condition = Annotated[
+    str | None, typer.Option(help="Operating condition of the recordings, where known.")
+]
+Domain = Annotated[str | None, typer.Option(hidden=True, help="The former name of --condition.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        help="Of the verdicts; by default 0.05, or the smallest that the recordings support."
+    ),
+]
+PromiseName = Annotated[
+    Promise | None,
+    typer.Option(
+        help="Whom the false-alarm rate holds for: healthy recordings of known conditions, of new "
+        "ones, or both; both by default where there are enough conditions."
+    ),
+]
+RecordingsFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="What in a file's name tells the recording that it was cut from: the first group.",
+    ),
+]
+ConditionsFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="What in a file's name tells its operating condition: the first group.",
+    ),
+]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugins",
+        metavar="FILE.py",
+        envvar="DGMIX_PLUGINS",
+        help="Python file with encoders, scorers, views or objectives of your own; it is run.",
+    ),
+]
+DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
+
+
+def condition_named(condition: str | None, domain: str | None) -> str | None:
+    """Return the condition that was named, by today's option or by the former one."""
+    if domain is not None:
+        say(former_option("--domain"))
+    return domain if condition is None else condition
 
 
 def show(text: str, values: Mapping[str, Any], as_json: bool) -> None:

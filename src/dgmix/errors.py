@@ -48,3 +48,11 @@ def nearest(name: str, there: Iterable[str], least: float = 0.6) -> str:
 def choices(name: str, there: Sequence[str]) -> str:
     """Return the end of the sentence that there is no `name`: what was meant, what there is."""
     return f"{did_you_mean(name, there)}; choose from {', '.join(there)}"
+
+
+def check_length(what: str, given: Sequence[object] | None, count: int) -> None:
+    """Raise `InputError` unless there is one of `given` for each of `count` recordings, or none."""
+    if isinstance(given, str):
+        raise InputError(f"{what}: the text '{given}'; give a list, one for each recording")
+    if given is not None and len(given) != count:
+        raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")

@@ -40,7 +40,7 @@ def blocks(load_script: Callable[[Path], ModuleType]) -> Callable[[str], list[st
 
 def test_the_examples_run(recordings: Path, blocks: Callable[[str], list[str]]) -> None:
     python = blocks("python")
-    assert len(python) >= 5
+    assert len(python) >= 4
     names: dict[str, Any] = {}
     for block in python:
         assert len(block.splitlines()) <= 20
@@ -62,3 +62,19 @@ def test_the_commands_run(
         done = dgmix(*shlex.split(command)[1:])
         assert done.status == 0, done.err
     assert done.out.splitlines()[-3].startswith("2 recordings: ")
+
+
+def test_the_example_of_vectors_runs(
+    recordings: Path, load_script: Callable[[Path], ModuleType]
+) -> None:
+    page = PAGE.with_name("vectors.md").read_text("utf-8")
+    blocks = [
+        part["content"]
+        for part, _ in load_script(PAGE.with_name("console.py")).parts(page)
+        if part["kind"] == "python" and not part["content"].startswith("# ")
+    ]
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["scores"].shape == (2,)
+    assert len(names["verdicts"]) == 2

@@ -25,6 +25,7 @@ COLUMNS = (
     *("recording", "condition"),
 )
 UNFIT = re.compile(r"\.{1,2}|.*[/\\\x00-\x1f\x7f].*", re.DOTALL)
+VECTORS = " (a table of vectors is fitted with --vectors)"
 CHOICES = {"domain": (*DOMAINS, "unknown"), "split": SPLITS, "label": LABELS}
 
 
@@ -80,7 +81,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _check_columns(path: Path, columns: list[str]) -> None:
     unknown = [name for name in columns if name not in COLUMNS]
     if "path" not in columns:
-        problem = "no column 'path'" + ("; separate with commas" if ";" in "".join(columns) else "")
+        separated = "; separate with commas" if ";" in "".join(columns) else VECTORS
+        problem = f"no column 'path'{separated}"
     elif unknown:
         problem = f"unknown column '{printable(unknown[0])}'"
     elif len(set(columns)) < len(columns):

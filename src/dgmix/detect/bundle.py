@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from dgmix.audio.layout import Layout
 from dgmix.audio.quality import MEASURES
 from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe, parse_recipe
+from dgmix.detect.damage import DamageError, Shape, check_memory, check_tensors, check_types
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory, Update
@@ -36,7 +36,7 @@ from dgmix.plugins import Kind, Plugins
 if TYPE_CHECKING:
     from dgmix.model.network import Network
 
-FORMAT = 6
+FORMAT = 7
 WEIGHTS = "network."
 ABOUT = {
     "format": int,
@@ -52,18 +52,13 @@ ABOUT = {
     "seed": int,
     "false_alarm_rate": float,
     "channels": dict,
+    "feature_names": list,
 }
 COLUMNS = ("sections", "domains", "recordings", "conditions")
 UPDATE = {"time": str, "added": int, "left_out": int, "conditions": list}
 BANDS = ("mean", "std", "rise", "fall", "peak", "count")
-LONGEST_NAME = 60
 
 Tensors = dict[str, NDArray[Any]]
-Shape = tuple[int | None, ...]
-
-
-class DamageError(ValueError):
-    """What is wrong with a file, in a few words."""
 
 
 def save_detector(fitted: FittedDetector, path: Path) -> None:
@@ -115,6 +110,7 @@ def _about(fitted: FittedDetector) -> dict[str, Any]:
         "seed": int(fitted.seed),
         "false_alarm_rate": float(fitted.false_alarm_rate),
         "channels": fitted.layout.values() if fitted.layout else {},
+        "feature_names": list(fitted.feature_names),
     }
 
 
@@ -248,7 +244,7 @@ def missing(kind: Kind, name: str, path: Path, files: object) -> str:
 def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> FittedDetector:
     names = names_of(recipe)
     clips = len(about["sections"])
-    _check_tensors(tensors, _expected(recipe, clips, tensors))
+    check_tensors(tensors, _expected(recipe, clips, tensors))
     views = {n: Vectors(tensors[f"memory.{n}.values"], tensors[f"memory.{n}.clips"]) for n in names}
     columns = {name: tuple(about[name]) for name in COLUMNS}
     healthy = HealthyClips(
@@ -258,7 +254,7 @@ def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> Fitted
         measures=tensors["healthy.measures"],
     )
     memory = Memory(views, healthy)
-    _check_memory(memory)
+    check_memory(memory)
     return FittedDetector(
         recipe,
         _network(tensors, recipe),
@@ -270,6 +266,7 @@ def _assemble(tensors: Tensors, about: dict[str, Any], recipe: Recipe) -> Fitted
         _updates(about, clips),
         sensitivity_of(about["sensitivity"]) if about["sensitivity"] else None,
         Layout.read(about["channels"]) if about["channels"] else None,
+        _feature_names(about["feature_names"], views),
     )
 
 
@@ -298,12 +295,22 @@ def _bands(tensors: Tensors, signals: int) -> tuple[BandStatistics, ...]:
     return bands
 
 
+def _feature_names(names: list[Any], views: dict[str, Vectors]) -> tuple[str, ...]:
+    """Return the names of given numbers; raises `DamageError` unless each has one, or none has."""
+    size = views[GIVEN].values.shape[1] if GIVEN in views else 0
+    if names and (
+        len(set(map(str, names))) != size or not all(type(each) is str for each in names)
+    ):
+        raise DamageError("not one name for each number")
+    return tuple(names)
+
+
 def _updates(about: dict[str, Any], clips: int) -> tuple[Update, ...]:
     """Return the updates; raises `DamageError` unless they are of their form."""
     for entry in about["updates"]:
         if type(entry) is not dict:
             raise DamageError("an entry of updates is not a mapping")
-        _check_types(entry, UPDATE)
+        check_types(entry, UPDATE)
         if not (0 <= entry["added"] < clips and all(type(c) is str for c in entry["conditions"])):
             raise DamageError("an update has a value out of range")
     return tuple(
@@ -342,50 +349,10 @@ def _expected(recipe: Recipe, clips: int, held: Tensors) -> dict[str, tuple[Shap
 
 def _check_about(about: dict[str, Any]) -> None:
     """Raise `DamageError` unless the description has exactly its parts, of their types."""
-    _check_types(about, ABOUT)
+    check_types(about, ABOUT)
     if about["format"] < 1 or not 0 < about["false_alarm_rate"] < 1:
         raise DamageError("a number out of range")
     if not all(isinstance(value, str) for name in COLUMNS for value in about[name]):
         raise DamageError("a section, domain, recording or condition that is no text")
     if not about["sections"] or len({len(about[name]) for name in COLUMNS}) > 1:
         raise DamageError("not as many domains, recordings and conditions as sections")
-
-
-def _check_types(values: dict[str, Any], types: dict[str, type]) -> None:
-    """Raise `DamageError` unless values have exactly these names and types."""
-    _check_names(values, types)
-    for name, kind in types.items():
-        if type(values[name]) is not kind:
-            raise DamageError(f"{name} is not of type {kind.__name__}")
-
-
-def _check_tensors(tensors: Tensors, expected: dict[str, tuple[Shape, DTypeLike]]) -> None:
-    """Raise `DamageError` unless these tensors are there, of their shapes and types, finite."""
-    _check_names(tensors, expected)
-    for name, (shape, kind) in expected.items():
-        tensor = tensors[name]
-        sizes = zip(shape, tensor.shape, strict=False)
-        if tensor.ndim != len(shape) or any(wanted not in (None, size) for wanted, size in sizes):
-            raise DamageError(f"{name} has shape {tensor.shape}")
-        if tensor.dtype != kind:
-            raise DamageError(f"{name} has type {tensor.dtype}")
-        unmeasured = np.isnan(tensor) & (name == "healthy.measures")
-        if not (np.isfinite(tensor) | unmeasured).all():
-            raise DamageError(f"{name} has a value that is not a number")
-
-
-def _check_names(names: Collection[str], expected: Collection[str]) -> None:
-    strange = sorted(set(names) ^ set(expected))
-    if strange:
-        problem = "is missing" if strange[0] in expected else "does not belong there"
-        raise DamageError(f"{strange[0][:LONGEST_NAME]!r} {problem}")
-
-
-def _check_memory(memory: Memory) -> None:
-    """Raise `DamageError` unless every clip has its references, in order."""
-    count = len(memory.clips)
-    for name, view in memory.views.items():
-        clips = view.clips
-        whole = np.array_equal(np.unique(clips), np.arange(count)) and (np.diff(clips) >= 0).all()
-        if len(clips) != len(view.values) or not whole:
-            raise DamageError(f"memory.{name}.clips does not name every recording in order")

@@ -29,8 +29,10 @@ def model_card(name: str, values: Summary) -> str:
 def _lines(name: str, values: Summary) -> Iterator[str]:
     origin = recipe_origin(values["recipe"], decided=True)
     yield from (f"# {name}", "")
-    yield "A detector of anomalous machine sound, learned from healthy recordings alone by"
-    yield f"dgmix {values['dgmix']}: `dgmix score {name} RECORDING`."
+    sound = not summary.of_vectors(values)
+    what, given = ("machine sound", "RECORDING") if sound else ("vectors", "VECTORS")
+    yield f"A detector of anomalous {what}, learned from healthy recordings alone by"
+    yield f"dgmix {values['dgmix']}: `dgmix score {name} {given}`."
     yield from _section("Learned from", _training(values))
     yield from _section("What it promises", _promises(values))
     yield from _section("How it works", _method(values, origin.base, origin.changes))
@@ -47,7 +49,7 @@ def _training(values: Summary) -> list[tuple[str, str]]:
         ("recordings", summary.training(values)),
         ("sections", summary.sections(values)),
         ("operating conditions", summary.conditions(values)),
-        ("frequencies", summary.band(values)),
+        *([] if summary.of_vectors(values) else [("frequencies", summary.band(values))]),
         ("updates", summary.updates(values)),
     ]
 
@@ -57,17 +59,18 @@ def _promises(values: Summary) -> list[tuple[str, str]]:
         ("false alarms", summary.known_conditions(values)),
         ("new operating conditions", summary.new_conditions(values)),
         ("uncertainty", summary.uncertainty(values)),
-        ("anomaly", f"a score {summary.thresholds(values)}"),
+        ("anomaly", summary.thresholds(values)),
     ]
 
 
 def _method(values: Summary, base: str, changes: list[str]) -> list[tuple[str, str]]:
     audio, features = values["recipe"]["audio"], values["recipe"]["features"]
+    sound = ("sound", f"{audio['sample_rate']} Hz, {features['n_mels']} mel bands")
     return [
         ("recipe", f"`{base}`" + (f", with {'; '.join(changes)}" if changes else "")),
         ("compared", ", ".join(f"`{view}`" for view in values["views"])),
         ("scorer", f"`{values['recipe']['detect']['scorer']}`"),
-        ("sound", f"{audio['sample_rate']} Hz, {features['n_mels']} mel bands"),
+        *([] if summary.of_vectors(values) else [sound]),
         ("network", summary.network(values)),
         ("file format", str(values["format"])),
     ]

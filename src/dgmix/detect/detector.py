@@ -11,22 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from dgmix.config import GIVEN, Recipe
+from dgmix.config import Recipe
 from dgmix.deprecations import FormerNames, with_former_arguments
 from dgmix.detect import bundle, learn
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Terms
-from dgmix.detect.given_vectors import VectorMethods
 from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import Localization
 from dgmix.detect.planting.methods import SensitivityMethods
 from dgmix.detect.plugging import plugged
-from dgmix.detect.recordings import Sounds, check_length
+from dgmix.detect.recordings import Sounds
 from dgmix.detect.results import Results
 from dgmix.detect.sources import Source, healthy_sounds, sounds
 from dgmix.detect.summary import overview, summary, training
-from dgmix.detect.views import logmel
-from dgmix.errors import InputError
+from dgmix.detect.vector_methods import VectorMethods
+from dgmix.detect.views import check_sound, logmel
+from dgmix.errors import InputError, check_length
 from dgmix.plugins import Plugins
 from dgmix.tables import html_table
 
@@ -383,8 +383,7 @@ class Detector(FormerNames, VectorMethods, SensitivityMethods, BaseEstimator):  
 
     def _sounds(self, X: Source, sample_rate: int | None, sections: Names) -> Sounds:
         fitted = self._fitted()
-        if GIVEN in fitted.views:
-            raise InputError("this detector was fitted on vectors; use score_vectors")
+        check_sound(fitted.recipe)
         given = sounds(X, self._rate(sample_rate), known=fitted.sections)
         return given.relabelled(sections=sections)
 

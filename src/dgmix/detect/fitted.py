@@ -58,7 +58,8 @@ class FittedDetector:
     on, of each signal, then those of each update; `trained`: on how many clips, the first ones, the
     network was trained; `seed`: of everything random; `false_alarm_rate`: the one that verdicts
     are made at where the recordings support it; `sensitivity`: which planted faults it finds, and
-    `layout`: what the channels of the healthy recordings are like, where that was measured.
+    `layout`: what the channels of the healthy recordings are like, where that was measured;
+    `feature_names`: of the numbers of vectors that were given, where they have names.
     """
 
     recipe: Recipe
@@ -71,6 +72,7 @@ class FittedDetector:
     updates: tuple[Update, ...] = ()
     sensitivity: Sensitivity | None = None
     layout: Layout | None = None
+    feature_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         views = ", ".join(self.memory.views)

@@ -22,7 +22,7 @@ from dgmix.detect.judgement import (
     Judgement,
     Promise,
 )
-from dgmix.detect.views import in_words
+from dgmix.detect.views import GIVEN, in_words
 from dgmix.files import atomic_path
 from dgmix.progress import say
 
@@ -167,7 +167,8 @@ def _explanation(judgement: Judgement, verdict: str, sectioned: bool) -> str:
     what is wrong with the recording."""
     if judgement.error:
         return f": {str(judgement.error).removeprefix(f'{judgement.name}: ')}"
-    view = f" by its {decisive(judgement)}" if verdict in (ANOMALY, NEW_CONDITION) else ""
+    flagged = verdict in (ANOMALY, NEW_CONDITION) and judgement.view != GIVEN
+    view = f" by its {decisive(judgement)}" if flagged else ""
     section = f" (section {judgement.section or 'any'})" if sectioned else ""
     reason = f": {judgement.unusable}" if verdict == UNUSABLE else ""
     notes = "".join(f"; {note}" for note in judgement.notes)

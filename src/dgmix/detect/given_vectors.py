@@ -4,109 +4,132 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dgmix.config import GIVEN, Recipe
+from dgmix.data.vectors import Column, VectorTable
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.judgement import Judgement
+from dgmix.detect.judgement import ANOMALY, Judgement
+from dgmix.detect.learn import with_update
 from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory
 from dgmix.detect.quality import measures_of
-from dgmix.detect.recordings import check_length
 from dgmix.detect.resolve import recipe_at
 from dgmix.detect.views import Vectors
-from dgmix.errors import InputError
+from dgmix.errors import InputError, check_length
 
 RATE = 16_000  # Hz, where the recipe leaves it open: nothing here depends on it
-Column = Sequence[str] | None
+Texts = tuple[str, ...]
 
 
 def fit_vectors(
-    X: ArrayLike,
-    recipe: Recipe,
-    *,
-    seed: int = 0,
-    false_alarm_rate: float = 0.05,
-    sections: Column = None,
-    domains: Column = None,
-    recordings: Column = None,
-    conditions: Column = None,
+    healthy: VectorTable, recipe: Recipe, *, seed: int = 0, false_alarm_rate: float = 0.05
 ) -> FittedDetector:
-    """Return a detector that has learned from vectors (recording, dim) of healthy recordings.
+    """Return a detector that has learned from vectors of healthy recordings.
 
-    The columns are those of `Detector.fit`, one value a recording. Vectors that are equal count
-    once. Raises `InputError` for what are no vectors of finite numbers.
+    Vectors that are equal count once. Raises `InputError` where there is none.
     """
-    values = as_vectors(X)
-    count = len(values)
-    if not count:
-        raise InputError("X: no vector; give one of each healthy recording")
-    digests = _digests(values)
-    own = [f"{number & (1 << 64) - 1:016x}" for number in digests.tolist()]
-    domain = _column("domains", domains, ["source"] * count)
-    clips = HealthyClips(
-        _column("sections", sections, ["00"] * count),
-        domain,
-        _column("recordings", recordings, own),
-        _column("conditions", conditions, domain),
-        digests,
-        np.zeros(count),
-        measures_of([None] * count),
-    )
+    if not len(healthy):
+        raise InputError(f"{healthy.source}: no vector; give one of each healthy recording")
     if recipe.audio.sample_rate == "auto":
         recipe = recipe_at(recipe, RATE)
     settings = recipe.detect.model_copy(update={"views": [GIVEN], "pool": "mean-embedding"})
     recipe = recipe.model_copy(update={"detect": settings})
-    memory = Memory({GIVEN: Vectors(values, np.arange(count))}, clips)
-    bands = (_no_bands(recipe.features.n_mels, count),)
-    return FittedDetector(recipe, None, memory, bands, count, seed, false_alarm_rate)
+    return FittedDetector(
+        recipe,
+        None,
+        _memory(healthy),
+        (_no_bands(recipe, len(healthy)),),
+        len(healthy),
+        seed,
+        false_alarm_rate,
+        feature_names=healthy.feature_names,
+    )
 
 
 def judge_vectors(
-    fitted: FittedDetector, X: ArrayLike, sections: Column = None, conditions: Any = None
+    fitted: FittedDetector, given: VectorTable, conditions: Sequence[str | None] | None = None
 ) -> list[Judgement]:
-    """Return the judgement of each vector (recording, dim). Raises `InputError` for others."""
+    """Return the judgement of each vector; `conditions` are their operating conditions where known.
+
+    Those of a table say what to learn, and decide nothing here, as for recordings. Raises
+    `InputError` for vectors of another size, and where the detector learned from sound.
+    """
+    given = _fitting(fitted, given)
+    count = len(given)
+    check_length("conditions", conditions, count)
+    section = fitted.sections[0] if len(fitted.sections) == 1 else ""
+    return fitted.judge_views(
+        {GIVEN: Vectors(given.values, np.arange(count))},
+        given.names or [f"vector {number}" for number in range(count)],
+        _filled(given.sections, [section] * count),
+        conditions,
+        np.isin(_digests(given.values), fitted.memory.clips.digests),
+    )
+
+
+def update_vectors(
+    fitted: FittedDetector, more: VectorTable, *, accept: bool = False
+) -> FittedDetector:
+    """Return a detector that remembers more vectors of healthy recordings, as `learn.update`.
+
+    Those that it calls anomalies are left out unless they are accepted, and those that it knows.
+    """
+    more = _fitting(fitted, more)
+    promise = fitted.promise(None, more.sections or ())
+    rate = fitted.rate(None, more.sections or (), promise)
+    judged = judge_vectors(fitted, more)
+    faulty = np.array([each.verdict(rate, promise) == ANOMALY for each in judged], bool)
+    new = ~np.array([each.learned for each in judged], bool)
+    faulty &= new & (not accept)
+    chosen = np.flatnonzero(new & ~faulty)
+    memory: Memory | None = None
+    bands: tuple[BandStatistics, ...] = ()
+    if len(chosen):
+        memory = _memory(more, fitted.sections[0]).select(chosen)
+        bands = (_no_bands(fitted.recipe, len(chosen)),)
+    return with_update(fitted, memory, bands, int(faulty.sum()))
+
+
+def _fitting(fitted: FittedDetector, given: VectorTable) -> VectorTable:
+    """Return vectors that can be compared with those that a detector learned from."""
     if GIVEN not in fitted.memory.views:
         raise InputError(
             "this detector was fitted on recordings, not on vectors; use score_samples"
         )
-    values, known = as_vectors(X), fitted.memory.views[GIVEN].values
-    if values.shape[1] != known.shape[1]:
+    given = given.ordered(fitted.feature_names)
+    size = fitted.memory.views[GIVEN].values.shape[1]
+    if given.values.shape[1] != size:
         raise InputError(
-            f"X: vectors of {values.shape[1]} numbers; this detector was fitted on vectors of "
-            f"{known.shape[1]}"
+            f"{given.source}: vectors of {given.values.shape[1]} numbers; this detector was fitted "
+            f"on vectors of {size}"
         )
-    count = len(values)
-    check_length("conditions", conditions, count)
-    return fitted.judge_views(
-        {GIVEN: Vectors(values, np.arange(count))},
-        [f"vector {number}" for number in range(count)],
-        _column("sections", sections, [fitted.sections[0]] * count),
-        conditions,
-        np.isin(_digests(values), fitted.memory.clips.digests),
+    return given
+
+
+def _memory(table: VectorTable, section: str = "00") -> Memory:
+    """Return what is remembered of vectors; without a name, each is a recording by itself."""
+    count = len(table)
+    digests = _digests(table.values)
+    own = [f"{number & (1 << 64) - 1:016x}" for number in digests.tolist()]
+    domains = _filled(table.domains, ["source"] * count)
+    clips = HealthyClips(
+        _filled(table.sections, [section or "00"] * count),
+        domains,
+        _filled(table.recordings, own),
+        _filled(table.conditions, domains),
+        digests,
+        np.zeros(count),
+        measures_of([None] * count),
     )
+    return Memory({GIVEN: Vectors(table.values, np.arange(count))}, clips)
 
 
-def as_vectors(X: ArrayLike) -> NDArray[np.float32]:
-    """Return X as float32 (recording, dim). Raises `InputError` where it is no such thing."""
-    try:
-        values = np.array(X, np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError("X: not an array of numbers; give vectors (recording, dim)") from error
-    if values.ndim != 2 or not values.shape[1]:
-        raise InputError(f"X: shape {values.shape}; give vectors (recording, dim)")
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
-        raise InputError(f"X: row {row} holds a value that is not a finite number; leave it out")
-    return values
-
-
-def _column(name: str, given: Column, default: Sequence[str]) -> tuple[str, ...]:
-    check_length(name, given, len(default))
-    return tuple(map(str, default if given is None else given))
+def _filled(column: Column, default: Sequence[str]) -> Texts:
+    """Return a column with the default where it is empty."""
+    return tuple(value or other for value, other in zip(column or default, default, strict=True))
 
 
 def _digests(values: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -115,58 +138,7 @@ def _digests(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.frombuffer(b"".join(each), "<i8").astype(np.int64)
 
 
-def _no_bands(n_mels: int, count: int) -> BandStatistics:
+def _no_bands(recipe: Recipe, count: int) -> BandStatistics:
+    n_mels = recipe.features.n_mels
     none, edges = np.zeros(n_mels, np.float32), np.zeros((2, n_mels), np.float32)
     return BandStatistics(none, none, edges, edges, 0.0, count)
-
-
-class VectorMethods:
-    """What a `Detector` does with vectors of one's own."""
-
-    fitted_: FittedDetector
-    seed: int
-    false_alarm_rate: float
-
-    def fit_vectors(
-        self,
-        X: ArrayLike,
-        *,
-        sections: Column = None,
-        domains: Column = None,
-        recordings: Column = None,
-        conditions: Column = None,
-    ) -> Self:
-        """Learn from vectors (recording, dim) of one's own instead of sound, and return itself.
-
-        They are compared in their own metric by the recipe's scorer; the columns are those of
-        `fit`. The detector is saved and loaded as any other. Raises `InputError` for what are no
-        vectors of finite numbers.
-        """
-        self.fitted_ = fit_vectors(
-            X,
-            self._recipe(),
-            seed=self.seed,
-            false_alarm_rate=self.false_alarm_rate,
-            sections=sections,
-            domains=domains,
-            recordings=recordings,
-            conditions=conditions,
-        )
-        return self
-
-    def score_vectors(self, X: ArrayLike, *, sections: Column = None) -> NDArray[np.float64]:
-        """Return the anomaly score (recording,) of vectors (recording, dim); see `fit_vectors`."""
-        judged = judge_vectors(self._fitted(), X, sections)
-        return np.array([each.score for each in judged], np.float64)
-
-    def judge_vectors(
-        self, X: ArrayLike, *, sections: Column = None, conditions: Column = None
-    ) -> list[Judgement]:
-        """Return what the detector finds of each of vectors (recording, dim): score, p, verdict."""
-        return judge_vectors(self._fitted(), X, sections, conditions)
-
-    def _recipe(self) -> Recipe:
-        raise NotImplementedError
-
-    def _fitted(self) -> FittedDetector:
-        raise NotImplementedError

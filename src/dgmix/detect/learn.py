@@ -179,7 +179,7 @@ def update(fitted: FittedDetector, more: Sounds, *, accept: bool = False) -> Fit
             own = statistics_of(kept, fitted.recipe)
             pairs = zip(bands, own, strict=True)
             bands = tuple(one.merged(more) for one, more in pairs) if bands else own
-    return _with_update(fitted, memory, bands, left_out)
+    return with_update(fitted, memory, bands, left_out)
 
 
 def undo_update(fitted: FittedDetector) -> FittedDetector:
@@ -197,12 +197,16 @@ def undo_update(fitted: FittedDetector) -> FittedDetector:
     )
 
 
-def _with_update(
+def with_update(
     fitted: FittedDetector,
     memory: Memory | None,
     bands: tuple[BandStatistics, ...],
     left_out: int,
 ) -> FittedDetector:
+    """Return a detector that remembers `memory` too, where there is any, and lists the update.
+
+    `bands` are the statistics of what joins, of each signal; `left_out` counts what did not.
+    """
     time = datetime.now(UTC).isoformat(timespec="seconds")
     if memory is None:
         nothing = Update(time, 0, left_out, ())

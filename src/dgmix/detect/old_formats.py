@@ -22,14 +22,15 @@ BANDS = ("bands.mean", "bands.std", "bands.rise", "bands.fall", "bands.peak")
 
 
 def upgraded(tensors: Tensors, about: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
-    """Return tensors and description of a file of an older format as those of format 6.
+    """Return tensors and description of a file of an older format as those of today's.
 
     Until format 5 nothing was measured of sensitivity, until format 4 nothing of the quality of
     recordings. Until format 3 a network was kept that no view needs, a recording was known by its
     features, a condition was a domain, and updates were not listed. Format 1 knew one view only,
-    the learned one. What channels are like was not known before format 6.
+    the learned one. What channels are like was not known before format 6, and format 7 has the
+    names of given numbers.
     """
-    about = {"channels": {}, **about}
+    about = {"channels": {}, "feature_names": [], **about}
     if about["format"] > 5:
         return tensors, about
     about = {"sensitivity": {}, **about}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from dgmix.audio.io import Recording, load, to_signal
 from dgmix.audio.quality import quality_of_columns
 from dgmix.config import Recipe
 from dgmix.data.clip import Clip, Manifest
-from dgmix.errors import InputError
+from dgmix.errors import InputError, check_length
 from dgmix.files import printable
 from dgmix.progress import warn
 
@@ -286,14 +286,6 @@ def of_clips(clips: Manifest) -> Sounds:
         clips.notes,
         clips.left_out,
     )
-
-
-def check_length(what: str, given: Sequence[Any] | None, count: int) -> None:
-    """Raise `InputError` unless there is one of `given` for each of `count` recordings, or none."""
-    if isinstance(given, str):
-        raise InputError(f"{what}: the text '{given}'; give a list, one for each recording")
-    if given is not None and len(given) != count:
-        raise InputError(f"{what}: {len(given)} for {count} recordings; give one each")
 
 
 def _features(item: Item, name: str, recipe: Recipe, mel: MelSpectrogram) -> Features:

@@ -15,6 +15,7 @@ from dgmix.detect.summary import (
     counted,
     known_conditions,
     new_conditions,
+    of_vectors,
     sections,
     shown,
     summary,
@@ -36,7 +37,8 @@ def fit_report(
     written, if it was.
     """
     values = summary(fitted)
-    lines = [f"{path}: {training(values)}", f"band: {band(values)}"]
+    lines = [f"{path}: {training(values)}"]
+    lines += [] if of_vectors(values) else [f"band: {band(values)}"]
     if len(values["sections"]) > 1:
         lines.append(f"sections: {sections(values)}")
     lines += _questions(fitted, names)
@@ -44,9 +46,10 @@ def fit_report(
     lines.append(f"anomaly: {thresholds(values)}")
     if fitted.sensitivity:
         lines += ["", *sensitivity_report(fitted.sensitivity), ""]
-    hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
     lines += [f"report: {report}"] if report else []
-    lines.append(f"next: dgmix score {path} FILE_OR_FOLDER{hint}")
+    hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
+    given = "VECTORS" if of_vectors(values) else f"FILE_OR_FOLDER{hint}"
+    lines.append(f"next: dgmix score {path} {given}")
     return "\n".join(lines)
 
 

@@ -9,13 +9,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from dgmix.data.vectors import VectorTable
 from dgmix.detect.conformal import batch_p_value
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.forms import Form, Terms
+from dgmix.detect.given_vectors import judge_vectors
 from dgmix.detect.judgement import (
     ANOMALY,
     NEW_CONDITION,
@@ -27,17 +29,19 @@ from dgmix.detect.judgement import (
 )
 from dgmix.detect.recordings import SHARD, Sounds
 from dgmix.detect.summary import counted, percent, shown
-from dgmix.errors import DgmixError
+from dgmix.errors import DgmixError, InputError
 from dgmix.progress import Advance, progress, silent
 from dgmix.workers import results_in_order
 
 if TYPE_CHECKING:
     from dgmix.cluster import Files, Shared
 
+Recordings: TypeAlias = Sounds | VectorTable
+
 
 def score_recordings(
     fitted: FittedDetector,
-    recordings: Sounds,
+    recordings: Recordings,
     form: Form,
     *,
     false_alarm_rate: float | None = None,
@@ -55,7 +59,8 @@ def score_recordings(
     that computes the same (see `dgmix.cluster.connected`). Raises `InputError` for a false-alarm
     rate that is not supported and, at the end, `DgmixError` when some recordings could not be read.
     """
-    terms = choose_terms(fitted, recordings.sections, false_alarm_rate, promise, condition)
+    sections = recordings.sections or [""] * len(recordings)
+    terms = choose_terms(fitted, sections, false_alarm_rate, promise, condition)
     result = Result(terms)
     bar: AbstractContextManager[Advance] = (
         nullcontext(silent) if quiet else progress("scoring", len(recordings))
@@ -66,7 +71,7 @@ def score_recordings(
         for judgement in ranked:
             write(judgement)
             result.add(judgement)
-    print(result.summary(fitted, recordings.sections, condition), file=summary_on)
+    print(result.summary(fitted, sections, condition), file=summary_on)
     if unreadable := result.verdicts[UNREADABLE]:
         count = counted(unreadable, "recording")
         raise DgmixError(
@@ -93,7 +98,7 @@ def choose_terms(
 @contextmanager
 def judging(
     fitted: FittedDetector,
-    recordings: Sounds,
+    recordings: Recordings,
     *,
     condition: str | None = None,
     ray: str | None = None,
@@ -104,6 +109,12 @@ def judging(
     """
     from dgmix.cluster import Files, connected
 
+    if isinstance(recordings, VectorTable):
+        if ray:
+            raise InputError("--ray: vectors are scored here; leave it out")
+        named = None if condition is None else [condition] * len(recordings)
+        yield iter(judge_vectors(fitted, recordings, named))
+        return
     if ray is None:
         yield fitted.judge_recordings(recordings, [condition] * len(recordings))
         return

@@ -15,7 +15,7 @@ from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.resolve import hertz
 from dgmix.detect.scorers import estimates
 from dgmix.detect.sensitivity import sensitivity_of, sensitivity_report
-from dgmix.detect.views import LEARNED
+from dgmix.detect.views import GIVEN, LEARNED
 from dgmix.errors import first_few
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
@@ -34,6 +34,7 @@ def summary(fitted: FittedDetector) -> Summary:
         "channels": _channels(fitted),
         "views": {name: list(view.values.shape) for name, view in fitted.memory.views.items()},
         "weights": sum(p.numel() for p in fitted.network.parameters()) if fitted.network else 0,
+        "feature names": list(fitted.feature_names),
         "updates": [
             {
                 "time": each.time,
@@ -53,10 +54,7 @@ def _training(fitted: FittedDetector) -> Summary:
     return {
         "files": len(clips),
         "recordings": len(pairs),
-        "band": {
-            "highest frequency": highest(fitted.recipe),
-            "sample rate": fitted.recipe.audio.rate,
-        },
+        "band": None if GIVEN in fitted.views else _band(fitted),
         "minutes": round(float(clips.seconds.sum()) / 60, 2),
         "trained on": fitted.trained,
         "sections": dict(sorted(Counter(clips.sections).items())),
@@ -65,8 +63,15 @@ def _training(fitted: FittedDetector) -> Summary:
     }
 
 
-def _channels(fitted: FittedDetector) -> Summary:
+def _band(fitted: FittedDetector) -> Summary:
+    recipe = fitted.recipe
+    return {"highest frequency": highest(recipe), "sample rate": recipe.audio.rate}
+
+
+def _channels(fitted: FittedDetector) -> Summary | None:
     """Return which signals are compared, and what the channels of the recordings are like."""
+    if GIVEN in fitted.views:
+        return None
     values: Summary = {"compared": list(map(str, fitted.signals))}
     if fitted.layout:
         values |= {**fitted.layout.values(), "facts": list(facts(fitted.layout))}
@@ -102,7 +107,10 @@ def _promise(count: int, groups: str) -> Summary:
 
 def training(values: Summary) -> str:
     """Return how much a detector learned from, of a `summary`."""
-    text = f"{counted(values['files'], 'recording')}, {values['minutes']:.1f} minutes"
+    if of_vectors(values):
+        text = f"vectors of {counted(values['files'], 'recording')}"
+    else:
+        text = f"{counted(values['files'], 'recording')}, {values['minutes']:.1f} minutes"
     added = sum(each["added"] for each in values["updates"])
     together = values["files"] - values["recordings"]
     notes = [f"{added} of them added by `dgmix update`"] if added else []
@@ -112,6 +120,11 @@ def training(values: Summary) -> str:
             "pieces of these"
         )
     return f"{text} ({', '.join(notes)})" if notes else text
+
+
+def of_vectors(values: Summary) -> bool:
+    """Return whether a detector learned from given vectors instead of sound, of a `summary`."""
+    return GIVEN in values["views"]
 
 
 def band(values: Summary) -> str:
@@ -146,10 +159,8 @@ def new_conditions(values: Summary) -> str:
         if not values["exact"]:
             return "no promise: the scorer estimates something from the healthy recordings"
         each = " in each section" if len(values["sections"]) > 1 else ""
-        return (
-            f"no promise: this needs recordings of several named conditions{each} "
-            "(--conditions-from)"
-        )
+        how = "a column `condition`" if of_vectors(values) else "--conditions-from"
+        return f"no promise: this needs recordings of several named conditions{each} ({how})"
     return (
         f"{percent(smallest_rate(count))} at best, of healthy recordings of a condition drawn like "
         f"these {count}{_needs(count, 'conditions')}"
@@ -210,12 +221,15 @@ def conditions(values: Summary) -> str:
 def overview(values: Summary) -> dict[str, str]:
     """Return what a detector learned from and promises, of a `summary`, as texts by their names."""
     scores = values["healthy scores"]
+    if of_vectors(values):
+        what = {"numbers": first_few(values["feature names"], 12) or "without names"}
+    else:
+        what = {"band": band(values), "channels": channels(values)}
     return {
         "learned from": training(values),
-        "band": band(values),
+        **what,
         "sections": _listed(values["sections"]),
         "conditions": conditions(values),
-        "channels": channels(values),
         "false alarms": known_conditions(values),
         "new conditions": new_conditions(values),
         "uncertainty": uncertainty(values),
@@ -230,7 +244,8 @@ def described(path: str, values: Summary) -> str:
     """Return what `describe_detector` returns as a page of text."""
     import yaml
 
-    settings = yaml.safe_dump(values["recipe"], sort_keys=False)
+    used = {"detect": values["recipe"]["detect"]} if of_vectors(values) else values["recipe"]
+    settings = yaml.safe_dump(used, sort_keys=False)
     lines = {
         **overview(values),
         "memory": ", ".join(

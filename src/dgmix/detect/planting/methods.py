@@ -10,6 +10,7 @@ from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.planting.measuring import measure
 from dgmix.detect.sensitivity import Sensitivity
 from dgmix.detect.sources import Source, healthy_sounds
+from dgmix.detect.views import check_sound
 
 
 class SensitivityMethods:
@@ -35,6 +36,7 @@ class SensitivityMethods:
         `InputError` where no section has three healthy recordings.
         """
         fitted = self._fitted()
+        check_sound(fitted.recipe, "planting faults")
         given = healthy_sounds(X, self._rate(sample_rate)).relabelled(sections=sections)
         sensitivity = measure(fitted, given, seed=self.seed, quick=quick, cache=self.cache)
         self.fitted_ = replace(fitted, sensitivity=sensitivity)

@@ -42,6 +42,7 @@ __all__ = [
     "RawView",
     "Vectors",
     "as_view",
+    "check_sound",
     "deciding",
     "find_view",
     "in_words",
@@ -111,6 +112,15 @@ def view_size(view: RawView, n_mels: int) -> int:
     return len(view.describe(np.zeros((1, n_mels), np.float32)))
 
 
+def check_sound(recipe: Recipe, purpose: str = "what is given here") -> None:
+    """Raise `InputError`, naming the purpose, where vectors are compared that the user gives."""
+    if GIVEN in recipe.detect.views:
+        raise InputError(
+            f"this detector was fitted on vectors, and {purpose} is of sound; use `dgmix score "
+            "DETECTOR VECTORS` or score_vectors"
+        )
+
+
 def represent(
     recipe: Recipe, network: Network | None, bank: MelBank, advance: Advance = silent
 ) -> dict[str, Vectors]:
@@ -119,8 +129,7 @@ def represent(
     The learned view needs a network. Calls `advance` with the number of clips that were described
     since, of the first signal.
     """
-    if GIVEN in recipe.detect.views:
-        raise InputError("this detector was fitted on vectors; use score_vectors")
+    check_sound(recipe)
     signals = signals_of(recipe.audio)
     vectors: dict[str, Vectors] = {}
     for signal, part in zip(signals, bank.split(len(signals)), strict=True):

@@ -61,10 +61,12 @@ def write_fit_report(
     they are not those recordings, and where `output` cannot be written.
     """
     from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.views import check_sound
     from dgmix.evaluate.report.page import render
     from dgmix.files import write_text
 
     fitted = detector.fitted_
+    check_sound(fitted.recipe, "a report")
     given = healthy_sounds(healthy, sample_rate)
     count = len(fitted.memory.clips)
     if len(given) != count:

@@ -51,11 +51,13 @@ def write_listening_report(
     """
     from dgmix.detect.scoring import choose_terms
     from dgmix.detect.sources import healthy_sounds, sounds
+    from dgmix.detect.views import check_sound
     from dgmix.evaluate.report.listening.words import smaller_rate
     from dgmix.evaluate.report.page import render
     from dgmix.files import write_text
 
     fitted = detector.fitted_
+    check_sound(fitted.recipe, "a report")
     scored = sounds(recordings, sample_rate, known=fitted.sections)
     compared = None if healthy is None else healthy_sounds(healthy, sample_rate)
     terms = choose_terms(fitted, scored.sections, false_alarm_rate, promise, condition)
