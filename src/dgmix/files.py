@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import time
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -133,6 +134,21 @@ def write_text(target: str | os.PathLike[str], text: str, replace: bool = True) 
     """
     with atomic_path(target, replace) as temporary:
         temporary.write_bytes(text.encode())
+
+
+def read_csv_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a table as programs and spreadsheets write it, in UTF-8 or UTF-16.
+
+    Raises `InputError` where it is neither, and where it cannot be read.
+    """
+    with explained(path):
+        content = Path(path).read_bytes()
+    utf16 = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    with suppress(UnicodeDecodeError):
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+        if "\0" not in text:
+            return text
+    raise InputError(f"{path}: not a text file in UTF-8; save it as CSV UTF-8")
 
 
 def remove_unfinished(folder: str | os.PathLike[str], below: bool = False) -> None:

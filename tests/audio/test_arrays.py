@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import soundfile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from dgmix.audio.arrays import MOST_CHANNELS, ArrayError, is_pair, recordings_of, samples_of
+from dgmix.audio.arrays import (
+    MOST_CHANNELS,
+    ArrayError,
+    hertz,
+    is_pair,
+    items_of,
+    recordings_of,
+    samples_of,
+)
 from dgmix.audio.io import read_audio
 from dgmix.errors import InputError
 
@@ -81,7 +91,7 @@ def test_what_is_no_pair(item: Any) -> None:
         ((SOUND, 0), "it: 0 samples a second"),
         ((SOUND, -1), "it: -1 samples a second"),
         ((SOUND, float("nan")), "it: nan samples a second"),
-        ((SOUND, "fast"), "it: the rate 'fast' beside its samples is not a number"),
+        ((SOUND, "fast"), "it: the rate 'fast' is not a number"),
         ([], "it: 0 samples"),
         (np.zeros((50, 50)), "it: expected samples on one axis, not 2"),
         (np.zeros((2, 3, 4)), "it: expected samples on one axis, not 3"),
@@ -89,11 +99,59 @@ def test_what_is_no_pair(item: Any) -> None:
         ([1.0, np.nan], "it: a sample is not a finite number"),
         (SOUND * 1j, "it: samples are real numbers"),
         (["x"], "it: its samples are not numbers"),
+        ((SOUND, 44.1), r"it: 44\.1 samples a second; give how many there are, in Hz"),
+        ((SOUND, 1e10), "it: 1e\\+?10|10000000000.0 samples a second"),
+        ((SOUND, None), "it: the rate None is not a number"),
+        (np.ma.masked_greater(SOUND, 0.5), "it: some of its samples are masked; leave out or fill"),
+        (np.zeros(9, "M8[s]"), "it: its samples are datetime64"),
+        (np.zeros(9, [("left", "f4")]), "it: its samples are .*, not numbers"),
+        (SOUND.tobytes(), "it: bytes; give np.frombuffer"),
+        (bytearray(90), "it: bytes; give np.frombuffer"),
+        (memoryview(SOUND), "it: bytes; give np.frombuffer"),
     ],
 )
 def test_what_is_no_recording_is_a_sentence(item: Any, sentence: str) -> None:
     with pytest.raises(ArrayError, match=sentence):
         samples_of(item, "it")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.tensor,
+        lambda sound: torch.tensor(sound, requires_grad=True),
+        lambda sound: torch.tensor(sound).bfloat16(),
+        lambda sound: torch.tensor(np.rint(sound * 32768).astype(np.int16)),
+        lambda sound: np.asfortranarray(np.stack([sound, sound]))[1],
+        lambda sound: np.frombuffer(sound.tobytes()),
+        lambda sound: sound[::-1][::-1],
+        lambda sound: sound.astype(">f8"),
+        lambda sound: pl.Series(sound),
+        lambda sound: sound.astype(object),
+        tuple,
+        np.ma.asarray,
+    ],
+)
+def test_samples_of_other_libraries_are_the_same(make: Any) -> None:
+    np.testing.assert_allclose(samples_of(make(SOUND), "it")[0], SOUND, atol=4e-3)
+
+
+@pytest.mark.parametrize("source", [{"a": SOUND}, {1, 2}, None, 3.0, 16_000, b"RIFF", []])
+def test_what_holds_no_recordings_is_a_sentence(source: Any) -> None:
+    with pytest.raises(ArrayError, match="recordings"):
+        items_of(source)
+
+
+def test_gaps_in_an_array_of_recordings_are_not_sound() -> None:
+    with pytest.raises(ArrayError, match="the recordings: some of its samples are masked"):
+        items_of(np.ma.masked_greater(np.stack([SOUND, SOUND]), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("rate", "hz"), [(16_000, 16_000), ("8000", 8000), (44_100.0, 44_100), (12_207.03, 12_207)]
+)
+def test_a_rate_is_a_whole_number(rate: Any, hz: int) -> None:
+    assert hertz(rate, "sample_rate") == hz
 
 
 def test_an_array_of_channels_is_not_taken_for_thousands_of_recordings() -> None:

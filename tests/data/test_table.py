@@ -73,6 +73,17 @@ def test_what_other_programs_write_is_read(tmp_path: Path, text: str) -> None:
     assert list(read(tmp_path, text)) == [Clip(tmp_path / "a.wav", "pump")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_spreadsheets_of_every_country_are_read(
+    tmp_path: Path, separator: str, encoding: str
+) -> None:
+    lines = [["section", "path"], ['"1,5"', "a.wav"], ["ö", '"b.wav"']]
+    text = "\r\n".join(separator.join(cells) for cells in lines)
+    clips = load_manifest(table(tmp_path, text, encoding))
+    assert [clip.section for clip in clips] == ["1,5", "ö"]
+
+
 def test_paths_may_lead_out_of_the_folder_or_be_absolute(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     path = table(tmp_path, "")
@@ -88,7 +99,8 @@ def test_paths_may_lead_out_of_the_folder_or_be_absolute(tmp_path: Path) -> None
     ("text", "line", "problem"),
     [
         ("", 1, "no column 'path'"),
-        ("path;section\na.wav;00\n", 1, "no column 'path'; separate with commas"),
+        ("path;lable\na.wav;normal\n", 1, "unknown column 'lable'"),
+        ("pfad;section\na.wav;00\n", 1, "no column 'path'"),
         ("path,lable\na.wav,normal\n", 1, "unknown column 'lable'"),
         ("path,path\na.wav,a.wav\n", 1, "twice"),
         ("path,label\na.wav,normal\nb.wav,abnormal\n", 3, "label 'abnormal' is none of normal"),

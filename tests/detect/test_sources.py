@@ -287,7 +287,7 @@ def test_pairs_of_samples_and_rate_keep_their_rates(count: int) -> None:
 
 @pytest.mark.parametrize("rate", [0, -16_000])
 def test_a_sample_rate_is_a_positive_number(rate: int, tiny: Recipe) -> None:
-    with pytest.raises(ValueError, match=f"sample_rate: {rate}; give"):
+    with pytest.raises(ValueError, match=f"sample_rate: {rate} samples a second; give"):
         sounds(np.ones((1, 90)), rate)
 
 

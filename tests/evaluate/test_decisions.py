@@ -89,6 +89,18 @@ def test_damaged_decisions_are_refused(make_scores, named, tmp_path, text, messa
         read_decisions(tmp_path, named(make_scores()), "dgmix")
 
 
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-16"), ("\t", "utf-8-sig")])
+def test_decisions_are_read_as_spreadsheets_write_them(
+    make_scores, named, tmp_path, separator, encoding
+):
+    scores = named(make_scores(clips=4))
+    write_decisions(tmp_path, scores.with_columns(score=pl.lit(1.0)))
+    expected = read_decisions(tmp_path, scores, "dgmix")
+    for path in tmp_path.glob("decision_result_*.csv"):
+        path.write_text(path.read_text().replace(",", separator), encoding)
+    assert read_decisions(tmp_path, scores, "dgmix") == expected != []
+
+
 def test_decisions_of_another_system_are_left_alone(make_scores, named, tmp_path):
     scores = named(make_scores(clips=4))
     for name in ("ours", "theirs"):

@@ -233,8 +233,11 @@ def test_two_runs_of_other_clips_of_one_section_are_refused(tmp_path):
     [
         (b"path,machine,score\na.wav,fan,1\n", "column 'label' is missing"),
         (b"path,machine,label,score,seed\na.wav,fan,normal,1,x\n", "line 2: repeat and seed must"),
-        (b"path,machine,label,score\n\xff,fan,normal,1\n", "not a CSV file in UTF-8"),
+        (b"path,machine,label,score\n\xff,fan,normal,1\n", "not a text file in UTF-8"),
         (b"", "no score in it"),
+        ("path,machine,label,score\n".encode("utf-16-le"), "not a text file in UTF-8"),
+        ("path,machine,label,score\n".encode("utf-32"), "not a text file in UTF-8"),
+        ("path;machine;label;score\nä,1\n".encode("cp1252"), "not a text file in UTF-8"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, content, complaint):
@@ -254,6 +257,16 @@ def test_bad_files_are_refused(tmp_path, content, complaint):
             for mark in ("|", " ", ": ", " = ")
         ),
         (f"{NORMAL};1.234,5\n", "line 1: .*wav;1.234' and '5' may be halves of a number"),
+        *(
+            (f"{NORMAL};941{mark}715,5\n", "line 1: .*941.715' and '5' may be halves")
+            for mark in (" ", "\xa0", "\u202f", "'", "\u2019", ".")
+        ),
+        *(
+            (f"{NORMAL},{score}\n", "line 1: score '.*' is not a number")
+            for score in ("1_000", "0x1p3", "3 %", "9.4D-01", "#N/A", "\u22121.3")
+        ),
+        *((f"{NORMAL},{score}\n", "is not finite") for score in ("NaN", "-inf", "1e999")),
+        (f'{NORMAL},"941,715.405"\n', "line 1: score '941,715.405' is not a number"),
         (f"{NORMAL},tensor(0.3)\n", r"line 1: score 'tensor\(0.3\)' is not a number"),
         (f"{NORMAL},1\n{ANOMALY},\n", "line 2: score '' is not a number"),
         (f"{NORMAL},1,2\n", "line 1: 3 cells"),

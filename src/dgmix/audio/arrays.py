@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from typing import Any
 
@@ -14,6 +14,7 @@ from dgmix.errors import InputError
 
 MOST_CHANNELS = 32
 CHANNEL_SAMPLES = 16  # a channel has at least so many times as many samples as there are channels
+KILOHERTZ = 1000  # a broken number below was meant in kHz
 ROWS_OF_SOUND = 1000  # so many rows of so few columns are channels, not recordings
 
 
@@ -31,7 +32,7 @@ def recordings_of(array: Any) -> list[Any]:
 
     if issparse(array):
         raise ArrayError("a sparse matrix holds no recordings; give its toarray()")
-    rows = np.asarray(array)
+    rows = _array(array, "the recordings")
     if rows.dtype.kind in "OU":
         return list(rows)
     if rows.ndim != 2:
@@ -46,6 +47,37 @@ def recordings_of(array: Any) -> list[Any]:
             f"{samples} samples; put one of {samples} channels in a list, or give its transpose"
         )
     return list(rows)
+
+
+def items_of(source: Any) -> list[Any]:
+    """Return the recordings of a sequence or an array; see `recordings_of`.
+
+    Raises `ArrayError` for what is neither.
+    """
+    if isinstance(source, Mapping | Set | bytes | bytearray | memoryview):
+        raise ArrayError(
+            f"a {type(source).__name__} has no recordings in order; give a list of them"
+        )
+    try:
+        items = recordings_of(source) if hasattr(source, "shape") else list(source)
+    except TypeError as error:
+        raise ArrayError(
+            f"a {type(source).__name__} holds no recordings; give files, folders or arrays"
+        ) from error
+    if not items:
+        raise ArrayError("no recordings: the sequence is empty")
+    return items
+
+
+def hertz(rate: Any, name: str) -> int:
+    """Return a sample rate as a whole number of Hz; raise `ArrayError` for what is none."""
+    try:
+        value = float(rate)
+    except (TypeError, ValueError) as error:
+        raise ArrayError(f"{name}: the rate {rate!r} is not a number") from error
+    if not 0 < value < 1e9 or (value < KILOHERTZ and not value.is_integer()):
+        raise ArrayError(f"{name}: {rate} samples a second; give how many there are, in Hz")
+    return round(value)
 
 
 def is_pair(item: Any) -> bool:
@@ -73,7 +105,7 @@ def samples_of(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
         samples, rate = _pair(item, name)
     else:
         samples = item
-    values = np.asarray(samples)
+    values = _array(samples, name)
     if np.iscomplexobj(values):
         raise ArrayError(f"{name}: samples are real numbers. Complex data not supported")
     if not values.size:
@@ -89,15 +121,24 @@ def samples_of(item: Any, name: str) -> tuple[NDArray[np.float32], int | None]:
     return signal, rate
 
 
+def _array(samples: Any, name: str) -> NDArray[Any]:
+    """Return samples as an array of numbers, with no gaps."""
+    if hasattr(samples, "detach"):  # a torch tensor, which may be of a type that NumPy lacks
+        samples = samples.detach().cpu()
+        samples = samples.float() if samples.is_floating_point() else samples
+    if isinstance(samples, bytes | bytearray | memoryview):
+        raise ArrayError(f"{name}: bytes; give np.frombuffer(..., dtype) of them, or a file")
+    if np.ma.is_masked(samples):
+        raise ArrayError(f"{name}: some of its samples are masked; leave out or fill the gaps")
+    values = np.asarray(samples)
+    if values.dtype.kind not in "biufcOUS":
+        raise ArrayError(f"{name}: its samples are {values.dtype}, not numbers")
+    return values
+
+
 def _pair(item: Sequence[Any], name: str) -> tuple[Any, int]:
     samples, rate = item if np.ndim(item[1]) == 0 else (item[1], item[0])
-    try:
-        hertz = float(rate)
-    except (TypeError, ValueError) as error:
-        raise ArrayError(f"{name}: the rate {rate!r} beside its samples is not a number") from error
-    if not 0 < hertz < 1e9:
-        raise ArrayError(f"{name}: {rate} samples a second; give how many there are")
-    return samples, round(hertz)
+    return samples, hertz(rate, name)
 
 
 def _scaled(values: NDArray[Any], name: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ Machines and sections give files and folders their names, so that a slash in the
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ from pathlib import Path
 
 from dgmix.data.clip import DOMAINS, LABELS, SPLITS, Clip, Manifest
 from dgmix.errors import InputError
-from dgmix.files import explained, printable
+from dgmix.files import printable, read_csv_text
 
 COLUMNS = (
     *("path", "machine", "section", "domain", "split", "label", "attributes", "repeat"),
     *("recording", "condition"),
 )
+SEPARATORS = (",", ";", "\t")
 UNFIT = re.compile(r"\.{1,2}|.*[/\\\x00-\x1f\x7f].*", re.DOTALL)
 VECTORS = " (a table of vectors is fitted with --vectors)"
 CHOICES = {"domain": (*DOMAINS, "unknown"), "split": SPLITS, "label": LABELS}
@@ -58,31 +60,37 @@ def read_table(path: Path) -> Manifest:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the lines of a CSV file that are not empty, with their numbers."""
+    text = read_csv_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     try:
-        with explained(path), path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            columns = [name.strip() for name in next(reader, [])]
-            _check_columns(path, columns)
-            for cells in reader:
-                if len(cells) > len(columns) or 0 < len(cells) < len(columns):
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: {len(cells)} cells for "
-                        f"{len(columns)} columns; correct this line"
-                    )
-                if cells:
-                    values = (cell.strip() for cell in cells)
-                    yield reader.line_num, dict(zip(columns, values, strict=True))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8; save it as CSV UTF-8") from error
+        columns = [name.strip() for name in next(reader, [])]
+        _check_columns(path, columns)
+        for cells in reader:
+            if len(cells) > len(columns) or 0 < len(cells) < len(columns):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: {len(cells)} cells for "
+                    f"{len(columns)} columns; correct this line"
+                )
+            if cells:
+                values = (cell.strip() for cell in cells)
+                yield reader.line_num, dict(zip(columns, values, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}; correct this line") from error
+
+
+def _separator(text: str) -> str:
+    """Return what separates the columns that the first line names, where `path` is one of them."""
+    header = text.partition("\n")[0]
+    for separator in SEPARATORS:
+        if "path" in (name.strip(' "\r') for name in header.split(separator)):
+            return separator
+    return ","
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
     unknown = [name for name in columns if name not in COLUMNS]
     if "path" not in columns:
-        separated = "; separate with commas" if ";" in "".join(columns) else VECTORS
-        problem = f"no column 'path'{separated}"
+        problem = f"no column 'path'{VECTORS}"
     elif unknown:
         problem = f"unknown column '{printable(unknown[0])}'"
     elif len(set(columns)) < len(columns):

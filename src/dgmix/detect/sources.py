@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dgmix.audio.arrays import ArrayError, is_pair, recordings_of, samples_of
+from dgmix.audio.arrays import ArrayError, hertz, is_pair, items_of, samples_of
 from dgmix.audio.io import Recording
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest, why_none
@@ -105,9 +105,7 @@ def sounds(
         return replace(files, names=[clips.shown_path(clip) for clip in clips])
     if is_pair(source):
         return _of_arrays([source], sample_rate, section, domain)
-    items = recordings_of(source) if hasattr(source, "shape") else list(source)  # type: ignore[arg-type]
-    if not items:
-        raise ArrayError("no recordings: the sequence is empty")
+    items = items_of(source)
     if all(_is_path(item) or _is_file(item) for item in items):
         return _of_files(items, section, domain, known)
     return _of_arrays(items, sample_rate, section, domain)
@@ -210,8 +208,7 @@ def _of_files(
 
 
 def _of_arrays(items: Sequence[Any], sample_rate: int | None, section: str, domain: str) -> Sounds:
-    if sample_rate is not None and sample_rate <= 0:
-        raise ArrayError(f"sample_rate: {sample_rate}; give how many samples a second has")
+    sample_rate = None if sample_rate is None else hertz(sample_rate, "sample_rate")
     names = [f"recording {number}" for number in range(len(items))]
     signals = [samples_of(item, name) for item, name in zip(items, names, strict=True)]
     recordings: list[Item] = [

@@ -8,7 +8,6 @@ domain are of its own normal and anomalous clips, as in the organisers' evaluato
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dgmix.errors import InputError
+from dgmix.evaluate.score_lines import score_lines
 from dgmix.evaluate.scores import submission_files
-from dgmix.files import explained, make_folder, write_text
+from dgmix.files import make_folder, write_text
 
 RATE = 0.1
 """The part of healthy clips above the threshold: the organisers' baseline takes this one too."""
@@ -112,25 +112,22 @@ def _counts(
 ) -> dict[str, tuple[int, int, int]]:
     """Return hits, false alarms and misses of a file, by domain."""
     counts: dict[str, tuple[int, int, int]] = {}
-    with explained(path), path.open(encoding="utf-8-sig", newline="") as file:
-        for number, cells in enumerate(csv.reader(file), 1):
-            if not cells:
-                continue
-            if len(cells) != 2 or cells[1].strip() not in ("0", "1"):
-                raise InputError(f"{path}, line {number}: expected a file name and 0 or 1")
-            clip = (machine, section, Path(cells[0]).name)
-            if clip not in labels:
-                raise InputError(f"{path}, line {number}: '{cells[0]}' has no anomaly score")
-            domain, label = labels[clip]
-            if label == "unknown" or domain == "unknown":
-                continue
-            alarm, anomaly = cells[1].strip() == "1", label == "anomaly"
-            hits, false_alarms, misses = counts.get(domain, (0, 0, 0))
-            counts[domain] = (
-                hits + (alarm and anomaly),
-                false_alarms + (alarm and not anomaly),
-                misses + (anomaly and not alarm),
-            )
+    for number, cells in score_lines(path).lines:
+        if len(cells) != 2 or cells[1].strip() not in ("0", "1"):
+            raise InputError(f"{path}, line {number}: expected a file name and 0 or 1")
+        clip = (machine, section, Path(cells[0]).name)
+        if clip not in labels:
+            raise InputError(f"{path}, line {number}: '{cells[0]}' has no anomaly score")
+        domain, label = labels[clip]
+        if label == "unknown" or domain == "unknown":
+            continue
+        alarm, anomaly = cells[1].strip() == "1", label == "anomaly"
+        hits, false_alarms, misses = counts.get(domain, (0, 0, 0))
+        counts[domain] = (
+            hits + (alarm and anomaly),
+            false_alarms + (alarm and not anomaly),
+            misses + (anomaly and not alarm),
+        )
     return counts
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgmix.errors import InputError
-from dgmix.files import explained
+from dgmix.files import read_csv_text
 
 SEPARATORS = (";", "\t", ",")
 POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
-HALVED = re.compile(r".*([;\t|]|\.\w{2,4}[\s:=]+)\s*[+-]?[\d.]+", re.DOTALL)
+HALVED = re.compile(r".*([;\t|]|\.\w{2,4}[\s:=]+)\s*[+-]?\d[\d.\s'\u2019_]*", re.DOTALL)
 NAMES = ("file", "filename", "file_name", "file name", "path", "name", "clip", "wav")
 SCORES = ("score", "scores", "anomaly_score", "anomaly score", "anomaly_scores")
 
@@ -46,7 +46,7 @@ def score_lines(file: Path) -> ScoreLines:
     Raises `InputError` when it is no text, when it writes numbers with points and with commas, and
     where a separator may stand in the middle of a number.
     """
-    text = _text(file)
+    text = read_csv_text(file)
     start = 1
     if named := re.match(r"sep=(.)\r?\n", text):  # how Excel is told the separator
         text, start = text[named.end() :], 2
@@ -80,22 +80,12 @@ def without_header(lines: list[Line]) -> list[Line]:
     ]
 
 
-def _text(file: Path) -> str:
-    with explained(file):
-        content = file.read_bytes()
-    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        return content.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
-
-
 def _read(file: Path, text: str, separator: str, start: int) -> list[Line]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         return [(reader.line_num + start - 1, row) for row in reader if any(c.strip() for c in row)]
     except csv.Error as error:
-        raise InputError(f"{file}: not a CSV file in UTF-8; write it again as one") from error
+        raise InputError(f"{file}: not a text file in UTF-8; save it as CSV UTF-8") from error
 
 
 def _plausible(lines: Sequence[Line]) -> bool:

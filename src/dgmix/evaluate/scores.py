@@ -262,7 +262,7 @@ def _checked(row: Row, where: str) -> Row:
 
 def _score(text: str, where: str) -> float:
     try:
-        score = float(text)
+        score = float(text.replace("_", "?"))  # which Python takes for thousands
     except ValueError as error:
         raise InputError(f"{where}: score '{text}' is not a number; mend the line") from error
     if not math.isfinite(score):
