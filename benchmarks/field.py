@@ -1,16 +1,17 @@
 """How do recipes, scorers and poolings that the field publishes do beside the default?
 
     python benchmarks/field.py TABLE … -o runs/field [--simulated DIR] [--aisfx WEIGHTS]
-        [--recipe NAME …] [--page benchmarks/results/field.md]
+        [--years DATA] [--recipe NAME …] [--page benchmarks/results/field.md]
 
 Recipes: Ω (official, %) of the runs in `field_recipes.py` on each table of repeated splits, and on
-a simulated set. Scorers, without any training: Ω in each view of the default recipe in the metric
-of a detector (peaks in one part), in the mean of the log-mel and in that pooled by relative
-deviation; and of all the default's views together. Scorers learn from all healthy clips, but for
-the views together, where half of them calibrate where a scorer estimates something. Nothing was
-chosen by these numbers: all have the settings that they are shipped with, or that their publication
-has. What is done is kept in the output folder, and the page shows what there is so far; `--recipe`
-limits what is run (`--recipe none`: nothing), `--no-scorers` leaves scorers out.
+a simulated set; of those in `field_years.py` on a few real clips of two years. Scorers, without any
+training: Ω in each view of the default recipe in the metric of a detector (peaks in one part), in
+the mean of the log-mel and in that pooled by relative deviation; and of all the default's views
+together. Scorers learn from all healthy clips, but for the views together, where half of them
+calibrate where a scorer estimates something. Nothing was chosen by these numbers: all have the
+settings that they are shipped with, or that their publication has. What is done is kept in the
+output folder, and the page shows what there is so far; `--recipe` limits what is run (`--recipe
+none`: nothing), `--no-scorers` leaves scorers out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import field_recipes
+import field_years
 import numpy as np
 import polars as pl
 from described import judged
@@ -88,7 +90,7 @@ interval over test clips. Nothing was chosen by these numbers, and none of it is
 
 ## Recipes"""
 RECIPES_ARE = """One seed. `autoencoder` and `mahala` are of one training, as in the organisers'
-code; an epoch has every vector of a clip once. `first-shot` is run with the frozen encoder
+code. `first-shot` is run with the frozen encoder
 aiSFX (`--aisfx`; a package of PyPI holds its weights): those of BEATs were not at hand. `scac` and
 `attributes` (one network, its learned view alone) need several classes to tell apart, machines,
 sections or attributes: a dash stands where a set has one, or where a recipe was not run. They learn
@@ -119,31 +121,50 @@ def main() -> None:
     parser.add_argument("tables", type=Path, nargs="+", help="CSV files of repeated splits")
     parser.add_argument("--simulated", type=Path, help="a simulated set, for the recipes")
     parser.add_argument("--aisfx", type=Path, help="weights for the recipe first-shot")
+    parser.add_argument("--years", type=Path, help="folder of real clips, for field_years.py")
     parser.add_argument("--recipe", action="append", help="run these alone")
     parser.add_argument("--no-scorers", action="store_true", help="show those that are done alone")
     parser.add_argument("--cache", type=Path, default=default_folder())
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of what is done")
     parser.add_argument("--page", type=Path, help="write the page to this file too")
     options = parser.parse_args()
+    text = page(of_recipes(options), of_scorers(options), of_years(options))
+    print(text)
+    if options.page:
+        write_text(options.page, text)
+
+
+def of_recipes(options: argparse.Namespace) -> dict[str, Mapping[str, Estimate]]:
+    """Return Ω by set and recipe, of those that are run now or were before."""
     sets = {path.stem: path for path in options.tables}
     if options.simulated:
         sets["simulated"] = options.simulated
-    estimates: dict[str, Mapping[str, Estimate]] = {}
+    estimates = {}
     for name, data in sets.items():
         runs = field_recipes.Runs(data, options.output / name, options.cache, options.aisfx)
         for recipe in options.recipe or field_recipes.RECIPES:
             if recipe in field_recipes.RECIPES:
                 runs.complete(recipe)
         estimates[name] = runs.estimates()
-    omegas: dict[str, Omegas] = {}
-    for path in options.tables:
-        if not options.no_scorers or (options.output / f"{path.stem}.json").exists():
-            measure = partial(omegas_of, path, options.cache)
-            omegas[path.stem] = kept(options.output, path.stem, measure)
-    text = page(estimates, omegas)
-    print(text)
-    if options.page:
-        write_text(options.page, text)
+    return estimates
+
+
+def of_scorers(options: argparse.Namespace) -> dict[str, Omegas]:
+    """Return Ω in % by set, view and scorer, of those that are measured now or were before."""
+    return {
+        path.stem: kept(options.output, path.stem, partial(omegas_of, path, options.cache))
+        for path in options.tables
+        if not options.no_scorers or (options.output / f"{path.stem}.json").exists()
+    }
+
+
+def of_years(options: argparse.Namespace) -> field_years.Numbers | None:
+    """Return Ω in % of every recipe on a few clips of two years, where those are given."""
+    if not options.years:
+        return None
+    folder = options.output / "years"
+    runs = field_years.Years(options.years, folder, options.cache, options.aisfx)
+    return kept(options.output, "years", runs.omegas)
 
 
 def omegas_of(path: Path, cache: Path) -> Omegas:
@@ -251,9 +272,15 @@ def rows_of(system: str, trial: Trial, scores: Floats) -> Iterator[tuple[Any, ..
         yield (system, trial.repeat, 0, *clip, score)
 
 
-def page(estimates: Mapping[str, Mapping[str, Estimate]], omegas: Mapping[str, Omegas]) -> str:
-    """Return the page: what is shown, the table of recipes, the tables of scorers."""
-    parts = [INTRODUCTION, recipe_table(estimates), RECIPES_ARE, *scorer_tables(omegas)]
+def page(
+    estimates: Mapping[str, Mapping[str, Estimate]],
+    omegas: Mapping[str, Omegas],
+    years: field_years.Numbers | None,
+) -> str:
+    """Return the page: what is shown, the tables of recipes, the tables of scorers."""
+    parts = [INTRODUCTION, recipe_table(estimates), RECIPES_ARE]
+    parts += [field_years.table(years)] if years else []
+    parts += scorer_tables(omegas)
     return "\n\n".join(parts) + "\n"
 
 

@@ -30,6 +30,7 @@ DEFAULT, ERROR, MAHALANOBIS, FROZEN = "default", "autoencoder", "mahala", "first
 LEARNED = {  # recipes that tell classes apart, and changes
     "scac": [],
     "scac, one resolution": ["encoder.resolutions=[1024]"],
+    "scac, one resolution, thrice as long": ["encoder.resolutions=[1024]", "finetune.epochs=48"],
     "scac, k-means": ["detect.balance=kmeans", "detect.balance_size=16"],
     "attributes": [],
 }
