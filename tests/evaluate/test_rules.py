@@ -126,20 +126,28 @@ def test_sections_and_machines_of_the_first_years(year, tmp_path):
     scores = random_scores(year, parts=("eval",))
     write_scores(tmp_path / "scores.csv", scores)
     found = evaluate_scores(tmp_path, bootstrap=0)
-    places = by_group(scores)
-    assert len(found.rows) == len(places)
-    for row in found.rows:
-        groups = places[row["machine"], row["section"]]
+    golden = {}
+    for place, groups in by_group(scores).items():
+        golden[place] = {}
         for domain in DOMAINS[: 1 if year == 2020 else 2]:
             pair = groups[domain, "normal"], groups[domain, "anomaly"]
             end = "" if year == 2020 else f"_{domain}"
-            assert row[f"auc{end}"] == pytest.approx(auc(*pair), abs=1e-12)
-            assert row[f"pauc{end}"] == pytest.approx(auc(*pair, 0.1), abs=1e-12)
-    fan = [row for row in found.rows if row["machine"] == "fan"]
-    metric = "auc" if year == 2020 else "auc_target"
-    means = found.machines["fan"]
-    assert means["arithmetic"][metric] == pytest.approx(np.mean([row[metric] for row in fan]))
-    assert set(means) == {"arithmetic"} if year == 2020 else {"arithmetic", "harmonic"}
+            golden[place] |= {f"auc{end}": auc(*pair), f"pauc{end}": auc(*pair, 0.1)}
+    assert len(found.rows) == len(golden)
+    for row in found.rows:
+        expected = golden[row["machine"], row["section"]]
+        assert {m: row[m] for m in expected} == pytest.approx(expected, abs=1e-12)
+    kinds = {"arithmetic": np.mean} | ({} if year == 2020 else {"harmonic": hmean})
+    for machine, means in {**found.machines, "": found.means}.items():
+        assert set(means) == set(kinds)
+        mine = [numbers for (m, _), numbers in golden.items() if machine in ("", m)]
+        for (kind, mean), metric in product(kinds.items(), mine[0]):
+            if year == 2020 and not machine:  # of the machines' means
+                machines = [found.machines[m]["arithmetic"][metric] for m in found.machines]
+                wanted = np.mean(machines)
+            else:
+                wanted = mean([numbers[metric] for numbers in mine])
+            assert means[kind][metric] == pytest.approx(wanted, abs=1e-12)
     text = found.to_text()
     assert text.startswith(f"dgmix, official metric of DCASE {year}, in %")
     assert "pAUC source" in text if year == 2021 else "machine id" in text
