@@ -14,13 +14,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing.process import BaseProcess
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from dgmix.errors import DgmixError, InputError
 from dgmix.progress import level, set_level, share_terminal
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -215,17 +218,25 @@ class ThreadCount:
             return self._before if self._blocks else self._get()
 
 
-def _blas_threads() -> int:
-    from threadpoolctl import threadpool_info
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:  # noqa: ARG001 - by which it is kept
+    """Return the libraries of the process while it has so many modules, with which they come.
 
-    counts = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+    To look for them reads the list of all that is mapped, as long as judging a recording takes.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _blas_threads() -> int:
+    libraries = _libraries(len(sys.modules)).select(user_api="blas")
+    counts = [each["num_threads"] for each in libraries.info()]
     return max(counts, default=os.cpu_count() or 1)
 
 
 def _limit_blas(count: int) -> None:
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(count, "blas")
+    _libraries(len(sys.modules)).limit(limits=count, user_api="blas")
 
 
 BLAS = ThreadCount(_blas_threads, _limit_blas)

@@ -54,19 +54,24 @@ def items_of(source: Any) -> list[Any]:
 
     Raises `ArrayError` for what is neither.
     """
-    if isinstance(source, Mapping | Set | bytes | bytearray | memoryview):
-        raise ArrayError(
-            f"a {type(source).__name__} has no recordings in order; give a list of them"
-        )
-    try:
-        items = recordings_of(source) if hasattr(source, "shape") else list(source)
-    except TypeError as error:
-        raise ArrayError(
-            f"a {type(source).__name__} holds no recordings; give files, folders or arrays"
-        ) from error
+    if hasattr(source, "shape"):
+        items = recordings_of(source)
+    elif isinstance(source, Mapping | Set | bytes | bytearray):
+        kind = type(source).__name__
+        raise ArrayError(f"a {kind} has no recordings in order; give a list of them")
+    else:
+        items = _listed(source)
     if not items:
         raise ArrayError("no recordings: the sequence is empty")
     return items
+
+
+def _listed(source: Any) -> list[Any]:
+    try:
+        return list(source)
+    except TypeError as error:
+        kind = type(source).__name__
+        raise ArrayError(f"a {kind} holds no recordings; give files, folders or arrays") from error
 
 
 def hertz(rate: Any, name: str) -> int:

@@ -41,9 +41,7 @@ class SndfileSound:
     ) -> None:
         self._file, self._name, self._wave, self._contents = file, name, wave, contents
         self._damage = ""
-        rewritten = wave is not None and not wave.reliable
-        source: Any = Rewritten(file, wave) if wave and rewritten else Nameless(file)
-        self._sound = _sndfile(source, name)
+        self._sound = _sndfile(_readable(file, wave), name)
         self.sample_rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         try:
@@ -151,6 +149,21 @@ def _before_damage(buffer: Block) -> Block:
     """Return what was decoded into a buffer that was full of NaN."""
     empty = np.flatnonzero(np.isnan(buffer[:, 0]))
     return buffer[: empty[0]] if len(empty) else buffer
+
+
+def _readable(file: BinaryIO, wave: Wave | None) -> Any:
+    """Return what libsndfile reads an open file from.
+
+    Plain samples on disk it reads by itself, a fifth faster than through Python, which must not go
+    on with the file then: both have one place in it.
+    """
+    if wave and not wave.reliable:
+        return Rewritten(file, wave)
+    if wave and os.name == "posix" and isinstance(file, io.BufferedReader):
+        descriptor = os.dup(file.fileno())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+    return Nameless(file)
 
 
 def _sndfile(file: Any, name: str) -> SoundFile:

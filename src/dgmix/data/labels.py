@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dgmix.data.label_words import (
     ANOMALY,
@@ -42,6 +43,7 @@ class Label:
     rest: str
 
 
+@lru_cache(maxsize=4096)
 def label_in(name: str) -> Label | None:
     """Return what the words of a name (without its ending) say, or None when they say nothing.
 
