@@ -159,12 +159,12 @@ def of_scorers(options: argparse.Namespace) -> dict[str, Omegas]:
 
 
 def of_years(options: argparse.Namespace) -> field_years.Numbers | None:
-    """Return Ω in % of every recipe on a few clips of two years, where those are given."""
+    """Return Ω and AUC of every recipe on a few clips of two years, where those are given."""
     if not options.years:
         return None
     folder = options.output / "years"
     runs = field_years.Years(options.years, folder, options.cache, options.aisfx)
-    return kept(options.output, "years", runs.omegas)
+    return kept(options.output, "years", runs.numbers)
 
 
 def omegas_of(path: Path, cache: Path) -> Omegas:

@@ -30,12 +30,14 @@ DEFAULT, ERROR, MAHALANOBIS, FROZEN = "default", "autoencoder", "mahala", "first
 LEARNED = {  # recipes that tell classes apart, and changes
     "scac": [],
     "scac, one resolution": ["encoder.resolutions=[1024]"],
-    "scac, one resolution, thrice as long": ["encoder.resolutions=[1024]", "finetune.epochs=48"],
-    "scac, k-means": ["detect.balance=kmeans", "detect.balance_size=16"],
+    "scac, one resolution, k-means": [
+        "encoder.resolutions=[1024]",
+        *("detect.balance=kmeans", "detect.balance_size=16"),
+    ],
     "attributes": [],
 }
 RECIPES = (DEFAULT, ERROR, MAHALANOBIS, FROZEN, *LEARNED)
-NETWORK_OF = {MAHALANOBIS: ERROR, "scac, k-means": "scac"}
+NETWORK_OF = {MAHALANOBIS: ERROR, "scac, one resolution, k-means": "scac, one resolution"}
 """Which recipes score by the network that another one trains."""
 NO_BASELINES = "evaluate.baselines=[]"
 

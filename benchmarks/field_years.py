@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +45,11 @@ EXPLAINED = f"""## Real clips of two years through every recipe
 
 A few real recordings, and {STEPS} steps of training on batches of {BATCH} crops: Ω (official
 in that year, %) shows that a recipe ends with tables and an official score, not what it is worth.
-`beats`, `eat` and `first-shot` have random weights, a twelfth as wide."""
-Numbers = Mapping[str, Mapping[str, float | None]]
-"""Ω in % by recipe and set; None where it is undefined."""
+`beats`, `eat` and `first-shot` have random weights, a twelfth as wide. In brackets
+the arithmetic mean of AUC (source), because one AUC of 0, of one normal clip and one anomaly, makes
+the harmonic mean 0."""
+Numbers = Mapping[str, Mapping[str, Sequence[float | None]]]
+"""Ω and the mean AUC in % by recipe and set; None where they are undefined."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,22 @@ class Years:
     cache: Path
     aisfx: Path | None = None
 
-    def omegas(self) -> Numbers:
-        """Return Ω of every recipe that can be run, on every set."""
+    def numbers(self) -> Numbers:
+        """Return Ω and the mean AUC of every recipe that can be run, on every set."""
         tables = {name: self._table(name) for name in SETS}
         return {
-            recipe: {name: self._omega(recipe, name, table) for name, table in tables.items()}
+            recipe: {name: self._judged(recipe, name, table) for name, table in tables.items()}
             for recipe in RECIPES
             if recipe not in WEIGHTS or self.aisfx
         }
 
-    def _omega(self, recipe: str, name: str, table: Path) -> float | None:
+    def _judged(self, recipe: str, name: str, table: Path) -> list[float | None]:
         output = self.folder / name / recipe
         dgmix.run(recipe, table, output, changes=self._changes(recipe), jobs=1, cache=self.cache)
-        omega = dgmix.evaluate_scores(output, bootstrap=0).omega
-        return None if omega is None else 100 * omega
+        judged = dgmix.evaluate_scores(output, bootstrap=0)
+        means = judged.means["arithmetic"]
+        values = [judged.omega, means.get("auc", means.get("auc_source"))]
+        return [None if value is None else 100 * value for value in values]
 
     def _changes(self, name: str) -> list[str]:
         """Return what is changed of a recipe: its budget, and the weights that it starts from."""
@@ -118,10 +122,12 @@ class Years:
             yield c.path.resolve(), c.machine, c.section, c.domain, split, c.label
 
 
-def table(omegas: Numbers) -> str:
-    """Return Ω of every recipe on every set, below what it says."""
-    rows = [
-        [f"`{recipe}`", *("undefined" if of[s] is None else f"{of[s]:.1f}" for s in SETS)]
-        for recipe, of in omegas.items()
-    ]
+def table(numbers: Numbers) -> str:
+    """Return Ω and the mean AUC of every recipe on every set, below what they say."""
+    rows = [[f"`{recipe}`", *(_cell(*of[s]) for s in SETS)] for recipe, of in numbers.items()]
     return f"{EXPLAINED}\n\n{markdown_table(['Ω', *SETS.values()], rows)}"
+
+
+def _cell(omega: float | None, auc: float | None) -> str:
+    shown = "undefined" if omega is None else f"{omega:.1f}"
+    return shown if auc is None else f"{shown} ({auc:.1f})"

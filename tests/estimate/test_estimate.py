@@ -66,7 +66,7 @@ def without_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_overhead")
 def test_a_teacher_is_trained_once(simulated: Path, tiny: Recipe, tmp_path: Path) -> None:
-    baselines = of(tiny.evaluate, baselines=[])
+    baselines = of(tiny.evaluate, baselines=["untrained"])
     recipe = of(tiny, together=True, evaluate=baselines, pretrain=of(tiny.pretrain, min_steps=9))
     found = estimate_run(recipe, simulated, tmp_path, cache=tmp_path, seeds=[0, 1], device="cpu")
     assert (found.units, found.trainings) == (4, 2)

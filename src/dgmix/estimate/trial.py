@@ -70,6 +70,7 @@ def measured(unit: Unit) -> Costs:
         counts, seconds, sizes = [], [], []
         for number, size in enumerate(SIZES):
             few = _few(unit, folder / f"unit{number}", *size)
+            few = replace(few, teacher=teacher if unit.teacher else None)
             work = partial(score_unit, few, Known.healthy(few), network)
             counts.append(len(few.clips))
             seconds.append(timed(work))
