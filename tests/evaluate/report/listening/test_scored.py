@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,14 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(result):
     assert len(scored) == 4
     assert [each.name for each in unread] == ["broken.wav"]
     assert "broken.wav: not a sound file" in unread[0].reason
+
+
+def test_what_is_no_recording_is_listed_too(workshop, capsys):
+    link = "asked/gone.wav: a link to nothing"
+    given = replace(sounds([workshop.asked / "calm_0.wav"]), left_out=(link,))
+    scored, unread = score(workshop.detector.fitted_, given)
+    assert (len(scored), [each.name for each in unread]) == (1, ["asked/gone.wav"])
+    assert f"left out: {link}" in capsys.readouterr().err.splitlines()
 
 
 def test_what_it_learned_from_is_known(workshop):

@@ -10,7 +10,7 @@ from dgmix.detect.forms import Terms
 from dgmix.detect.judgement import ANOMALY, NEW_CONDITION, Judgement
 from dgmix.errors import InputError
 from dgmix.evaluate.report.listening.unusual import Region, most_unusual
-from dgmix.progress import progress
+from dgmix.progress import progress, say
 
 if TYPE_CHECKING:
     from dgmix.audio.bank import MelBank
@@ -57,7 +57,7 @@ class Unread:
 def score(
     fitted: FittedDetector, recordings: Sounds, condition: str | None = None
 ) -> tuple[list[Scored], list[Unread]]:
-    """Return the recordings by falling score, and those that cannot be read.
+    """Return the recordings by falling score, and those that cannot be read, which are listed.
 
     `condition` is the operating condition of all of them, where it is known.
     """
@@ -73,6 +73,9 @@ def score(
                     (unread if isinstance(each, Unread) else scored).append(each)  # type: ignore
             first += len(part)
             advance(len(part))
+    unread += [Unread(line.partition(": ")[0], line) for line in recordings.left_out]
+    for each in unread:
+        say(f"left out: {each.reason}")
     return sorted(scored, key=lambda each: (-each.judgement.score, each.name)), unread
 
 
