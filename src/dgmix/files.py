@@ -235,7 +235,7 @@ def shown_size(number: float | None) -> str:
     if number is None:
         return "unknown"
     for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
+        if number < 999.5:
             return f"{number:.3g} {unit}"
         number /= 1000
     return f"{number:.3g} TB"

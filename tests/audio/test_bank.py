@@ -37,6 +37,46 @@ def test_a_long_recording_is_the_same_signal_in_parts(
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-7)
 
 
+LONG = {  # format, subtype, channels, rate
+    "flac": ("FLAC", "PCM_16", 1, 16_000),
+    "flac of 24 bit": ("FLAC", "PCM_24", 2, 96_000),
+    "mp3": ("MP3", "MPEG_LAYER_III", 1, 44_100),
+    "vorbis": ("OGG", "VORBIS", 2, 16_000),
+    "opus": ("OGG", "OPUS", 1, 48_000),
+    "aiff": ("AIFF", "PCM_24", 1, 22_050),
+    "caf": ("CAF", "FLOAT", 1, 16_000),
+    "w64 of eight channels": ("W64", "PCM_16", 8, 16_000),
+    "rf64 at 192 kHz": ("RF64", "PCM_16", 1, 192_000),
+    "adpcm": ("WAV", "IMA_ADPCM", 1, 11_025),
+    "u-law": ("AU", "ULAW", 1, 8_000),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_files_of_every_kind_are_the_same_signal_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    form, subtype, channels, rate = LONG[name]
+    path = tmp_path / f"long.{form.lower()}"
+    sound = np.random.default_rng(0).normal(0.1, 0.05, (rate, channels))
+    soundfile.write(path, sound, rate, format=form, subtype=subtype)
+    settings = AudioSettings(sample_rate=min(rate, 48_000))
+    reader = SignalReader(path, settings)
+    (whole,) = reader.blocks()
+    monkeypatch.setattr(io, "WHOLE_SAMPLES", 3000)
+    monkeypatch.setattr(sndfile, "BLOCK_SAMPLES", 2000)
+    long = SignalReader(path, settings)
+    parts = list(long.blocks())
+    assert max(map(len, parts)) < 6000
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-7)
+    assert long.note == reader.note
+    assert long.quality is not None
+    assert reader.quality is not None
+    for measure in ("seconds", "level", "dropouts", "ending", "frozen"):
+        expected = getattr(reader.quality, measure)
+        assert getattr(long.quality, measure) == pytest.approx(expected, abs=1e-4), measure
+
+
 def test_resampling_in_parts_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
     reader = SignalReader("", AudioSettings())

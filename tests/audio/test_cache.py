@@ -423,6 +423,71 @@ def test_other_sound_under_the_same_name_size_and_date_is_other_sound(tmp_path: 
         np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
 
 
+def flipped(path: Path) -> None:
+    """Change a sample in the middle of a file, and put its time back."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(44 + 8000)
+        file.write(b"\xff\x3f")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def swapped(path: Path) -> None:
+    """Exchange two recordings of one length, as `mv` does, which keeps their times."""
+    other, third = path.with_name("clip1.wav"), path.with_name("third.wav")
+    path.rename(third)
+    other.rename(path)
+    third.rename(other)
+
+
+def behind_a_link(path: Path) -> None:
+    other = path.with_name("clip1.wav")
+    path.unlink()
+    path.symlink_to(other)
+
+
+def named_again(path: Path) -> None:
+    other = path.with_name("clip1.wav")
+    path.unlink()
+    path.hardlink_to(other)
+
+
+def restored(path: Path) -> None:
+    """Copy an older recording over a file, with its time, as `cp -p` does."""
+    shutil.copy2(path.with_name("clip1.wav"), path)
+
+
+def shortened(path: Path) -> None:
+    before = path.stat()
+    os.truncate(path, before.st_size - 4000)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def padded(path: Path) -> None:
+    """Add text behind the sound: other bytes, the same sound."""
+    with path.open("ab") as file:
+        file.write(b"LIST\x04\0\0\0INFO")
+
+
+CHANGES = [flipped, swapped, behind_a_link, named_again, restored, shortened, padded]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_recording_is_its_content_however_it_changed(
+    tmp_path: Path, store: FeatureStore, change: Callable[[Path], None], fresh: bool
+) -> None:
+    paths = clips(tmp_path, (8000, 8000))
+    for path in paths:
+        os.utime(path, (315_532_800, 315_532_800))
+    store.add(paths)
+    change(paths[0])
+    again = FeatureStore(tmp_path / "cache", AUDIO, FEATURES) if fresh else store
+    again.add(paths)
+    for path, mel in zip(paths, spectrograms(again, paths), strict=True):
+        np.testing.assert_allclose(mel, direct(path), rtol=2**-11, atol=2**-25)
+
+
 def test_a_file_replaced_after_it_was_added_is_noticed(tmp_path: Path, store: FeatureStore) -> None:
     (path,) = clips(tmp_path, (8000,))
     store.add([path])

@@ -40,6 +40,9 @@ UNKNOWN = Limits.of(measures_of([None, None]))
         ({"ending": 0.25}, True, "its last 1 s are zeros"),
         ({"frozen": 0.6}, True, "frozen: 60 %"),
         ({"clipped": 0.4}, True, "clipped: 40 %"),
+        ({"clipped": 1.0}, True, "clipped: 100 % of it"),
+        ({"frozen": 0.999}, True, "frozen: 100 % of it"),
+        ({"dropouts": 1e-5}, False, "dropouts: 0.001 % of it"),
         ({"clipped": 0.03}, False, "clipped: 3 %"),
         ({"click": 18.0}, False, "one click at 2.0 s, 18 dB above the rest"),
     ],
@@ -73,6 +76,11 @@ def test_what_healthy_recordings_have_is_no_defect(name: str) -> None:
     assert defects(replace(GOOD, **{name: 0.4}), used) == ()
     (defect,) = defects(replace(GOOD, **{name: 0.6}), used)
     assert defect.unusable
+
+
+def test_zeros_at_the_end_of_a_long_recording_are_told_in_minutes() -> None:
+    (defect, _) = defects(replace(GOOD, seconds=7200.0, ending=0.5), HEALTHY)[::-1]
+    assert defect.text == "its last 60 min are zeros: is it still being copied?"
 
 
 def test_half_a_minute_is_long_enough() -> None:

@@ -143,7 +143,7 @@ def _dropouts(quality: Quality, healthy: Limits) -> Defect | None:
 
 def _ending(quality: Quality, healthy: Limits) -> Defect | None:
     seconds = quality.ending * quality.seconds
-    text = f"its last {seconds:.2g} s are zeros: is it still being copied?"
+    text = f"its last {_duration(float(f'{seconds:.2g}'))} are zeros: is it still being copied?"
     return _share("ending", quality, healthy, MOST_LOST, text)
 
 
@@ -183,7 +183,7 @@ def _duration(seconds: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{float(f'{100 * share:.2g}'):g} %"
 
 
 Check = Callable[[Quality, Limits], Defect | None]
