@@ -77,6 +77,9 @@ def measured(unit: Unit) -> Costs:
             sizes.append(float(_size(few.folder)))
     clip, start = _line(counts, seconds)
     clip_bytes, unit_bytes = _line(counts, sizes)
+    if network is not None:  # one of an ensemble, all of which a detector's file has
+        one = sum(each.nbytes for each in network.state_dict().values())
+        unit_bytes += (unit.recipe.encoder.ensemble - 1) * one
     return Costs(by_stage, forward, clip, start, clip_bytes, unit_bytes, training_bytes)
 
 
