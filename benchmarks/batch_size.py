@@ -94,11 +94,11 @@ def arms() -> Iterator[Arm]:
 def omegas(results: pl.DataFrame, system: str) -> list[float]:
     """Return Ω of a system, in percent, for each seed in order: the mean over its splits."""
     mine = results.filter(pl.col("system") == system)
-    found: dict[int, list[float]] = {}
+    by_size: dict[int, list[float]] = {}
     for (seed, _repeat), rows in sorted(mine.group_by("seed", "repeat")):
         values = [v for name in METRICS for v in rows[name].drop_nulls()]
-        found.setdefault(int(seed), []).append(100 * harmonic_mean(values))
-    return [fmean(found[seed]) for seed in sorted(found)]
+        by_size.setdefault(int(seed), []).append(100 * harmonic_mean(values))
+    return [fmean(by_size[seed]) for seed in sorted(by_size)]
 
 
 def interval(values: Sequence[float]) -> str:

@@ -57,27 +57,27 @@ def main() -> None:
 
 
 def p_values(
-    known: NDArray[np.floating], asked: NDArray[np.floating], neighbors: int = 1
+    known: NDArray[np.floating], queries: NDArray[np.floating], neighbors: int = 1
 ) -> Floats:
     """Return the p-values of clips (clip, dim) that a detector of others in one view gives."""
     view = next(iter(RAW_VIEWS))
     settings = Recipe().detect.model_copy(update={"views": [view], "neighbors": neighbors})
     detector = detector_of_vectors(Recipe(detect=settings), {view: known})
-    return judged(detector, of_vectors({view: asked})).p_known
+    return judged(detector, of_vectors({view: queries})).p_known
 
 
 # Simulated fits
 
 
-def rates_of_fits(fits: int, asked: int = round(1 / RESOLUTION)) -> None:
+def rates_of_fits(fits: int, queries: int = round(1 / RESOLUTION)) -> None:
     """Print the false-alarm rates of simulated fits, and how much they differ between fits."""
     header = ["n", "dim", "k", "α", "supported", "realised, mean", "95 % of fits", "interval"]
     rows = []
     for n, dim, k in [(n, d, k) for n in (19, 39, 99) for d in (2, 16) for k in (1, 5)]:
         rng = np.random.default_rng([n, dim, k])
-        p = np.empty((fits, asked))
+        p = np.empty((fits, queries))
         for fit in range(fits):
-            clips = rng.standard_normal((n + asked, dim)) * np.linspace(1, 3, dim)
+            clips = rng.standard_normal((n + queries, dim)) * np.linspace(1, 3, dim)
             p[fit] = p_values(clips[:n], clips[n:], k)
         for rate in RATES:
             if rate >= smallest_rate(n):
@@ -115,22 +115,22 @@ def random_splits(path: Path, options: argparse.Namespace, cache: Path) -> None:
     store.add([clip.path for clip in healthy])
     settings = recipe.detect.model_copy(update={"views": list(RAW_VIEWS)})
     raw = recipe.model_copy(update={"detect": settings})
-    found: dict[str, list[Floats]] = defaultdict(list)
+    scores: dict[str, list[Floats]] = defaultdict(list)
     for repeat in range(options.repeats):
         order = np.random.default_rng(repeat).permutation(len(healthy))
-        known, asked = (
+        known, queries = (
             store.open([healthy[i].path for i in part]) for part in (order[:n], order[n:])
         )
-        described = [represent(raw, None, bank) for bank in (known, asked)]
+        described = [represent(raw, None, bank) for bank in (known, queries)]
         for name in RAW_VIEWS:
-            found[name].append(p_values(*(views[name].values for views in described)))
+            scores[name].append(p_values(*(views[name].values for views in described)))
         for name, network in networks(recipe, known, repeat, cache).items():
-            views = [represent(recipe, network, bank)[LEARNED].values for bank in (known, asked)]
-            found[name].append(p_values(*views))
+            views = [represent(recipe, network, bank)[LEARNED].values for bank in (known, queries)]
+            scores[name].append(p_values(*views))
     title = f"{healthy[0].machine}, {n} healthy clips, {len(healthy) - n} others"
     rows = [
         [name, f"{np.mean(p):.3f}", *(alarms(np.concatenate(p), rate, n) for rate in RATES)]
-        for name, p in found.items()
+        for name, p in scores.items()
     ]
     print(f"\n{title}, {options.repeats} random splits, recipe {options.recipe}; in brackets what")
     print("the counts support\n")

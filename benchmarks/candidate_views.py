@@ -101,8 +101,10 @@ def cepstrum(levels: Levels) -> Levels:
     The first coefficients of the cosine transform over bands (Davis & Mermelstein 1980), as in
     the usual MFCC statistics.
     """
-    found = _cepstra(levels)
-    return np.concatenate([found.mean(0), found.std(0), _steps(found).std(0)]).astype(np.float32)
+    cepstra = _cepstra(levels)
+    return np.concatenate([cepstra.mean(0), cepstra.std(0), _steps(cepstra).std(0)]).astype(
+        np.float32
+    )
 
 
 def cepstral_change(levels: Levels) -> Levels:

@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"{options.protocols}: no tables of clips (*.csv)")
     pairs = [read_sets(table.stem, table, options.cache) for table in tables]
     pairs.append(read_sets("simulated", options.simulated, options.cache))
-    found = choices(pairs)
-    text = found.report(pyod_rows(found.real) if options.pyod else {})
+    chosen = choices(pairs)
+    text = chosen.report(pyod_rows(chosen.real) if options.pyod else {})
     options.output.mkdir(parents=True, exist_ok=True)
     write_text(options.output / "choice.md", text)
-    write_text(options.output / "choice.yaml", recipe_of(found.chosen))
+    write_text(options.output / "choice.yaml", recipe_of(chosen.chosen))
     print(text)
 
 

@@ -80,15 +80,15 @@ class TestSet:
 
     def omegas(self, fuse: Callable[[int, int], Floats]) -> list[float]:
         """Return Ω in % of each repeat for the scores that `fuse` returns of repeat and trial."""
-        found = []
+        scores = []
         for number, trials in enumerate(self.repeats):
             values = [
                 value
                 for place, trial in enumerate(trials)
                 for value in _values(trial, fuse(number, place))
             ]
-            found.append(100 * float(harmonic_mean(values)))
-        return found
+            scores.append(100 * float(harmonic_mean(values)))
+        return scores
 
 
 def _own_scores(parts: Sequence[Floats], trial: Trial, kernel: Kernel) -> Floats:
@@ -192,9 +192,9 @@ def _described(
     digest = hashlib.sha256("\n".join([sources, *stamps, *map(str, seeds)]).encode()).hexdigest()
     file = cache / f"{name}-{digest[:16]}.npz"
     if not file.exists():
-        found = _describe_all(name, paths, seeds, cache)
+        levels_of = _describe_all(name, paths, seeds, cache)
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **found)  # type: ignore[arg-type]
+        np.savez(file, **levels_of)  # type: ignore[arg-type]
     with np.load(file) as stored:
         return {view: stored[view] for view in VIEWS}
 
@@ -207,22 +207,22 @@ def _describe_all(
     store.add(paths)
     bank = store.open(paths)
     number = {path: i for i, path in enumerate(paths)}
-    found: dict[str, list[Levels]] = {view: [] for view in VIEWS}
+    levels_of: dict[str, list[Levels]] = {view: [] for view in VIEWS}
     with progress(f"describing {name}", len(paths) + len(seeds)) as advance:
         for i in range(len(paths)):
-            _describe(bank[i], found)
+            _describe(bank[i], levels_of)
             advance()
         for i, path in enumerate(seeds):
             for j, fault in enumerate(planted_faults.FAULTS):
-                _describe(planted_faults.planted(bank[number[path]], fault, (i, j)), found)
+                _describe(planted_faults.planted(bank[number[path]], fault, (i, j)), levels_of)
             advance()
-    return {view: np.array(vectors, np.float32) for view, vectors in found.items()}
+    return {view: np.array(vectors, np.float32) for view, vectors in levels_of.items()}
 
 
-def _describe(magnitudes: NDArray[np.float32], found: dict[str, list[Levels]]) -> None:
+def _describe(magnitudes: NDArray[np.float32], levels_of: dict[str, list[Levels]]) -> None:
     levels = logmel(magnitudes)
     once: dict[Callable[[Levels], Levels], Levels] = {}
     for name, view in VIEWS.items():
         if view.describe not in once:
             once[view.describe] = np.asarray(view.describe(levels), np.float32)
-        found[name].append(once[view.describe])
+        levels_of[name].append(once[view.describe])

@@ -80,9 +80,9 @@ class Tables:
         yield self._of("**chosen on all**", self.chosen)
         left_out = [self.bench.mean(self.left_out[each.name], [each]) for each in self.real]
         yield self._row("**left out**", left_out)
-        found = [np.array(self.bench.omegas(self.chosen, each)) for each in self.real]
+        omegas = [np.array(self.bench.omegas(self.chosen, each)) for each in self.real]
         errors = [
-            float(of.std(ddof=1)) / math.sqrt(len(of)) if len(of) > 1 else 0.0 for of in found
+            float(of.std(ddof=1)) / math.sqrt(len(of)) if len(of) > 1 else 0.0 for of in omegas
         ]
         cells = " | ".join(f"{error:.1f}" for error in errors)
         yield f"| standard error over splits, chosen on all | {cells} | | | |"

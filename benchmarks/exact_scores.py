@@ -135,10 +135,10 @@ def view_scores(parts: Floats) -> Floats:
     `parts` (part, n + 1, query) are logarithms. Several parts are drawn together by the root mean
     square of what lies above the others' mean.
     """
-    found = units(parts)
-    if len(found) == 1:
-        return np.asarray(found[0])
-    together = np.sqrt((np.maximum(found, 0) ** 2).mean(0))
+    scores = units(parts)
+    if len(scores) == 1:
+        return np.asarray(scores[0])
+    together = np.sqrt((np.maximum(scores, 0) ** 2).mean(0))
     return units(together, PRIOR_SPREAD_OF_PARTS)
 
 

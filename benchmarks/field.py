@@ -113,7 +113,7 @@ class Trial:
     healthy: Numbers
     queries: Numbers
     domains: NDArray[np.str_]
-    asked: Sequence[Clip]
+    query_clips: Sequence[Clip]
 
 
 def main() -> None:
@@ -223,21 +223,21 @@ def trials_of(clips: Manifest, paths: Sequence[Path]) -> Iterator[Trial]:
     for (repeat, _, _), mine in sorted(groups.items()):
         healthy = [c for c in mine if c.split == "train" and c.label == "normal"]
         healthy.sort(key=lambda clip: place[clip.path])
-        asked = sorted((c for c in mine if c.split == "test"), key=lambda clip: place[clip.path])
-        numbers = (np.array([place[c.path] for c in part]) for part in (healthy, asked))
-        yield Trial(repeat, *numbers, np.array([c.domain for c in healthy]), asked)
+        queries = sorted((c for c in mine if c.split == "test"), key=lambda clip: place[clip.path])
+        numbers = (np.array([place[c.path] for c in part]) for part in (healthy, queries))
+        yield Trial(repeat, *numbers, np.array([c.domain for c in healthy]), queries)
 
 
 def scored(trial: Trial, vectors: Vectors) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a trial in one view."""
-    known, asked = vectors.select(trial.healthy), vectors.select(trial.queries)
+    known, queries = vectors.select(trial.healthy), vectors.select(trial.queries)
     for system, changes in SYSTEMS.items():
         settings = DetectSettings(**changes)
         if not estimates(settings):
             joint = build_joint_scorer(settings, known, [known.clips])
-            scores = joint.measure(asked, len(trial.asked))[0]
+            scores = joint.measure(queries, len(trial.query_clips))[0]
         else:
-            scores = build_scorer(settings, trial.domains).fit(known.values).score(asked.values)
+            scores = build_scorer(settings, trial.domains).fit(known.values).score(queries.values)
         yield from rows_of(system, trial, scores)
 
 
@@ -246,7 +246,7 @@ def scored_together(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a trial by detectors that compare all the default's views."""
     views = {name: vectors[name].select(trial.healthy) for name in recipe.detect.views}
-    asked = {name: vectors[name].select(trial.queries) for name in recipe.detect.views}
+    queries = {name: vectors[name].select(trial.queries) for name in recipe.detect.views}
     count = len(trial.healthy)
     names = tuple(f"{number:05}" for number in range(count))
     domains = tuple(trial.domains.tolist())
@@ -263,11 +263,11 @@ def scored_together(
         detect = DetectSettings(views=list(recipe.detect.views), **changes)
         mine = recipe.model_copy(update={"detect": detect})
         detector = FittedDetector(mine, None, Memory(views, clips), (), trained=0)
-        yield from rows_of(system, trial, judged(detector, asked).score)
+        yield from rows_of(system, trial, judged(detector, queries).score)
 
 
 def rows_of(system: str, trial: Trial, scores: Floats) -> Iterator[tuple[Any, ...]]:
-    for c, score in zip(trial.asked, scores.tolist(), strict=True):
+    for c, score in zip(trial.query_clips, scores.tolist(), strict=True):
         clip = (str(c.path), c.machine, c.section, c.domain, c.split, c.label)
         yield (system, trial.repeat, 0, *clip, score)
 

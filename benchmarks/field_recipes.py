@@ -133,9 +133,9 @@ class Runs:
 def frozen(weights: Path) -> Recipe:
     """Return the recipe `first-shot` with aiSFX as its encoder, on the features that it hears."""
     recipe = load_recipe(FROZEN, [NO_BASELINES, f"encoder.weights={weights}"])
-    heard = load_recipe("aisfx", [f"encoder.weights={weights}"])
-    detect = recipe.detect.model_copy(update={"hop_seconds": heard.detect.hop_seconds})
-    parts = {name: getattr(heard, name) for name in ("audio", "features", "input", "encoder")}
+    base = load_recipe("aisfx", [f"encoder.weights={weights}"])
+    detect = recipe.detect.model_copy(update={"hop_seconds": base.detect.hop_seconds})
+    parts = {name: getattr(base, name) for name in ("audio", "features", "input", "encoder")}
     return recipe.model_copy(update={**parts, "detect": detect})
 
 
@@ -143,10 +143,10 @@ def cell(estimates: Mapping[str, Estimate], name: str) -> str:
     """Return Ω in %, with its standard error or interval; a dash where it was not measured."""
     if name not in estimates:
         return "–"
-    found = estimates[name]
-    if np.isnan(found.error):
-        return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
-    return f"{100 * found.value:.1f} ± {100 * found.error:.1f}"
+    estimate = estimates[name]
+    if np.isnan(estimate.error):
+        return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    return f"{100 * estimate.value:.1f} ± {100 * estimate.error:.1f}"
 
 
 def mean(estimates: Sequence[Mapping[str, Estimate]], name: str) -> str:

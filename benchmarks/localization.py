@@ -74,7 +74,7 @@ def hits(
 ) -> list[bool]:
     """Return for each sound whether what was planted in it was found."""
     rng = np.random.default_rng(len(kind))
-    found = []
+    results = []
     for sound in sounds:
         band, start = int(rng.choice(BANDS)), int(rng.uniform(0.7, 9) * RATE)
         event = np.zeros_like(sound)
@@ -85,13 +85,13 @@ def hits(
         planted = sound + gain(sound, event, band, level, recipe) * event
         where = localize(bank([planted], recipe)[0], healthy, recipe)
         middle = None if kind == "hum" else (start + len(part) / 2) / RATE
-        found.append(hit(where, middle, band))
-    return found
+        results.append(hit(where, middle, band))
+    return results
 
 
-def hit(found: Localization, middle: float | None, band: int) -> bool:
-    in_time = middle is None or abs(found.when - middle) <= 0.5
-    return bool(in_time and abs(int(found.over_bands.argmax()) - band) <= 2)
+def hit(place: Localization, middle: float | None, band: int) -> bool:
+    in_time = middle is None or abs(place.when - middle) <= 0.5
+    return bool(in_time and abs(int(place.over_bands.argmax()) - band) <= 2)
 
 
 def gain(sound: Signal, event: Signal, band: int, level: float, recipe: Recipe) -> np.float32:

@@ -107,16 +107,19 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 def machine() -> str:
     """Return the machine in general words."""
-    found = describe_environment()
+    environment = describe_environment()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    gpu = f", {found['gpu']}" if found["gpu"] else ", no GPU"
-    return f"{found['cores']} CPU cores ({found['platform']}), {memory:.0f} GB of memory{gpu}"
+    gpu = f", {environment['gpu']}" if environment["gpu"] else ", no GPU"
+    cores, system = environment["cores"], environment["platform"]
+    return f"{cores} CPU cores ({system}), {memory:.0f} GB of memory{gpu}"
 
 
 def versions() -> dict[str, Any]:
-    found = describe_environment()
-    kept = {name: found["packages"][name] for name in ("dgmix", "torch", "numpy", "scikit-learn")}
-    return {"python": found["python"], **kept, "commit": found["commit"]}
+    environment = describe_environment()
+    kept = {
+        name: environment["packages"][name] for name in ("dgmix", "torch", "numpy", "scikit-learn")
+    }
+    return {"python": environment["python"], **kept, "commit": environment["commit"]}
 
 
 def record(path: Path, part: str, result: Any, command: str) -> dict[str, Any]:

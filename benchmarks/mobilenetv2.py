@@ -41,11 +41,11 @@ class SectionClassifier(nn.Sequential):
         self.apply(keras_start)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = images.unsqueeze(1).expand(-1, 3, -1, -1)
-        found = found.contiguous(memory_format=torch.channels_last)  # the faster layout
+        channels = images.unsqueeze(1).expand(-1, 3, -1, -1)
+        channels = channels.contiguous(memory_format=torch.channels_last)  # the faster layout
         for layer in self:
-            found = layer(found)
-        return found
+            channels = layer(channels)
+        return channels
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
@@ -57,7 +57,7 @@ def scores(
     training: MelBank,
     sections: Sequence[str],
     test: MelBank,
-    asked: Sequence[str],
+    queries: Sequence[str],
     seed: int,
     log: Path,
     device: str = "cpu",
@@ -67,28 +67,28 @@ def scores(
 
     The model learns the `sections` (clip,) of the training clips, of which there must be several.
     """
-    heard = Vectors.of(training, FRAMES, HOP, device)
+    vectors = Vectors.of(training, FRAMES, HOP, device)
     names = sorted(set(sections))
-    labels = torch.tensor([names.index(section) for section in sections]).to(device)[heard.clips]
+    labels = torch.tensor([names.index(section) for section in sections]).to(device)[vectors.clips]
     with seeded(seed):
         model = SectionClassifier(len(names)).to(device)
 
     def loss_of(chosen: Tensor) -> Tensor:
-        return cross_entropy(model(heard[chosen]), labels[chosen])
+        return cross_entropy(model(vectors[chosen]), labels[chosen])
 
-    fit(model, loss_of, len(heard), epochs, BATCH, RATE, seed, log)
-    own = torch.tensor([names.index(section) for section in asked]).to(device)
+    fit(model, loss_of, len(vectors), epochs, BATCH, RATE, seed, log)
+    own = torch.tensor([names.index(section) for section in queries]).to(device)
     return score(model, Vectors.of(test, FRAMES, HOP, device), own)
 
 
 @torch.no_grad()
 def score(model: nn.Module, images: Vectors, sections: Tensor) -> NDArray[np.float64]:
     """Return how unlike its section (clip,) each clip sounds, (clip,)."""
-    found = [
+    values = [
         unlikeness(model(images[chosen]), sections[images.clips[chosen]])
         for chosen in images.batches(8 * BATCH)
     ]
-    return clip_means(torch.cat(found), images.clips)
+    return clip_means(torch.cat(values), images.clips)
 
 
 def unlikeness(logits: Tensor, sections: Tensor) -> Tensor:

@@ -83,15 +83,15 @@ def clock(seconds: float) -> str:
 def judged(work: Work) -> dict[str, Judged]:
     """Return, by data set, the metrics and seconds of training of all that is done."""
     done = [(d, part, recipe) for d, part, recipe in work if not missing(part, d, recipe)]
-    found = {}
+    sets = {}
     for dataset in dict.fromkeys(dataset for dataset, _, _ in done):
         mine = {part: recipe for each, part, recipe in done if each == dataset}
         seconds = {part: training_seconds(part, dataset, recipe) for part, recipe in mine.items()}
         if LEARNED_ALONE not in mine and DETECTOR in mine:  # it is a view of the detector
             seconds[LEARNED_ALONE] = seconds[DETECTOR]
         metrics = resample(scores_of(dataset, list(mine)), "official")
-        found[dataset.name] = Judged(metrics, seconds, dataset.several_sections)
-    return found
+        sets[dataset.name] = Judged(metrics, seconds, dataset.several_sections)
+    return sets
 
 
 def main() -> None:

@@ -125,16 +125,18 @@ def recipes_of(name: str, changes: Sequence[str]) -> dict[str, Recipe]:
         return load_recipe(name, [*changes, *texts])
 
     alone = partial(changed, detect__views=[LEARNED])
-    found = {
+    recipes = {
         DETECTOR: changed(evaluate__baselines=baselines),
         LEARNED_ALONE: alone(evaluate__baselines=["untrained"]),
         FINETUNED: alone(evaluate__baselines=[], finetune=published),
     }
     for part in WHOLE_CLIPS:
-        found[part] = load_recipe(part, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"])
+        recipes[part] = load_recipe(part, [f"detect.views=[{LEARNED}]", "evaluate.baselines=[]"])
     for part, more in AUTOENCODERS.items():
-        found[part] = load_recipe(part, ["evaluate.baselines=[]", *more])
-    return {part: recipe for part, recipe in found.items() if part != LEARNED_ALONE or not learned}
+        recipes[part] = load_recipe(part, ["evaluate.baselines=[]", *more])
+    return {
+        part: recipe for part, recipe in recipes.items() if part != LEARNED_ALONE or not learned
+    }
 
 
 def flow(value: Any) -> str:
@@ -179,17 +181,17 @@ def complete(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
 
 def complete_official(part: str, unit: Unit) -> None:
     """Train an official baseline on the clips of a unit and write its scores, with its log."""
-    known, asked = official_clips(unit)
+    known, queries = official_clips(unit)
     scores = OFFICIAL[part].scores(
         known.bank,
         known.sections,
-        asked.bank,
-        asked.sections,
+        queries.bank,
+        queries.sections,
         unit.seed,
         unit.folder / official_log(part),
         unit.device,
     )
-    write_scores(scored_with(part, unit), asked.scored(scores))
+    write_scores(scored_with(part, unit), queries.scored(scores))
 
 
 def official_clips(unit: Unit) -> tuple[Known, Known]:
@@ -201,9 +203,9 @@ def official_clips(unit: Unit) -> tuple[Known, Known]:
 
 def decode(part: str, dataset: DataSet, recipe: Recipe, jobs: int) -> None:
     """Put the features that a part needs into the cache, where they are not there."""
-    heard = official if part in OFFICIAL else None
-    audio = heard.AUDIO if heard else recipe.audio
-    features = heard.FEATURES if heard else recipe.features
+    channel = official if part in OFFICIAL else None
+    audio = channel.AUDIO if channel else recipe.audio
+    features = channel.FEATURES if channel else recipe.features
     paths = list(dict.fromkeys(clip.path for clip in dataset.clips))
     FeatureStore(dataset.cache, audio, features).add(paths, jobs)
 
@@ -235,10 +237,10 @@ def _official_seconds(part: str, unit: Unit, folder: Path) -> float:
     normal = unit.clips.select(split="train", label="normal")
     few = Manifest(normal.clips[:: -(-len(normal) // FEW_CLIPS)], normal.root)
     known = Known(FeatureStore(unit.cache, official.AUDIO, official.FEATURES), few)
-    heard = known.bank, known.sections
+    training = known.bank, known.sections
     log = folder / "log.jsonl"
     for _ in range(2):  # the first one warms up
-        system.scores(*heard, *heard, unit.seed, log, unit.device, epochs=1)
+        system.scores(*training, *training, unit.seed, log, unit.device, epochs=1)
     seconds: float = system.EPOCHS * total_seconds(log) * len(normal) / len(few)
     return seconds
 
@@ -286,10 +288,10 @@ def seconds_by_stage(log: Path) -> dict[str, float]:
 
 def scores_of(dataset: DataSet, parts: Sequence[str]) -> pl.DataFrame:
     """Return the scores of the systems of parts that are done; `NAMES` are theirs."""
-    system, found = pl.col("system"), []
+    system, frames = pl.col("system"), []
     for where in dict.fromkeys(DETECTOR if part in OFFICIAL else part for part in parts):
         scores = read_run(dataset.folder / where)
         part = pl.when(system.is_in(list(OFFICIAL))).then(system).otherwise(pl.lit(where))
         wanted = scores.filter(part.is_in(list(parts)))
-        found.append(wanted.with_columns(system.replace("dgmix", where)))
-    return pl.concat(found)
+        frames.append(wanted.with_columns(system.replace("dgmix", where)))
+    return pl.concat(frames)

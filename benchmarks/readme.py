@@ -70,7 +70,7 @@ SYSTEMS = {
 
 def measure(system: System, protocols: Path, output: Path) -> dict[str, Sets]:
     """Return Ω of the rows of a system on all sets, which is run where it was not yet."""
-    found: dict[str, Sets] = {row: {} for row in system.rows.values()}
+    sets: dict[str, Sets] = {row: {} for row in system.rows.values()}
     for name in SETS:
         run = output / name / system.recipe
         if not (run / "results.md").exists():
@@ -78,8 +78,8 @@ def measure(system: System, protocols: Path, output: Path) -> dict[str, Sets]:
         metrics = resample(read_run(run), bootstrap=0)
         for scores, row in system.rows.items():
             omega = metrics.estimate(scores)
-            found[row][name] = [round(100 * each, 2) for each in (omega.value, omega.error)]
-    return found
+            sets[row][name] = [round(100 * each, 2) for each in (omega.value, omega.error)]
+    return sets
 
 
 def results() -> dict[str, Any]:
@@ -117,8 +117,10 @@ def table(of: Sequence[tuple[str, Sets]]) -> str:
 
 def speed(costs: str) -> str:
     """Return the line on speed, of the table of costs that `band.py` writes."""
-    found = dict(re.findall(r"^\| (\d+ kHz) +\| +([\d.]+) ms \|", costs, re.MULTILINE))
-    times = {rate: float(f"{10_000 / float(found[rate]):.2g}") for rate in ("16 kHz", "48 kHz")}
+    milliseconds = dict(re.findall(r"^\| (\d+ kHz) +\| +([\d.]+) ms \|", costs, re.MULTILINE))
+    times = {
+        rate: float(f"{10_000 / float(milliseconds[rate]):.2g}") for rate in ("16 kHz", "48 kHz")
+    }
     return (
         f"**Speed:** on one CPU core the default scores files of 16 kHz at {times['16 kHz']:.0f} "
         f"times real time, decoding included, and files of 48 kHz at {times['48 kHz']:.0f} times "

@@ -87,9 +87,9 @@ def rows_of(
     store: FeatureStore, clips: Manifest, view: str, repeat: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of one split of one machine by one view."""
-    known, asked = clips.select(split="train", label="normal"), clips.select(split="test")
+    known, queries = clips.select(split="train", label="normal"), clips.select(split="test")
     training, test = RAW_VIEWS[view](
-        *(store.open([c.path for c in part]) for part in (known, asked))
+        *(store.open([c.path for c in part]) for part in (known, queries))
     )
     sections, domains = ([getattr(c, name) for c in known] for name in ("section", "domain"))
     for system, settings in SYSTEMS.items():
@@ -97,28 +97,28 @@ def rows_of(
             training,
             sections,
             test,
-            [c.section for c in asked],
+            [c.section for c in queries],
             DetectSettings(**settings),
             domains,
         )
-        for c, score in zip(asked, scores.tolist(), strict=True):
+        for c, score in zip(queries, scores.tolist(), strict=True):
             clip = (str(c.path), c.machine, c.section, c.domain, c.split, c.label)
             yield (system, repeat, 0, *clip, score)
 
 
-def false_alarms(fits: int, asked: int = 200) -> str:
+def false_alarms(fits: int, queries: int = 200) -> str:
     """Return how many new healthy clips have a p-value of at most 10 %, by scorer and setting."""
     sizes = [(19, 4), (19, 64), (99, 16)]
     rows = []
     for name in (*ESTIMATING, "knn, memmixup, per domain"):
         settings = DetectSettings(**SYSTEMS[name])
-        found = (realised(settings, n, dim, fits, asked) for n, dim in sizes)
-        rows.append([name, *(f"{rates.mean():.1%} ± {error(rates):.1%}" for rates in found)])
+        cells = (realised(settings, n, dim, fits, queries) for n, dim in sizes)
+        rows.append([name, *(f"{rates.mean():.1%} ± {error(rates):.1%}" for rates in cells)])
     return markdown_table(["false alarms at 10 %", *(f"n {n}, dim {d}" for n, d in sizes)], rows)
 
 
 def realised(
-    settings: DetectSettings, n: int, dim: int, fits: int, asked: int
+    settings: DetectSettings, n: int, dim: int, fits: int, queries: int
 ) -> NDArray[np.float64]:
     """Return the false-alarm rate (fit,) of simulated fits; each clip is of one of two domains."""
     rng = np.random.default_rng([n, dim])
@@ -126,12 +126,12 @@ def realised(
     recipe = Recipe(detect=settings.model_copy(update={"views": [view]}))
     rates = []
     for _ in range(fits):
-        domains = np.where(rng.uniform(size=n + asked) < 0.5, "source", "target")
-        clips = rng.standard_normal((n + asked, dim)) * np.linspace(1, 3, dim)
+        domains = np.where(rng.uniform(size=n + queries) < 0.5, "source", "target")
+        clips = rng.standard_normal((n + queries, dim)) * np.linspace(1, 3, dim)
         clips[domains == "target"] *= 3
-        known, asked_of = ({view: part} for part in np.split(clips, [n]))
+        known, query_views = ({view: part} for part in np.split(clips, [n]))
         detector = detector_of_vectors(recipe, known, domains=domains[:n].tolist())
-        p = judged(detector, of_vectors(asked_of)).p_known
+        p = judged(detector, of_vectors(query_views)).p_known
         rates.append(np.mean(p <= RATE + ROUNDING))
     return np.array(rates)
 

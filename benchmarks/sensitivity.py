@@ -53,7 +53,7 @@ class Result(NamedTuple):
     kind: str
     strength: float
     foretold: float
-    found: float
+    detected: float
     faint: bool
 
 
@@ -99,23 +99,23 @@ def tried(clips: Manifest, name: str, options: argparse.Namespace) -> tuple[floa
     healthy = normal.select(numbers[numbers % EVERY > 0].tolist())
     tested = normal.select(numbers[numbers % EVERY == 0].tolist())
     fitted = learn.fit(healthy, recipe, cache=options.cache)
-    told = measure(fitted, healthy, cache=options.cache)
+    measured = measure(fitted, healthy, cache=options.cache)
     places = np.linspace(0, len(tested) - 1, min(CLIPS, len(tested))).round().astype(int)
     chosen = tested.select(places.tolist())
     faults = _real_faults(options.data, fitted.recipe.audio).kinds()
-    grids = {r.name: r for r in told.responses if r.name in faults}
+    grids = {r.name: r for r in measured.responses if r.name in faults}
     hits = {(kind, s): 0 for kind, r in grids.items() for s in r.strengths}
     flagged = 0
     count = len(chosen) * -(-TIMES // len(chosen))
     for number in range(count):
         first, *others = _judged(fitted, chosen, number, faults, hits)
         flagged += first
-        for key, found in zip(hits, others, strict=True):
-            hits[key] += found
+        for key, other in zip(hits, others, strict=True):
+            hits[key] += other
     return flagged / count, [
         Result(name, kind, s, share, hits[kind, s] / count, s == response.least(PROMISED))
         for kind, response in grids.items()
-        for s, share in zip(response.strengths, response.found, strict=True)
+        for s, share in zip(response.strengths, response.detected, strict=True)
     ]
 
 
@@ -157,12 +157,12 @@ def _row(results: Sequence[Result]) -> list[str]:
 
 
 def _kept(results: Sequence[Result]) -> str:
-    kept = sum(r.found >= KEPT - 1e-9 for r in results)
+    kept = sum(r.detected >= KEPT - 1e-9 for r in results)
     return f"{kept} of {len(results)}"
 
 
 def _mean(results: Sequence[Result]) -> str:
-    return f"{100 * np.mean([r.found for r in results]):.0f} %" if results else "–"
+    return f"{100 * np.mean([r.detected for r in results]):.0f} %" if results else "–"
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:

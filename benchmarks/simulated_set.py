@@ -59,9 +59,9 @@ def statistics(clips: list[Clip]) -> dict[str, NDArray[np.float64]]:
     return {name: np.array(values, np.float64) for name, values in rows.items()}
 
 
-def nearest(known: NDArray[np.float64], asked: NDArray[np.float64]) -> NDArray[np.float64]:
+def nearest(known: NDArray[np.float64], queries: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the Euclidean distance of every row of `asked` to its nearest row of `known`."""
-    return np.array([np.linalg.norm(known - row, axis=1).min() for row in asked])
+    return np.array([np.linalg.norm(known - row, axis=1).min() for row in queries])
 
 
 def judged(clips: list[Clip], features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,15 +106,15 @@ def measure(
     taken = time.perf_counter() - began
     clips = list(load_manifest(folder / machine))
     speed = 10.0 * len(clips) / taken
-    found = {name: judged(clips, rows) for name, rows in statistics(clips).items()}
-    for name, table in found.items():
+    metrics = {name: judged(clips, rows) for name, rows in statistics(clips).items()}
+    for name, table in metrics.items():
         source, target, partial = (harmonic_mean(column) for column in table.T)
         print(
             f"| {machine:8} | log-mel {name:4} | {source:5.1f} | {target:5.1f} | {partial:5.1f} "
             f"| {harmonic_mean(table):5.1f} | {speed:6.0f} |",
             flush=True,
         )
-    return found
+    return metrics
 
 
 def main() -> None:
@@ -128,15 +128,15 @@ def main() -> None:
     options = parser.parse_args()
     print("| machine  | system       | AUC s | AUC t | pAUC  | Ω     | × real time |")
     print("|----------|--------------|-------|-------|-------|-------|-------------|")
-    found = []
+    rows = []
     for machine in options.machine:
         with tempfile.TemporaryDirectory() as temporary:
-            found.append(measure(options.folder or Path(temporary), machine, options))
+            rows.append(measure(options.folder or Path(temporary), machine, options))
     for name in STATISTICS:
-        omegas = [harmonic_mean(machine[name]) for machine in found]
+        omegas = [harmonic_mean(machine[name]) for machine in rows]
         print(
             f"log-mel {name}: mean Ω over machines {np.mean(omegas):.1f}, "
-            f"harmonic mean of all {harmonic_mean(np.array([m[name] for m in found])):.1f}, "
+            f"harmonic mean of all {harmonic_mean(np.array([m[name] for m in rows])):.1f}, "
             f"from {min(omegas):.1f} to {max(omegas):.1f}"
         )
 

@@ -37,18 +37,18 @@ def on_gpu(folder: Path, full: bool) -> dict[str, Any]:
     With `full` also the minutes of the whole published recipe on a simulated set of the full form.
     """
     torch.set_num_threads(1)
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         bank = bank_of(files(folder), load_recipe("published-small"), scratch)
         for name in ENCODERS:
-            found[name] = rates(recipe_with(name, EPOCHS), bank, Path(scratch), "cuda")
-        found["differences"] = {
+            measured[name] = rates(recipe_with(name, EPOCHS), bank, Path(scratch), "cuda")
+        measured["differences"] = {
             "scores, largest relative, from the CPU's": of_scores(bank, "cuda"),
             "loss in bfloat16, relative, from float32's": of_precision(bank, "cuda"),
         }
     if full:
-        found["whole recipe"] = whole_recipe(folder.parents[1], "cuda", MACHINES, 6, 1000)
-    return found
+        measured["whole recipe"] = whole_recipe(folder.parents[1], "cuda", MACHINES, 6, 1000)
+    return measured
 
 
 def rates(recipe: Recipe, bank: MelBank, scratch: Path, device: str) -> dict[str, float]:
@@ -61,15 +61,15 @@ def rates(recipe: Recipe, bank: MelBank, scratch: Path, device: str) -> dict[str
     network = untrained(recipe, crops, 0, device)
     training()
     embed_clips(recipe, network, bank)
-    heard = recipe.pretrain.epochs * len(bank)
-    found = {
-        "training, clips a second": heard / seconds(training),
+    crops_seen = recipe.pretrain.epochs * len(bank)
+    per_second = {
+        "training, clips a second": crops_seen / seconds(training),
         "embedding, clips a second": len(bank)
         / seconds(lambda: embed_clips(recipe, network, bank)),
     }
     if device == "cuda":
-        found["peak of GPU memory MB"] = torch.cuda.max_memory_allocated() / 1e6
-    return found
+        per_second["peak of GPU memory MB"] = torch.cuda.max_memory_allocated() / 1e6
+    return per_second
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -99,9 +99,9 @@ def score_rate(folder: str, rounds: int) -> dict[str, Any]:
             len(paths)
         ),
     }
-    found = comparison(alternating(works, 2 * rounds), "yardstick, one thread")
+    compared = comparison(alternating(works, 2 * rounds), "yardstick, one thread")
     error = float(np.abs(together[1::8] / alone - 1).max())
-    return {"rates": found, "largest relative difference from one at a time": error}
+    return {"rates": compared, "largest relative difference from one at a time": error}
 
 
 def score_many(folder: str, count: int) -> dict[str, Any]:
@@ -288,11 +288,11 @@ def cost_curves(folder: str, full: bool) -> dict[str, Any]:
             ("references searched", [4000 * 2**p for p in range(longest)], bank_searched),
             ("processes", [2**p for p in range(3) if 2**p <= cores], processes),
         ]
-        found = [
+        points = [
             {"name": name, "sizes": sizes, "seconds": [work(size) for size in sizes]}
             for name, sizes, work in works
         ]
-    return {"curves": found}
+    return {"curves": points}
 
 
 # On a GPU

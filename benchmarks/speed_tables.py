@@ -31,8 +31,8 @@ def section(part: str, recorded: Mapping[str, Any]) -> str:
     return f"## {part}\n\n{body}\n`{recorded['command']}`, on {recorded['machine']}; {versions}.\n"
 
 
-def curves(found: list[dict[str, Any]]) -> str:
-    fitted = [Curve(**curve) for curve in found]
+def curves(points: list[dict[str, Any]]) -> str:
+    fitted = [Curve(**curve) for curve in points]
     rows = [
         [
             curve.name,
@@ -64,12 +64,12 @@ def comparison(compared: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            f"{1 / found['wall']:.3g}",
-            f"{1e3 * found['cpu']:.3g}",
-            spread(found["faster_wall"]),
-            spread(found["faster_cpu"]),
+            f"{1 / times['wall']:.3g}",
+            f"{1e3 * times['cpu']:.3g}",
+            spread(times["faster_wall"]),
+            spread(times["faster_cpu"]),
         ]
-        for name, found in compared.items()
+        for name, times in compared.items()
     ]
     return markdown_table(columns, rows)
 

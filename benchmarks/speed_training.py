@@ -129,7 +129,7 @@ def rates(folder: str, rounds: int) -> dict[str, Any]:
         }
         costs = alternating(works, rounds, warm_ups=2)
         peaks = {d: [MULTIPLIED_FLOP / cost.cpu for cost in costs.pop(d)] for d in dtypes}
-        found: dict[str, Any] = {
+        per_second: dict[str, Any] = {
             f"matrix GFLOP/s, {str(dtype).removeprefix('torch.')}": float(np.median(rates)) / 1e9
             for dtype, rates in peaks.items()
         }
@@ -137,13 +137,13 @@ def rates(folder: str, rounds: int) -> dict[str, Any]:
             flop = 3 * forward_flop(trainings[name])  # a backward pass costs two forward ones
             peak = peaks[trainings[name].dtype]
             shares = [flop / cost.cpu / best for cost, best in zip(each, peak, strict=True)]
-            found[name] = {
+            per_second[name] = {
                 "GFLOP a clip": flop / 64e9,
                 "ms a clip": 1e3 * float(np.median([cost.cpu for cost in each])) / 64,
                 "part of the matrix rate": float(np.median(shares)),
                 "parts": profile(steppers[name]),
             }
-        return found
+        return per_second
 
 
 def multiply(dtype: torch.dtype) -> None:
@@ -178,10 +178,10 @@ def profile(work: Callable[[], Any]) -> dict[str, float]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    with profiler(activities=[ProfilerActivity.CPU]) as found:
+    with profiler(activities=[ProfilerActivity.CPU]) as profiled:
         for _ in range(3):
             work()
-    times = {event.key: event.self_cpu_time_total for event in found.key_averages()}
+    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
     total = sum(times.values())
     parts = {
         part: sum(times.get(name, 0) for name in names) / total for part, names in OPERATORS.items()

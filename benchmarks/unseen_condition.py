@@ -146,7 +146,7 @@ def flagged(case: Case, recipe: Recipe, choices: int) -> Flagged:
         each = [after_update(described, numbers, order, count) for order in orders]
         for key in each[0]:
             rule, rate, healthy = key
-            result.of(healthy)[rule, rate, count] = float(np.mean([found[key] for found in each]))
+            result.of(healthy)[rule, rate, count] = float(np.mean([flags[key] for flags in each]))
     return result
 
 
@@ -239,8 +239,8 @@ def by_machine(machines: Mapping[str, Flagged], rate: float = 0.1) -> None:
     print("|---|--:|--:|--:|--:|")
     wanted = ((UNNAMED, "same"), (UNNAMED, "new"), (UNNAMED, 10), (NAMED, 10))
     for name, case in machines.items():
-        found = [case.healthy.get((rule, rate, column)) for rule, column in wanted]
-        cells = ["–" if value is None else f"{100 * value:.1f}" for value in found]
+        rates = [case.healthy.get((rule, rate, column)) for rule, column in wanted]
+        cells = ["–" if value is None else f"{100 * value:.1f}" for value in rates]
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 

@@ -162,12 +162,12 @@ def flights_table(folder: Path) -> Iterator[str]:
             ("broken, figure eight", sorted((folder / "broken" / "cw_f8").glob("*.flac"))),
             ("healthy, figure eight (never learned)", sorted((folder / "normal").glob("*_f8/*"))),
         ):
-            found = [played(flight, judge) for flight in flights]
-            delays = [str(delay) if delay else "never" for _, _, delay in found]
-            windows, anomalies = (sum(each[i] for each in found) for i in (0, 1))
-            raised = sum(delay is not None for _, _, delay in found)
+            played_flights = [played(flight, judge) for flight in flights]
+            delays = [str(delay) if delay else "never" for _, _, delay in played_flights]
+            windows, anomalies = (sum(each[i] for each in played_flights) for i in (0, 1))
+            raised = sum(delay is not None for _, _, delay in played_flights)
             yield (
-                f"| {name} | {len(found)} | {windows} | {anomalies} | {raised} | "
+                f"| {name} | {len(played_flights)} | {windows} | {anomalies} | {raised} | "
                 f"{', '.join(delays)} |"
             )
         yield ""

@@ -67,8 +67,8 @@ def main(flights: Path, chosen: list[Path]) -> None:
 
 def pages() -> list[Path]:
     """Return the pages that have commands to run."""
-    found = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
-    return sorted(page for page in found if name_of(page) not in MADE and count(page).run)
+    files = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
+    return sorted(page for page in files if name_of(page) not in MADE and count(page).run)
 
 
 def name_of(page: Path) -> str:

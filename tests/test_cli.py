@@ -343,15 +343,15 @@ def test_a_set_of_silence_is_handled_without_complaint(run_on: Command, tmp_path
 def test_demo_shows_a_run(
     dgmix: Command, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {}
+    received = {}
 
     def demo(output: Path, *, quick: bool, jobs: int | None) -> Path:
-        asked.update(output=output, quick=quick, jobs=jobs)
+        received.update(output=output, quick=quick, jobs=jobs)
         return finished
 
     monkeypatch.setattr(pipeline, "demo", demo)
     done = dgmix("demo", "-o", tmp_path, "-j", 2, "--quick")
-    assert asked == {"output": tmp_path, "quick": True, "jobs": 2}
+    assert received == {"output": tmp_path, "quick": True, "jobs": 2}
     assert done.status == 0
     for words in ("dgmix", "untrained encoder", "log-mel mean", "log-mel max", "Ω"):
         assert words in done.out
@@ -432,12 +432,12 @@ def test_evaluate_prints_the_metrics_of_a_run(dgmix: Command, finished: Path) ->
     text = dgmix("evaluate", finished)
     assert text.status == 0
     assert text.out.startswith("dgmix, official metric of DCASE 2022, in %")
-    found = json.loads(dgmix("evaluate", finished, "--json").out)
-    assert found["convention"] == "official"
-    assert 0 <= found["omega"] <= 1
-    places = [(row["machine"], row["section"]) for row in found["rows"]]
+    values = json.loads(dgmix("evaluate", finished, "--json").out)
+    assert values["convention"] == "official"
+    assert 0 <= values["omega"] <= 1
+    places = [(row["machine"], row["section"]) for row in values["rows"]]
     assert places == [("fan", "00"), ("fan", "01"), ("valve", "00"), ("valve", "01")]
-    assert {"auc_source", "auc_target", "pauc"} < found["rows"][0].keys()
+    assert {"auc_source", "auc_target", "pauc"} < values["rows"][0].keys()
     same = dgmix("evaluate", finished / "fan/seed0", "--convention", "same-domain", "--json")
     assert json.loads(same.out)["convention"] == "same-domain"
 
@@ -509,8 +509,8 @@ def test_report_is_written_again(dgmix: Command, finished: Path, tmp_path: Path)
 
 def test_info_tells_what_a_detector_is(dgmix: Command, finished: Path, tmp_path: Path) -> None:
     detector = finished / "fan/seed0/detector.dgmix"
-    told = json.loads(dgmix("info", detector, "--json").out)
-    assert told["recipe"] == yaml.safe_load((finished / "recipe.yaml").read_text())
+    values = json.loads(dgmix("info", detector, "--json").out)
+    assert values["recipe"] == yaml.safe_load((finished / "recipe.yaml").read_text())
     done = dgmix("info", detector)
     assert done.status == 0
     assert done.out.startswith(f"{detector}\n\nlearned from ")
@@ -521,10 +521,10 @@ def test_info_tells_what_a_detector_is(dgmix: Command, finished: Path, tmp_path:
 def test_download_asks_for_what_is_wanted(
     dgmix: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {}
+    received = {}
 
     def download(dataset: str, folder: Path, machines: Sequence[str], **options: Any) -> Path:
-        asked.update(dataset=dataset, folder=folder, machines=machines, **options)
+        received.update(dataset=dataset, folder=folder, machines=machines, **options)
         return folder
 
     monkeypatch.setattr("dgmix.data.download.download", download)
@@ -532,7 +532,7 @@ def test_download_asks_for_what_is_wanted(
     options = ("--part", "dev", "--hidden-attributes", "--names", "list.csv", "-j", 2)
     done = dgmix("download", "dcase2024", "-d", tmp_path, "--machine", "fan", *options)
     assert (done.status, done.out) == (0, f"{tmp_path}\n")
-    assert asked == {
+    assert received == {
         "dataset": "dcase2024",
         "folder": tmp_path,
         "machines": ["fan"],

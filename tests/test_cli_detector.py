@@ -100,10 +100,10 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     done = dgmix("fit", healthy, "-o", path, *options, "--json")
     values = json.loads(done.out)
     assert (values["detector"], values["recordings"]) == (str(path), 5)
-    told = json.loads(dgmix("info", path, "--json").out)
+    contents = json.loads(dgmix("info", path, "--json").out)
     assert (values["unlike the others"], values["unlike in quality"]) == ([], [])
-    assert {name: values[name] for name in values if name in told} == {
-        name: told[name] for name in told if name in values
+    assert {name: values[name] for name in values if name in contents} == {
+        name: contents[name] for name in contents if name in values
     }
 
 
@@ -213,18 +213,18 @@ def test_score_prints_a_table(dgmix: Command, fitted: Path, healthy: Path) -> No
 def test_score_agrees_with_python_in_every_form(
     dgmix: Command, fitted: Path, tmp_path: Path
 ) -> None:
-    asked = write_noise(tmp_path / "asked", 4, seed=2)
+    queries = write_noise(tmp_path / "asked", 4, seed=2)
     detector = Detector.load(fitted)
-    paths = sorted(asked.iterdir())
+    paths = sorted(queries.iterdir())
     scores, p_values = detector.score_samples(paths), detector.p_values(paths)
-    lines = dgmix("score", fitted, asked, "--json").out.splitlines()
-    dgmix("score", fitted, asked, "--csv", tmp_path / "out.csv")
+    lines = dgmix("score", fitted, queries, "--json").out.splitlines()
+    dgmix("score", fitted, queries, "--csv", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    for found in ([json.loads(line) for line in lines], rows):
-        assert [each["path"] for each in found] == [str(path) for path in paths]
-        np.testing.assert_allclose([float(each["score"]) for each in found], scores, atol=1e-5)
-        assert [float(each["p_value"]) for each in found] == p_values.tolist()
+    for form in ([json.loads(line) for line in lines], rows):
+        assert [each["path"] for each in form] == [str(path) for path in paths]
+        np.testing.assert_allclose([float(each["score"]) for each in form], scores, atol=1e-5)
+        assert [float(each["p_value"]) for each in form] == p_values.tolist()
 
 
 def test_a_broken_recording_does_not_stop_the_rest(
@@ -232,8 +232,8 @@ def test_a_broken_recording_does_not_stop_the_rest(
 ) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF no sound")
-    asked = (healthy / "0.wav", broken, tmp_path / "none.wav", healthy / "1.wav")
-    done = dgmix("score", fitted, *asked)
+    arguments = (healthy / "0.wav", broken, tmp_path / "none.wav", healthy / "1.wav")
+    done = dgmix("score", fitted, *arguments)
     assert done.status == 1
     assert [row.split()[3].rstrip(":") for row in done.out.splitlines()[1:5]] == [
         "normal",
@@ -244,11 +244,11 @@ def test_a_broken_recording_does_not_stop_the_rest(
     assert done.err.splitlines()[-1] == (
         "dgmix: 2 recordings of 4 could not be read; the reason stands with each"
     )
-    done = dgmix("score", fitted, *asked, "--json")
+    done = dgmix("score", fitted, *arguments, "--json")
     assert done.status == 1
-    found = [json.loads(line) for line in done.out.splitlines()]
-    assert [sorted(each) for each in found[1:3]] == [["error", "path"]] * 2
-    assert dgmix("score", fitted, *asked, "--csv", tmp_path / "out.csv").status == 1
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [sorted(each) for each in rows[1:3]] == [["error", "path"]] * 2
+    assert dgmix("score", fitted, *arguments, "--csv", tmp_path / "out.csv").status == 1
     assert (tmp_path / "out.csv").read_text().count(",,,unreadable") == 2
 
 
@@ -305,8 +305,8 @@ def test_update_adds_a_condition(dgmix: Command, pump: Path, healthy: Path, tmp_
     assert conditions.startswith("conditions: source: 5, winter: 3")
     assert back == f"to take this back: dgmix update {other} --undo"
     assert pump.read_bytes() == before
-    told = dgmix("score", other, winter, "--condition", "source").out
-    assert "at a false-alarm rate of 16.7 %" in told
+    output = dgmix("score", other, winter, "--condition", "source").out
+    assert "at a false-alarm rate of 16.7 %" in output
     both = dgmix("score", other, winter, "--promise", "both", "--false-alarm-rate", 0.4).out
     assert "p-new" in both.splitlines()[0]
     assert "or of a condition drawn like theirs" in both
@@ -350,13 +350,13 @@ def test_the_same_file_has_the_same_p_however_its_path_is_typed(
         "east": 4,
         "west": 4,
     }
-    found = []
+    p_values = []
     for way in ways:
         (line,) = dgmix("score", detector, way, "--json").out.splitlines()
         values = json.loads(line)
-        found.append((values["section"], values["score"], values["p_value"]))
-    assert found == [found[0]] * len(ways)
-    assert found[0][0] == "east"
+        p_values.append((values["section"], values["score"], values["p_value"]))
+    assert p_values == [p_values[0]] * len(ways)
+    assert p_values[0][0] == "east"
     (line,) = dgmix("score", detector, "0.wav", "--json", "--section", "west").out.splitlines()
     assert json.loads(line)["section"] == "west"
 
@@ -368,9 +368,9 @@ def test_recordings_and_conditions_are_found_in_names(dgmix: Command, tmp_path: 
     options = ("--recordings-from", r"(day\d)", "--conditions-from", r"speed(\d)")
     done = dgmix("fit", folder, "-o", tmp_path / "a.dgmix", *options)
     assert "6 recordings, 0.1 minutes (which count as 3" in done.out
-    told = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)
-    assert told["conditions"] == {"0": 2, "1": 2, "2": 2}
-    assert told["promises"]["new conditions"]["conditions"] == 3
+    values = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)
+    assert values["conditions"] == {"0": 2, "1": 2, "2": 2}
+    assert values["promises"]["new conditions"]["conditions"] == 3
 
 
 def test_update_leaves_out_what_is_known(dgmix: Command, pump: Path, healthy: Path) -> None:
@@ -399,9 +399,9 @@ def test_info_is_a_page_or_json(dgmix: Command, fitted: Path) -> None:
         "settings:",
     ):
         assert text in page
-    told = json.loads(dgmix("info", fitted, "--json").out)
-    assert told["recordings"] == 5
-    assert told["recipe"]["features"]["n_mels"] == 32
+    values = json.loads(dgmix("info", fitted, "--json").out)
+    assert values["recordings"] == 5
+    assert values["recipe"]["features"]["n_mels"] == 32
 
 
 # Real flights
@@ -414,10 +414,10 @@ def test_every_broken_propeller_is_an_anomaly(
     options = ("--recipe", recipe_file, "--cache", shared_cache, "--device", "cpu")
     assert dgmix("fit", flights / "normal" / "cw_square", "-o", path, *options).status == 0
     done = dgmix("score", path, flights / "broken" / "cw_square", "--json")
-    found = [json.loads(line) for line in done.out.splitlines()]
-    assert len(found) == 4
-    assert all(each["verdict"] == "ANOMALY" for each in found)
-    assert all(each["p_value"] == pytest.approx(1 / 9) for each in found)
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert len(rows) == 4
+    assert all(each["verdict"] == "ANOMALY" for each in rows)
+    assert all(each["p_value"] == pytest.approx(1 / 9) for each in rows)
 
 
 def test_fit_goes_on_without_files_of_no_use_and_lists_all_of_them(
@@ -497,9 +497,9 @@ def test_fit_tells_which_planted_faults_it_would_find_and_info_too(
     table = [line for line in done.out.splitlines() if line.startswith("everything louder")]
     assert table
     assert table[0] in dgmix("info", tmp_path / "a.dgmix").out
-    told = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)["sensitivity"]
-    assert told["learned_from"] == 4
-    louder = next(each for each in told["responses"] if each["name"] == "everything louder")
+    values = json.loads(dgmix("info", tmp_path / "a.dgmix", "--json").out)["sensitivity"]
+    assert values["learned_from"] == 4
+    louder = next(each for each in values["responses"] if each["name"] == "everything louder")
     assert len(louder["detected"]) == len(louder["interval"]) == len(louder["strengths"]) == 7
     dgmix("update", tmp_path / "a.dgmix", make_clips([0.4] * 2, 7)[0].parent, "--accept")
     text = dgmix("info", tmp_path / "a.dgmix").out

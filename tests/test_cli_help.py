@@ -124,7 +124,7 @@ def test_no_color_where_none_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "shown"),
     [
         ([], ["a note"]),
         (["-q"], []),
@@ -136,7 +136,7 @@ def test_no_color_where_none_is_wanted() -> None:
 @pytest.mark.parametrize("first", [True, False])
 def test_quiet_and_verbose_stand_before_or_after_the_command(
     words: list[str],
-    said: list[str],
+    shown: list[str],
     first: bool,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -152,5 +152,5 @@ def test_quiet_and_verbose_stand_before_or_after_the_command(
         run(monkeypatch, *(words if first else ()), "cache", "ls", *(() if first else words)) == 0
     )
     lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if not line.startswith("cache: ")] == said
+    assert [line for line in lines if not line.startswith("cache: ")] == shown
     assert progress.level() == progress.USUAL

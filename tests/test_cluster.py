@@ -208,37 +208,37 @@ def test_scores_are_the_same_to_the_bit(
     monkeypatch.chdir(paths[0].parent)
     Path("damaged.wav").write_bytes(b"no sound")
     names = [path.name for path in paths]
-    found = named_sounds([*names[:5], "damaged.wav", "missing.wav", *names[5:]])
+    recordings = named_sounds([*names[:5], "damaged.wav", "missing.wav", *names[5:]])
     signal_in_memory = Sounds(
         ["signal"], [Recording(np.full(9000, 0.1, np.float32), 16_000)], *[[""]] * 4
     )
-    found = joined(found, signal_in_memory)
-    here = judged(detector, found, None)
-    there = judged(detector, found, address)
-    assert [told.name for told in here] == [
+    recordings = joined(recordings, signal_in_memory)
+    here = judged(detector, recordings, None)
+    there = judged(detector, recordings, address)
+    assert [judgement.name for judgement in here] == [
         *names[:5],
         "damaged.wav",
         "missing.wav",
         *names[5:],
         "signal",
     ]
-    assert [facts(told) for told in there] == [facts(told) for told in here]
-    assert [told.error is None for told in here].count(False) == 2
+    assert [facts(judgement) for judgement in there] == [facts(judgement) for judgement in here]
+    assert [judgement.error is None for judgement in here].count(False) == 2
 
 
 def joined(first: Sounds, second: Sounds) -> Sounds:
     return Sounds(*(getattr(first, name) + getattr(second, name) for name in COLUMNS))
 
 
-def judged(detector: Detector, found: Sounds, ray: str | None) -> list[Judgement]:
-    with judging(detector.fitted_, found, ray=ray) as judgements:
+def judged(detector: Detector, recordings: Sounds, ray: str | None) -> list[Judgement]:
+    with judging(detector.fitted_, recordings, ray=ray) as judgements:
         return list(judgements)
 
 
-def facts(told: Judgement) -> tuple[object, ...]:
+def facts(judgement: Judgement) -> tuple[object, ...]:
     return (
-        *(told.name, repr(told.score), repr(told.p_known), repr(told.p_new)),
-        *(told.learned, str(told.error)),
+        *(judgement.name, repr(judgement.score), repr(judgement.p_known), repr(judgement.p_new)),
+        *(judgement.learned, str(judgement.error)),
     )
 
 
@@ -248,13 +248,13 @@ def test_a_recording_that_a_node_sees_otherwise_is_refused(
     make_clips: Callable[..., list[Path]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = named_sounds([str(path) for path in make_clips([0.3] * 3)])
+    recordings = named_sounds([str(path) for path in make_clips([0.3] * 3)])
     look = cluster._size_and_time
     monkeypatch.setattr(
         cluster, "_size_and_time", lambda path: (7, 7) if "002" in str(path) else look(path)
     )
     with pytest.raises(InputError, match=r"clip_002\.wav: node .* sees another file there"):
-        judged(detector, found, address)
+        judged(detector, recordings, address)
 
 
 # The cluster
@@ -266,8 +266,8 @@ def test_tasks_are_done_in_one_thread_each_where_this_process_is(
     monkeypatch.chdir(tmp_path)
     with connected(address) as workers:
         assert (workers.cores, workers.device) == (2, "cpu")
-        told = [workers.submit(work) for work in (torch.get_num_threads, os.getcwd, os.getpid)]
-        threads, folder, process = (future.result() for future in told)
+        futures = [workers.submit(work) for work in (torch.get_num_threads, os.getcwd, os.getpid)]
+        threads, folder, process = (future.result() for future in futures)
     assert (threads, folder) == (1, str(tmp_path))
     assert process != os.getpid()
 
@@ -302,11 +302,11 @@ def test_a_shared_value_is_fetched_once_by_a_worker(workers: Cluster) -> None:
         shared.value.append("heard")
         return os.getpid(), len(shared.value)
 
-    told = [future.result() for future in [workers.submit(longer) for _ in range(6)]]
-    for process in {process for process, _ in told}:
-        lengths = sorted(length for each, length in told if each == process)
+    values = [future.result() for future in [workers.submit(longer) for _ in range(6)]]
+    for process in {process for process, _ in values}:
+        lengths = sorted(length for each, length in values if each == process)
         assert lengths == [*range(1, len(lengths) + 1)]
-    assert max(length for _, length in told) >= 3
+    assert max(length for _, length in values) >= 3
 
 
 def test_an_interrupt_ends_the_tasks(address: str) -> None:

@@ -251,8 +251,8 @@ def test_a_name_is_looked_up_in_its_table(key: str, observe: Observe, tiny: Reci
 
 def test_every_setting_has_another_value(tiny: Recipe, tmp_path: Path) -> None:
     bases = {leaf: base_of("", leaf.choice, leaf.key, tiny) for leaf in LEAVES}
-    found = {leaf.key: list(alternatives(leaf, base, tmp_path)) for leaf, base in bases.items()}
-    assert all(found.values())
+    others = {leaf.key: list(alternatives(leaf, base, tmp_path)) for leaf, base in bases.items()}
+    assert all(others.values())
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=name_of)

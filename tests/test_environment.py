@@ -18,11 +18,11 @@ from dgmix.environment import PACKAGES, describe_environment
 
 
 def test_versions_and_hardware_are_told() -> None:
-    told = describe_environment()
-    assert told["python"] == platform.python_version()
-    assert told["cores"] == os.cpu_count()
-    assert told["packages"] == {name: version(name) for name in PACKAGES}
-    assert json.loads(json.dumps(told)) == told
+    described = describe_environment()
+    assert described["python"] == platform.python_version()
+    assert described["cores"] == os.cpu_count()
+    assert described["packages"] == {name: version(name) for name in PACKAGES}
+    assert json.loads(json.dumps(described)) == described
 
 
 def test_the_machine_and_its_user_are_not_named() -> None:

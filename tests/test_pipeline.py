@@ -123,8 +123,8 @@ def test_scores_have_the_columns_of_the_design_and_a_line_for_every_test_clip(
         with (finished / f"fan/seed0/scores{system}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         assert tuple(rows[0]) == SCORE_COLUMNS
-        told = [tuple(row[column] for column in SCORE_COLUMNS[:-1]) for row in rows]
-        assert told == [
+        columns = [tuple(row[column] for column in SCORE_COLUMNS[:-1]) for row in rows]
+        assert columns == [
             (clips.shown_path(c), "fan", c.section, c.domain, "test", c.label) for c in clips
         ]
         assert all(np.isfinite(float(row["score"])) for row in rows)
@@ -161,9 +161,9 @@ def test_the_clips_of_a_unit_are_a_table_that_can_be_read(
 ) -> None:
     (tmp_path / "fan").symlink_to(simulated / "fan")
     shutil.copy(finished / "fan/seed0/clips.csv", tmp_path)
-    told = list(load_manifest(simulated).select(machine="fan"))
+    clips = list(load_manifest(simulated).select(machine="fan"))
     read = load_manifest(tmp_path / "clips.csv")
-    assert [replace(c, path=simulated / c.path.relative_to(tmp_path)) for c in read] == told
+    assert [replace(c, path=simulated / c.path.relative_to(tmp_path)) for c in read] == clips
 
 
 def test_the_detector_of_a_unit_scores_like_its_table(
@@ -287,12 +287,12 @@ def test_a_run_that_another_one_forestalled_is_refused(
 def test_other_attributes_are_other_clips(simulated: Path, start: Run, tmp_path: Path) -> None:
     clips = load_manifest(simulated).select(machine="fan")
     output = start(write_table(tmp_path / "one.csv", clips))
-    told = output / "fan/seed0/clips.csv"
+    table = output / "fan/seed0/clips.csv"
     other = write_table(tmp_path / "two.csv", [replace(c, attributes="load 3") for c in clips])
     with pytest.raises(InputError, match="a run of other clips"):
         start(other, seeds=[0, 1])
-    lines = told.read_text().splitlines()
-    told.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in lines))  # of an older dgmix
+    lines = table.read_text().splitlines()
+    table.write_text("".join(f"{line.rpartition(',')[0]}\n" for line in lines))  # of an older dgmix
     start(tmp_path / "one.csv", seeds=[0, 1])
 
 
@@ -416,10 +416,10 @@ def test_anonymous_clips_are_scored_and_left_out_of_the_tables(
     assert (output / "fan/seed0/anomaly_score_fan_section_01_test.csv").exists()
     text = (output / "results.md").read_text()
     assert "Test clips without domain or label, which are left out: 12." in text
-    found = evaluate_scores(output / "fan/seed0", ground_truth=anonymous / "truth")
+    evaluation = evaluate_scores(output / "fan/seed0", ground_truth=anonymous / "truth")
     known = evaluate_scores(start(simulated, "named", machines=["fan"]) / "fan/seed0")
-    assert found.rows == known.rows
-    assert found.omega is not None
+    assert evaluation.rows == known.rows
+    assert evaluation.omega is not None
 
 
 def test_a_set_of_nothing_but_anonymous_clips_is_scored(anonymous: Path, start: Run) -> None:

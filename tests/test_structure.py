@@ -38,3 +38,5 @@ def test_values_are_named_by_what_they_hold(structure: ModuleType) -> None:
     text = "def f(found):\n    self.least_found = 'found'\n    return not_found + founder\n"
     names = {sentence.split("'")[1] for sentence in structure.bad_names({Path("a.py"): text})}
     assert names == {"found", "least_found", "not_found"}
+    sentence = "def test_what_was_planted_is_found():\n    pass\n"
+    assert not list(structure.bad_names({Path("a.py"): sentence}))

@@ -147,9 +147,9 @@ def test_weights_that_sum_to_one(triangles: str) -> None:
     s = FeatureSettings(mel_norm="sum", mel_triangles=triangles)
     plain = mel_filters(s.model_copy(update={"mel_norm": "none"}), RATE)
     filters = mel_filters(s, RATE)
-    heard = plain.any(1)
-    np.testing.assert_allclose(filters[heard].sum(1), 1)
-    assert not filters[~heard].any()
+    used = plain.any(1)
+    np.testing.assert_allclose(filters[used].sum(1), 1)
+    assert not filters[~used].any()
     np.testing.assert_allclose(filters * plain.sum(1, keepdims=True), plain, atol=1e-12)
 
 

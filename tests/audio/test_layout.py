@@ -49,12 +49,12 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_channels_are_chosen_by_what_recordings_show(name: str) -> None:
-    recordings, expected, said = CASES[name]
-    found = layout(*recordings)
-    assert chosen(found) == expected
-    if said is not None:
-        assert list(facts(found)) == said
-    assert Layout.read(found.values()) == found
+    recordings, expected, sentences = CASES[name]
+    shown = layout(*recordings)
+    assert chosen(shown) == expected
+    if sentences is not None:
+        assert list(facts(shown)) == sentences
+    assert Layout.read(shown.values()) == shown
 
 
 def test_the_reference_is_not_compared_itself() -> None:

@@ -25,25 +25,25 @@ def test_features_with_a_highest_frequency_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_bands_up_to_8_khz_are_the_same_and_others_follow_up_to_half_of_the_rate(rate: int) -> None:
-    found, reference = mel_edges(features_at(AUTO, rate)), mel_edges(REFERENCE)
-    shared = min(len(found), len(reference))
-    np.testing.assert_allclose(found[:shared], reference[:shared], rtol=1e-6, atol=1e-3)
-    mel = 2595 * np.log10(1 + found / 700)
+    edges, reference = mel_edges(features_at(AUTO, rate)), mel_edges(REFERENCE)
+    shared = min(len(edges), len(reference))
+    np.testing.assert_allclose(edges[:shared], reference[:shared], rtol=1e-6, atol=1e-3)
+    mel = 2595 * np.log10(1 + edges / 700)
     np.testing.assert_allclose(np.diff(mel), mel[1], rtol=1e-6)
-    assert found[-1] <= rate / 2 < 700 * (10 ** ((mel[-1] + mel[1]) / 2595) - 1) + 1e-3
+    assert edges[-1] <= rate / 2 < 700 * (10 ** ((mel[-1] + mel[1]) / 2595) - 1) + 1e-3
 
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_frame_lasts_as_long_and_its_fourier_transform_is_fast(rate: int) -> None:
-    found = features_at(AUTO, rate)
-    assert found.n_fft / rate == pytest.approx(0.064, rel=0.015)
-    assert found.hop_length / rate == pytest.approx(0.032, rel=0.01)
-    rest = found.n_fft
+    settings = features_at(AUTO, rate)
+    assert settings.n_fft / rate == pytest.approx(0.064, rel=0.015)
+    assert settings.hop_length / rate == pytest.approx(0.032, rel=0.01)
+    rest = settings.n_fft
     for prime in (2, 3, 5, 7):
         while rest % prime == 0:
             rest //= prime
     assert rest == 1
-    assert found.n_fft % 2 == 0
+    assert settings.n_fft % 2 == 0
 
 
 def test_48_khz_have_181_bands_and_no_rate_has_more_than_512() -> None:
@@ -52,9 +52,9 @@ def test_48_khz_have_181_bands_and_no_rate_has_more_than_512() -> None:
 
 
 def test_a_window_that_is_shorter_than_its_transform_stays_so() -> None:
-    found = features_at(AUTO.model_copy(update={"win_length": 400}), 44_100)
-    assert found.win_length / 44_100 == pytest.approx(0.025, rel=0.01)
-    assert found.win_length % 2 == 0
+    settings = features_at(AUTO.model_copy(update={"win_length": 400}), 44_100)
+    assert settings.win_length / 44_100 == pytest.approx(0.025, rel=0.01)
+    assert settings.win_length % 2 == 0
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])

@@ -147,10 +147,10 @@ def test_without_ffmpeg_all_before_damage_is_decoded(
     ],
 )
 def test_contents_are_counted(content: bytes, expected: Contents) -> None:
-    found = count(io.BytesIO(content))
-    assert found is not None
-    assert found.seconds == pytest.approx(expected.seconds, rel=0.1)
-    assert found.ended == expected.ended
+    contents = count(io.BytesIO(content))
+    assert contents is not None
+    assert contents.seconds == pytest.approx(expected.seconds, rel=0.1)
+    assert contents.ended == expected.ended
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF" + bytes(60), FLAC, b"\xff\xfe" * 60])

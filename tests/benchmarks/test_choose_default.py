@@ -51,27 +51,27 @@ def variance(others: np.ndarray, point: np.ndarray, kernel: Any) -> float:
 @pytest.mark.parametrize("kernel", [RIDGE, BETWEEN], ids=["2", "1.5"])
 def test_kriging_leaves_each_of_the_clips_out(kernel: Any) -> None:
     healthy, queries = points(7), 2 * points(3, seed=1)
-    found = exact_scores.logarithms(healthy, queries, kernel)
+    scores = exact_scores.logarithms(healthy, queries, kernel)
     for column, query in enumerate(queries):
         everyone = np.vstack([healthy, query])
         expected = [variance(np.delete(everyone, i, 0), everyone[i], kernel) for i in range(8)]
-        np.testing.assert_allclose(found[:, column], np.log(expected) / kernel.power, atol=1e-5)
+        np.testing.assert_allclose(scores[:, column], np.log(expected) / kernel.power, atol=1e-5)
 
 
 def test_of_power_two_it_is_a_mahalanobis_distance() -> None:
     healthy, query = points(9), points(1, seed=1)
-    found = exact_scores.logarithms(healthy, query, RIDGE)[-1, 0]
+    scores = exact_scores.logarithms(healthy, query, RIDGE)[-1, 0]
     centred, away = healthy - healthy.mean(0), query[0] - healthy.mean(0)
     scatter = centred.T @ centred + RIDGE.nugget / 2 * np.eye(4)
     expected = RIDGE.nugget * (1 + 1 / 9 + away @ np.linalg.solve(scatter, away))
-    assert found == pytest.approx(np.log(expected) / 2, rel=1e-5)
+    assert scores == pytest.approx(np.log(expected) / 2, rel=1e-5)
 
 
 def test_of_power_two_kriging_needs_no_matrix_of_clips() -> None:
     healthy, queries = points(6), 2 * points(3, seed=1)
     away = exact_scores.distances(healthy, healthy), exact_scores.distances(healthy, queries)
-    found = exact_scores.mahalanobis(healthy, queries, RIDGE.nugget)
-    np.testing.assert_allclose(found, exact_scores.kriging(*away, RIDGE))
+    scores = exact_scores.mahalanobis(healthy, queries, RIDGE.nugget)
+    np.testing.assert_allclose(scores, exact_scores.kriging(*away, RIDGE))
 
 
 def test_one_healthy_clip_is_as_far_as_the_query() -> None:
@@ -83,8 +83,8 @@ def test_nearest_is_the_nearest() -> None:
     healthy, query = points(6), points(1, seed=1)
     everyone = np.vstack([healthy, query])
     away = np.linalg.norm(everyone[:, None] - everyone, axis=-1) + np.diag([np.inf] * 7)
-    found = exact_scores.logarithms(healthy, query, NEAREST)
-    np.testing.assert_allclose(np.exp(found[:, 0]), away.min(1))
+    scores = exact_scores.logarithms(healthy, query, NEAREST)
+    np.testing.assert_allclose(np.exp(scores[:, 0]), away.min(1))
 
 
 @KERNELS
@@ -98,20 +98,20 @@ def test_the_query_is_one_of_them(kernel: Any, seed: int, clips: int) -> None:
         parts = [everyone[order][:, :2], everyone[order][:, 2:]]
         logs = [exact_scores.logarithms(part[:-1], part[-1:], kernel) for part in parts]
         views = [exact_scores.view_scores(np.array(which)) for which in (logs, logs[:1])]
-        found = np.empty(clips + 1)
-        found[order] = exact_scores.fused(np.array(views), FUSION)[:, 0]
-        return found
+        values = np.empty(clips + 1)
+        values[order] = exact_scores.fused(np.array(views), FUSION)[:, 0]
+        return values
 
     np.testing.assert_allclose(scores(0), scores(clips), rtol=1e-4, atol=1e-4)
 
 
 def test_units_are_those_of_the_others() -> None:
     values = np.array([1.0, 2.0, 4.0, 9.0])[:, None]
-    found = exact_scores.units(values)
+    scores = exact_scores.units(values)
     others = np.array([1.0, 2.0, 4.0])
     prior = exact_scores.PRIOR_CLIPS * exact_scores.PRIOR_SPREAD**2
     spread = np.sqrt((3 * others.var() + prior) / (3 + exact_scores.PRIOR_CLIPS))
-    assert found[-1, 0] == pytest.approx((9 - others.mean()) / spread)
+    assert scores[-1, 0] == pytest.approx((9 - others.mean()) / spread)
 
 
 def test_copies_of_a_clip_have_a_score() -> None:
@@ -129,8 +129,8 @@ def test_the_norm_of_infinite_order_is_the_largest() -> None:
 
 def test_what_lies_below_the_least_counts_where_all_views_do() -> None:
     scores = np.array([[4.0, 1.0, 6.0], [5.0, 2.0, 2.0]])
-    found = exact_scores.fused(scores, exact_scores.Fusion(1, above=3))
-    np.testing.assert_allclose(found, [3, -1, 3])
+    fused = exact_scores.fused(scores, exact_scores.Fusion(1, above=3))
+    np.testing.assert_allclose(fused, [3, -1, 3])
 
 
 @pytest.mark.parametrize("fault", planted_faults.FAULTS)
@@ -164,9 +164,9 @@ def test_a_view_has_one_length(name: str) -> None:
 def test_loudness_is_of_all_bands_together() -> None:
     levels = np.full((10, 100), -60, np.float32)
     levels[5] += 10
-    found = candidate_views.loudness(levels)
-    np.testing.assert_allclose(found[[0, 2, 4]], [-40, -40, -30], atol=1e-4)
-    np.testing.assert_allclose(found[8], 10, atol=1e-4)
+    loudness = candidate_views.loudness(levels)
+    np.testing.assert_allclose(loudness[[0, 2, 4]], [-40, -40, -30], atol=1e-4)
+    np.testing.assert_allclose(loudness[8], 10, atol=1e-4)
 
 
 def some_set(name: str, seed: int, telling: str) -> Any:

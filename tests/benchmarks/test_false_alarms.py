@@ -17,8 +17,8 @@ alarms: ModuleType = pytest.importorskip("false_alarms")
 def test_cells_are_of_all_supported_rates(capsys: pytest.CaptureFixture[str]) -> None:
     size = ["--fits", "8", "--clips", "2", "--pool", "12", "--n", "1", "3"]
     alarms.main([*size, "--set", "one kind", "in 5 pieces", "--json"])
-    found = json.loads(capsys.readouterr().out)
-    cells = found["false_alarms"]
+    values = json.loads(capsys.readouterr().out)
+    cells = values["false_alarms"]
     assert [(cell["set"], cell["n"], cell["rate"]) for cell in cells] == [
         (name, n, rate)
         for name in ("one kind", "in 5 pieces")
@@ -27,8 +27,8 @@ def test_cells_are_of_all_supported_rates(capsys: pytest.CaptureFixture[str]) ->
     assert {cell["clips"] for cell in cells} == {16}
     assert [cell["flagged"] for cell in cells if cell["n"] == 1] == [0, 0]
     assert all(cell["low"] <= cell["rate"] <= cell["high"] for cell in cells)
-    assert set(found["found"]["1"].values()) == {0}
-    assert found["found"]["3"]["white noise"] == 1
+    assert set(values["found"]["1"].values()) == {0}
+    assert values["found"]["3"]["white noise"] == 1
 
 
 def test_rates_are_those_that_the_count_supports() -> None:

@@ -30,9 +30,9 @@ def test_ratios_are_of_the_same_round() -> None:
     slow, fast = [Cost(4, 8), Cost(9, 8), Cost(4, 8)], [Cost(2, 2), Cost(3, 4), Cost(4, 1)]
     assert measuring.ratio(slow, fast, "wall") == [2, 1, 3]
     assert measuring.ratio(slow, fast, "cpu") == [4, 2, 8]
-    found = measuring.comparison({"slow": slow, "fast": fast}, "slow")
-    assert found["fast"]["faster_wall"] == [2, 1, 3]
-    assert "2.00 (1.00-3.00)" in speed_tables.comparison(found)
+    comparison = measuring.comparison({"slow": slow, "fast": fast}, "slow")
+    assert comparison["fast"]["faster_wall"] == [2, 1, 3]
+    assert "2.00 (1.00-3.00)" in speed_tables.comparison(comparison)
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])

@@ -30,12 +30,12 @@ def bank_of(lengths: list[int], seed: int = 0) -> MelBank:
 
 def plain_vectors(bank: MelBank, length: int, hop: int) -> list[list[np.ndarray]]:
     """Return the vectors of each clip, as the baseline's own loop stacks them."""
-    found = []
+    vectors = []
     for index in range(len(bank)):
         levels = 10 * np.log10(np.maximum(bank[index].astype(np.float64) ** 2, 2.2e-16))
         starts = range(0, len(levels) - length + 1, hop)
-        found.append([np.concatenate(levels[start : start + length]) for start in starts])
-    return found
+        vectors.append([np.concatenate(levels[start : start + length]) for start in starts])
+    return vectors
 
 
 @pytest.mark.parametrize(("length", "hop"), [(5, 1), (4, 3)])

@@ -47,7 +47,7 @@ def scores(separation: dict[str, float], repeats: int = 1, seed: int = 0) -> pl.
 
 @pytest.fixture
 def sets() -> dict[str, object]:
-    found = {
+    sets_by_name = {
         "logmel-mean": 0.3,
         "logmel-max": 1.0,
         "autoencoder": 0.1,
@@ -56,11 +56,11 @@ def sets() -> dict[str, object]:
     }
     judged = {
         name: tables.Judged(
-            resample(scores(found, repeats=3, seed=number)), {"learned": 12.34}, False
+            resample(scores(sets_by_name, repeats=3, seed=number)), {"learned": 12.34}, False
         )
         for number, name in enumerate(("valve", "lathe"))
     }
-    more = resample(scores({**found, "finetuned": 2.0}), bootstrap=20)
+    more = resample(scores({**sets_by_name, "finetuned": 2.0}), bootstrap=20)
     return {**judged, "simulated": tables.Judged(more, {"learned": 60.0, "finetuned": 90.0})}
 
 
@@ -96,9 +96,9 @@ def test_leads_are_over_the_best_raw_view_and_paired(sets: dict[str, object]) ->
     assert {judged.best_raw for judged in sets.values()} == {"logmel-max"}
     rows = cells(tables.table(sets, "lead", tables.lead))
     assert rows["log-mel max"][:3] == ["the best"] * 3
-    found = sets["valve"].metrics.difference("detector", "logmel-max")
-    assert rows["**detector**"][0] == f"{100 * found.value:.2f} ± {100 * found.error:.2f}"
-    assert found.value > 0
+    difference = sets["valve"].metrics.difference("detector", "logmel-max")
+    assert rows["**detector**"][0] == f"{100 * difference.value:.2f} ± {100 * difference.error:.2f}"
+    assert difference.value > 0
 
 
 def test_only_what_trains_has_seconds(sets: dict[str, object]) -> None:
@@ -151,26 +151,26 @@ def test_the_page_of_planted_faults_has_the_markers(tmp_path: Path) -> None:
 
 
 def test_a_detector_of_several_views_is_shown_with_and_without_dgmix() -> None:
-    found = systems.recipes_of("published", [f"detect.views=[{LEARNED}, logmel-max]"])
+    recipes = systems.recipes_of("published", [f"detect.views=[{LEARNED}, logmel-max]"])
     runs = {"detector", "finetuned", *systems.WHOLE_CLIPS, *systems.AUTOENCODERS}
-    assert set(found) == runs
-    assert found["detector"].evaluate.baselines == [*RAW_VIEWS, "learned", "untrained", "raw"]
+    assert set(recipes) == runs
+    assert recipes["detector"].evaluate.baselines == [*RAW_VIEWS, "learned", "untrained", "raw"]
 
 
 def test_dgmix_alone_is_run_where_the_detector_is_raw() -> None:
     changes = ["detect.views=[logmel-mean, logmel-max]", "pretrain.epochs=3"]
-    found = systems.recipes_of("default", changes)
-    whole = [found.pop(name) for name in ("whole-clips", "attributes")]
-    official = [found.pop(name).encoder.name for name in systems.AUTOENCODERS]
+    recipes = systems.recipes_of("default", changes)
+    whole = [recipes.pop(name) for name in ("whole-clips", "attributes")]
+    official = [recipes.pop(name).encoder.name for name in systems.AUTOENCODERS]
     assert official == ["autoencoder"] * 2
     assert [recipe.detect.views for recipe in whole] == [[LEARNED]] * 2
     assert [recipe.encoder.name for recipe in whole] == ["resnet"] * 2
-    assert set(found) == {"detector", "learned", "finetuned"}
-    assert found["detector"].evaluate.baselines == list(RAW_VIEWS)
-    assert found["learned"].evaluate.baselines == ["untrained"]
-    assert {recipe.pretrain.epochs for recipe in found.values()} == {3}
-    assert found["finetuned"].finetune == load_recipe("published-small").finetune
-    assert found["finetuned"].detect.views == [LEARNED]
+    assert set(recipes) == {"detector", "learned", "finetuned"}
+    assert recipes["detector"].evaluate.baselines == list(RAW_VIEWS)
+    assert recipes["learned"].evaluate.baselines == ["untrained"]
+    assert {recipe.pretrain.epochs for recipe in recipes.values()} == {3}
+    assert recipes["finetuned"].finetune == load_recipe("published-small").finetune
+    assert recipes["finetuned"].detect.views == [LEARNED]
 
 
 def test_a_data_set_is_given_by_name_data_and_seeds(tmp_path: Path) -> None:

@@ -29,15 +29,15 @@ def test_rates_are_positive_and_differences_small(
 ) -> None:
     recipe = load_recipe("published-small", SMALL)
     bank = make_bank(recipe, [2.1] * 8)
-    found = gpu.rates(recipe, bank, tmp_path, "cpu")
-    assert len(found) == 2
-    assert all(rate > 0 for rate in found.values())
+    rates = gpu.rates(recipe, bank, tmp_path, "cpu")
+    assert len(rates) == 2
+    assert all(rate > 0 for rate in rates.values())
     assert gpu.of_scores(bank, "cpu") == 0
     assert 0 < gpu.of_precision(bank, "cpu") < 0.2
 
 
 def test_the_whole_recipe_is_parted(tmp_path: Path) -> None:
-    found = gpu.whole_recipe(tmp_path, "cpu", ["fan"], 2, 6, SMALL)
-    assert found["minutes"] > 0
-    assert 0 < found["part of it training"] < 1
-    assert 0 < found["part of it decoding"] < 1
+    parts = gpu.whole_recipe(tmp_path, "cpu", ["fan"], 2, 6, SMALL)
+    assert parts["minutes"] > 0
+    assert 0 < parts["part of it training"] < 1
+    assert 0 < parts["part of it decoding"] < 1

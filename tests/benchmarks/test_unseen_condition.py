@@ -31,14 +31,14 @@ def recipe_file(tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables(text: str) -> dict[str, dict[tuple[str, str, str], list[str]]]:
     """Return the cells of each printed table by its heading, then by what, rule and rate."""
-    found: dict[str, dict[tuple[str, str, str], list[str]]] = {}
+    rows_of: dict[str, dict[tuple[str, str, str], list[str]]] = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line and not line.startswith("|"):
-            found[line] = rows = {}
+            rows_of[line] = rows = {}
         elif re.fullmatch(r"\d+%", cells[min(2, len(cells) - 1)]):
             rows[cells[0], cells[1], cells[2]] = cells[3:]
-    return found
+    return rows_of
 
 
 def test_a_rate_is_shown_only_where_it_is_supported(
@@ -82,12 +82,12 @@ def test_parts_are_those_that_a_detector_flags(
 ) -> None:
     options = ["--machine", "--uav", str(missions), "--recipe", str(recipe_file)]
     unseen.main([*options, "--choices", "1"])
-    found = tables(capsys.readouterr().out)
-    assert list(found) == [
+    shown = tables(capsys.readouterr().out)
+    assert list(shown) == [
         "UAV, square then figure-eight, 20 flights learned from",
         "UAV, figure-eight then square, 10 flights learned from",
     ]
-    rows = found["UAV, square then figure-eight, 20 flights learned from"]
+    rows = shown["UAV, square then figure-eight, 20 flights learned from"]
     known, new = (sorted(missions.glob(f"normal/*_{end}/*.wav")) for end in ("square", "f8"))
     broken = sorted(missions.glob("broken/*_f8/*.wav"))
     detector = Detector(recipe_file, cache=missions / "cache").fit(known)

@@ -48,8 +48,8 @@ def test_a_name_tells_everything(name: str) -> None:
     clip = parse_name(Path("fan") / name, "fan")
     assert clip is not None
     assert clip.machine == "fan"
-    told = (clip.section, clip.domain, clip.split, clip.label, clip.attributes)
-    assert told == NAMES[name]
+    facts = (clip.section, clip.domain, clip.split, clip.label, clip.attributes)
+    assert facts == NAMES[name]
 
 
 @pytest.mark.parametrize(

@@ -30,17 +30,17 @@ def pump(tmp_path: Path) -> Path:
 
 
 def test_counts_clips_and_measures_recordings(pump: Path) -> None:
-    found = inspect(pump)
-    assert len(found.clips) == 4
-    assert found.counts("machine") == {"pump": 4}
-    assert found.counts("section") == {"00": 4}
-    assert found.counts("domain") == {"source": 3, "target": 1}
-    assert found.counts("split") == {"test": 2, "train": 2}
-    assert found.counts("label") == {"anomaly": 1, "normal": 3}
-    assert found.durations == Durations(shortest=1, median=3, longest=5, total=12)
-    assert found.sample_rates == {16000: 3, 44100: 1}
-    assert found.channels == {1: 3, 2: 1}
-    assert not found.unreadable
+    inspection = inspect(pump)
+    assert len(inspection.clips) == 4
+    assert inspection.counts("machine") == {"pump": 4}
+    assert inspection.counts("section") == {"00": 4}
+    assert inspection.counts("domain") == {"source": 3, "target": 1}
+    assert inspection.counts("split") == {"test": 2, "train": 2}
+    assert inspection.counts("label") == {"anomaly": 1, "normal": 3}
+    assert inspection.durations == Durations(shortest=1, median=3, longest=5, total=12)
+    assert inspection.sample_rates == {16000: 3, 44100: 1}
+    assert inspection.channels == {1: 3, 2: 1}
+    assert not inspection.unreadable
 
 
 def test_names_what_cannot_be_read(pump: Path) -> None:
@@ -49,12 +49,12 @@ def test_names_what_cannot_be_read(pump: Path) -> None:
     (pump / "test/y.wav").write_bytes(whole[: 44 + 16_000])
     (pump / "x.bin").touch()
     (pump / "link.wav").symlink_to("/nowhere.wav")
-    found = inspect(pump)
-    assert len(found.clips) == 5
-    ((shown, reason),) = found.unreadable
+    inspection = inspect(pump)
+    assert len(inspection.clips) == 5
+    ((shown, reason),) = inspection.unreadable
     assert shown == "z.wav"
     assert reason.startswith("not a sound file")
-    assert found.incomplete == [("test/y.wav", "incomplete: 0.50 of 1.00 s are there")]
+    assert inspection.incomplete == [("test/y.wav", "incomplete: 0.50 of 1.00 s are there")]
     lines = inspect_text(pump).splitlines()
     assert "incomplete, or with a wrong header: 1" in lines
     assert "  test/y.wav: incomplete: 0.50 of 1.00 s are there" in lines
@@ -78,10 +78,10 @@ def test_a_table_counts_its_first_repeat(tmp_path: Path) -> None:
     recording(tmp_path / "b.wav", 1)
     table = tmp_path / "t.csv"
     table.write_text("repeat,path,split\n1,a.wav,train\n1,b.wav,test\n2,a.wav,test\n")
-    found = inspect(table)
-    assert found.repeats == 2
-    assert found.counts("split") == {"test": 1, "train": 1}
-    assert found.durations.total == 2
+    inspection = inspect(table)
+    assert inspection.repeats == 2
+    assert inspection.counts("split") == {"test": 1, "train": 1}
+    assert inspection.durations.total == 2
     assert "2 train/test splits" in inspect_text(table)
 
 

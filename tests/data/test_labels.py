@@ -83,17 +83,17 @@ NEITHER = [
 
 @pytest.mark.parametrize("name", ANOMALIES)
 def test_names_of_anomalies(name: str) -> None:
-    found = label_in(name)
-    assert found is not None
-    assert found.label == "anomaly"
-    assert found.word in unicodedata.normalize("NFC", name)
+    label = label_in(name)
+    assert label is not None
+    assert label.label == "anomaly"
+    assert label.word in unicodedata.normalize("NFC", name)
 
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_names_of_healthy_recordings(name: str) -> None:
-    found = label_in(name)
-    assert found is not None
-    assert found.label == "normal"
+    label = label_in(name)
+    assert label is not None
+    assert label.label == "normal"
 
 
 @pytest.mark.parametrize("name", NEITHER)
@@ -119,9 +119,9 @@ def test_no_word_means_both() -> None:
 def test_the_innermost_name_decides_and_a_file_may_be_worse(
     folders: tuple[str, ...], stem: str, label: str
 ) -> None:
-    found = label_of(folders, stem)
-    assert found is not None
-    assert found.label == label
+    chosen = label_of(folders, stem)
+    assert chosen is not None
+    assert chosen.label == label
 
 
 @pytest.mark.parametrize(
@@ -135,17 +135,17 @@ def test_names_that_are_a_label_and_nothing_else(name: str, only: bool) -> None:
 
 @given(st.text(max_size=40))
 def test_any_name_is_read(name: str) -> None:
-    found = label_in(name)
+    label = label_in(name)
     composed = unicodedata.normalize("NFC", name)
-    assert found is None or (found.word in composed and len(found.rest) <= len(composed) + 1)
+    assert label is None or (label.word in composed and len(label.rest) <= len(composed) + 1)
 
 
 @given(st.sampled_from(sorted(FAULTY_WORDS)), st.sampled_from("_-. "), st.integers(0, 999))
 def test_every_word_is_found_beside_others(word: str, between: str, number: int) -> None:
     for name in (word, f"pump{between}{word}{between}{number}", f"{number}{word.upper()}"):
-        found = label_in(name)
-        assert found is not None
-        assert found.label == "anomaly"
+        label = label_in(name)
+        assert label is not None
+        assert label.label == "anomaly"
 
 
 @given(st.sampled_from(sorted(HEALTHY_WORDS | FAULTY_WORDS)))

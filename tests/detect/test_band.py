@@ -102,20 +102,20 @@ def test_a_recording_of_a_lower_rate_lacks_what_is_above_half_of_it(
     detector: Detector, rate: int
 ) -> None:
     signal = machine(60)
-    for found in (
+    for edge in (
         lacking(detector, resampled(signal, rate)),
         lacking(detector, steps(soxr.resample(signal, RATE, rate)), rate),
     ):
-        assert found == pytest.approx(rate / 2, rel=0.04)
+        assert edge == pytest.approx(rate / 2, rel=0.04)
 
 
 def test_a_compressed_recording_lacks_what_its_encoder_left_out(detector: Detector) -> None:
     file = io.BytesIO()
     soundfile.write(file, machine(60, seconds=2), RATE, format="MP3", compression_level=0.8)
     file.seek(0)
-    found = lacking(detector, file, None)
-    assert found is not None
-    assert 9000 < found < 13_000
+    edge = lacking(detector, file, None)
+    assert edge is not None
+    assert 9000 < edge < 13_000
 
 
 def test_a_fault_is_no_lack(detector: Detector) -> None:

@@ -18,8 +18,8 @@ def test_a_clip_is_compared_with_its_own_section() -> None:
     expected = [cdist(q[None], of[name]).min() for q, name in zip(queries, own, strict=True)]
     np.testing.assert_allclose(nearest_scores(known, sections, queries, own), expected, rtol=1e-12)
     together = DetectSettings(per_section=False)
-    found = nearest_scores(known, sections, queries, own, together)
-    np.testing.assert_allclose(found, cdist(queries, known).min(1), rtol=1e-12)
+    scores = nearest_scores(known, sections, queries, own, together)
+    np.testing.assert_allclose(scores, cdist(queries, known).min(1), rtol=1e-12)
 
 
 def test_domains_matter_to_scorers_that_go_by_them() -> None:
@@ -28,8 +28,8 @@ def test_domains_matter_to_scorers_that_go_by_them() -> None:
     queries = rng.uniform(-10, 50, size=(30, 4))
     domains = ["source"] * 40 + ["target"] * 5
     settings = DetectSettings(per_domain=True, balance="memmixup")
-    found = nearest_scores(known, ["00"] * 45, queries, ["00"] * 30, settings, domains)
+    scores = nearest_scores(known, ["00"] * 45, queries, ["00"] * 30, settings, domains)
     expected = build_scorer(settings, np.array(domains)).fit(known).score(queries)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
     plain = nearest_scores(known, ["00"] * 45, queries, ["00"] * 30, settings)
     np.testing.assert_allclose(plain, cdist(queries, known).min(1), rtol=1e-9)

@@ -95,12 +95,12 @@ def test_without_a_learned_view_no_network_is_kept(make_fitted: Make, tmp_path: 
 
 
 def test_a_file_is_described_in_plain_values(saved: Path) -> None:
-    told = describe_detector(saved)
-    assert json.loads(json.dumps(told)) == told
-    assert told["sections"] == {"00": 4, "01": 4}
-    assert told["domains"] == {"source": 6, "target": 2}
-    assert told["conditions"] == {"source": 6, "target": 2}
-    assert told["format"] == bundle.FORMAT
+    values = describe_detector(saved)
+    assert json.loads(json.dumps(values)) == values
+    assert values["sections"] == {"00": 4, "01": 4}
+    assert values["domains"] == {"source": 6, "target": 2}
+    assert values["conditions"] == {"source": 6, "target": 2}
+    assert values["format"] == bundle.FORMAT
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

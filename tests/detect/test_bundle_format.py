@@ -47,13 +47,13 @@ RECIPE = {
 def sounds(count: int, seed: int) -> list[NDArray[np.float32]]:
     """Return recordings of 0.4 to 1.5 s: a hum, noise, and a crackle in every third."""
     rng = np.random.default_rng(seed)
-    found = []
+    signals = []
     for number in range(count):
         time = np.arange(round(rng.uniform(0.4, 1.5) * RATE)) / RATE
         sound = 0.1 * np.sin(2 * np.pi * 120 * time) + 0.05 * rng.standard_normal(len(time))
         sound += (number % 3 == 2) * 0.3 * (rng.random(len(time)) < 0.001)
-        found.append(sound.astype(np.float32))
-    return found
+        signals.append(sound.astype(np.float32))
+    return signals
 
 
 def judged(detector: Detector) -> dict[str, list[float]]:

@@ -200,8 +200,8 @@ TENSORS = {
 
 
 def test_the_tensors_are_these_and_the_network(good: Path) -> None:
-    found = {k: v.dtype for k, v in parts(good)[0].items() if not k.startswith("network.encoder")}
-    assert found == {**TENSORS, "network.transform.scale": torch.float32}
+    dtypes = {k: v.dtype for k, v in parts(good)[0].items() if not k.startswith("network.encoder")}
+    assert dtypes == {**TENSORS, "network.transform.scale": torch.float32}
 
 
 @pytest.mark.parametrize("name", TENSORS)

@@ -161,12 +161,12 @@ def test_the_order_of_healthy_clips_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     views = [rng.normal(size=(20, dim)) for dim in (3, 9)]
     order = np.append(rng.permutation(15), np.arange(15, 20))
-    found = [
+    either = [
         judged(single(*each), np.arange(15), np.arange(15, 20), single(*each).settings())
         for each in (views, [view[order] for view in views])
     ]
-    np.testing.assert_allclose(found[0].score, found[1].score, rtol=1e-9)
-    np.testing.assert_array_equal(found[0].p_known, found[1].p_known)
+    np.testing.assert_allclose(either[0].score, either[1].score, rtol=1e-9)
+    np.testing.assert_array_equal(either[0].p_known, either[1].p_known)
 
 
 def test_a_distance_that_is_no_number_is_refused() -> None:

@@ -67,9 +67,9 @@ def around() -> Detector:
 def test_a_fault_near_one_microphone_is_found_and_named(around: Detector) -> None:
     assert around.fitted_.recipe.audio.channels == [1, 2, 3]
     for channel in (1, 2, 3):
-        (found,) = judged(around, array_of(100 + channel, {channel: 0.03}))
-        assert found.verdict(0.05) == ANOMALY
-        assert found.signal == str(channel)
+        (judgement,) = judged(around, array_of(100 + channel, {channel: 0.03}))
+        assert judgement.verdict(0.05) == ANOMALY
+        assert judgement.signal == str(channel)
 
 
 def test_an_inverted_channel_hides_no_fault() -> None:
@@ -89,23 +89,23 @@ def test_a_cut_cable_is_told_and_the_other_channels_decide(around: Detector) -> 
 
     healthy = [cut(array_of(400 + i)) for i in range(4)]
     faulty = cut(array_of(410, {3: 0.03}))
-    *calm, found = judged(around, *healthy, faulty)
-    assert found.verdict(0.05) == ANOMALY
+    *calm, judgement = judged(around, *healthy, faulty)
+    assert judgement.verdict(0.05) == ANOMALY
     assert sum(each.verdict(0.05) == ANOMALY for each in calm) <= 1
-    for each in (*calm, found):
+    for each in (*calm, judgement):
         assert each.missing == (2,)
         assert each.notes[0].startswith("channel 2 silent")
     others = learned([array_of(i)[:, [0, 2]] for i in range(COUNT)])
     (alone,) = judged(others, array_of(410, {3: 0.03})[:, [0, 2]])
-    assert found.score == pytest.approx(alone.score, rel=1e-6)
+    assert judgement.score == pytest.approx(alone.score, rel=1e-6)
 
 
 def test_a_channel_without_the_upper_band_is_told_by_its_number(around: Detector) -> None:
     recording = array_of(131)
     recording[:, 1] = resample_poly(recording[::2, 1], 2, 1)
-    (found,) = judged(around, recording)
-    assert found.verdict(0.05) == UNUSABLE
-    assert re.search(r"no sound above \S+ k?Hz in channel 2, and", found.unusable)
+    (judgement,) = judged(around, recording)
+    assert judgement.verdict(0.05) == UNUSABLE
+    assert re.search(r"no sound above \S+ k?Hz in channel 2, and", judgement.unusable)
     (whole,) = judged(around, array_of(131))
     assert not whole.unusable
 
@@ -114,9 +114,9 @@ def test_where_the_only_channel_compared_is_silent_nothing_is_judged() -> None:
     detector = learned([array_of(i, channels=2) for i in range(COUNT)], channels="first")
     recording = array_of(50, channels=2)
     recording[:, 0] = 0
-    (found,) = judged(detector, recording)
-    assert found.verdict(0.05) == UNUSABLE
-    assert "nothing but channel 1 is compared" in found.unusable
+    (judgement,) = judged(detector, recording)
+    assert judgement.verdict(0.05) == UNUSABLE
+    assert "nothing but channel 1 is compared" in judgement.unusable
 
 
 def test_a_channel_of_hum_is_left_out() -> None:
@@ -131,10 +131,10 @@ def test_a_channel_of_hum_is_left_out() -> None:
 
 
 def test_another_number_of_channels_is_told(around: Detector) -> None:
-    (found,) = judged(around, machine(1))
-    assert "it has 1 channel, and channels 1, 2, 3 are compared" in str(found.error)
-    (found,) = judged(around, array_of(1, channels=4))
-    assert found.notes == ("it has 4 channels, the recordings learned from have 3",)
+    (judgement,) = judged(around, machine(1))
+    assert "it has 1 channel, and channels 1, 2, 3 are compared" in str(judgement.error)
+    (judgement,) = judged(around, array_of(1, channels=4))
+    assert judgement.notes == ("it has 4 channels, the recordings learned from have 3",)
     mono = learned([machine(i) for i in range(COUNT)])
     assert mono.fitted_.recipe.audio.channels == [1]
     (alone,) = judged(mono, machine(60))

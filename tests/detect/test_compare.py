@@ -58,14 +58,16 @@ def test_distances_are_those_of_scikit_learn(cloud: Cloud, neighbors: int) -> No
     healthy, queries = split(cloud)
     if not len(queries):
         return
-    _, found = measured(cloud, healthy, queries, cloud.settings(neighbors=neighbors))
+    _, measures = measured(cloud, healthy, queries, cloud.settings(neighbors=neighbors))
     for row, view in enumerate(parts(cloud)):
         values = view.values.astype(np.float64)
         near = min(neighbors, len(healthy))
         oracle = NearestNeighbors(n_neighbors=near, algorithm="brute", metric="euclidean")
         distances, _ = oracle.fit(values[healthy]).kneighbors(values[queries])
         size = np.abs(values).max() + 1
-        np.testing.assert_allclose(found.own[row], distances.mean(1), rtol=1e-6, atol=1e-5 * size)
+        np.testing.assert_allclose(
+            measures.own[row], distances.mean(1), rtol=1e-6, atol=1e-5 * size
+        )
 
 
 def assert_as_from_scratch(cloud: Cloud, options: DetectSettings, tolerance: float) -> None:
@@ -75,18 +77,20 @@ def assert_as_from_scratch(cloud: Cloud, options: DetectSettings, tolerance: flo
     largest: kriging updates an inverse where this makes it anew.
     """
     healthy, queries = split(cloud)
-    _, found = measured(cloud, healthy, queries, options)
-    assert found.own.shape == (len(parts(cloud)), len(queries))
-    assert found.known.shape == found.new.shape == (*found.own.shape, len(healthy))
+    _, measures = measured(cloud, healthy, queries, options)
+    assert measures.own.shape == (len(parts(cloud)), len(queries))
+    assert measures.known.shape == measures.new.shape == (*measures.own.shape, len(healthy))
     for number, query in enumerate(queries):
         recordings, conditions = cloud.recordings.copy(), cloud.conditions.copy()
         recordings[query], conditions[query] = 900, 900
         alone = replace(cloud, recordings=recordings, conditions=conditions)
         joined, _ = measured(alone, np.append(healthy, query), queries, options)
-        size = tolerance * max(found.own[:, number].max(), joined.known.max())
-        np.testing.assert_allclose(found.own[:, number], joined.known[:, -1], rtol=1e-9, atol=size)
-        np.testing.assert_allclose(found.own[:, number], joined.new[:, -1], rtol=1e-9, atol=size)
-        for beside, left_out in ((found.known, joined.known), (found.new, joined.new)):
+        size = tolerance * max(measures.own[:, number].max(), joined.known.max())
+        np.testing.assert_allclose(
+            measures.own[:, number], joined.known[:, -1], rtol=1e-9, atol=size
+        )
+        np.testing.assert_allclose(measures.own[:, number], joined.new[:, -1], rtol=1e-9, atol=size)
+        for beside, left_out in ((measures.known, joined.known), (measures.new, joined.new)):
             np.testing.assert_allclose(beside[:, number], left_out[:, :-1], rtol=1e-9, atol=size)
 
 
@@ -131,30 +135,30 @@ def test_healthy_clips_are_measured_from_other_recordings_and_conditions(
 @given(windowed(), POOLS)
 def test_clips_of_several_windows_equal_a_loop(cloud: Cloud, pooling: str) -> None:
     healthy, queries = split(cloud)
-    _, found = measured(cloud, healthy, queries, cloud.settings(pool=pooling))
+    _, measures = measured(cloud, healthy, queries, cloud.settings(pool=pooling))
     for row, view in enumerate(cloud.views.values()):
         known = view.select(healthy)
         for number, query in enumerate(queries):
             own = view.values[view.clips == query].astype(np.float64)
             near = cdist(own, known.values).min(1)
             expected = near.max() if pooling == "max-distance" else near.mean()
-            assert found.own[row, number] == pytest.approx(expected)
+            assert measures.own[row, number] == pytest.approx(expected)
 
 
 def test_the_nearest_clip_is_nearest_in_the_product_of_all_views() -> None:
     first, second = [[0.0], [4], [10], [1]], [[0.0], [1], [50], [2]]
     cloud = single(np.array(first), np.array(second))
-    _, found = measured(cloud, np.arange(3), np.array([3]), cloud.settings())
+    _, measures = measured(cloud, np.arange(3), np.array([3]), cloud.settings())
     products = [1 * 2, 3 * 1, 9 * 48]
-    assert found.nearest.tolist() == [int(np.argmin(products))]
+    assert measures.nearest.tolist() == [int(np.argmin(products))]
 
 
 def test_copies_are_at_no_distance_whichever_comes_first() -> None:
     points = np.random.default_rng(0).normal(size=(4, 300)) * 1e3
     cloud = single(points[[0, 1, 2, 3, 1]])
-    comparison, found = measured(cloud, np.arange(4), np.array([4]), cloud.settings())
-    assert found.own.tolist() == [[0.0]]
-    assert found.known[0, 0, 1] == 0
+    comparison, measures = measured(cloud, np.arange(4), np.array([4]), cloud.settings())
+    assert measures.own.tolist() == [[0.0]]
+    assert measures.known[0, 0, 1] == 0
     assert (comparison.known > 0).all()
 
 
@@ -162,8 +166,8 @@ def test_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = single(np.random.default_rng(0).normal(size=(40, 6)))
     expected, _ = fitted(cloud, np.arange(40), cloud.settings(neighbors=3))
     monkeypatch.setattr("dgmix.detect.scorers.nearest.ROWS", 7)
-    found, _ = fitted(cloud, np.arange(40), cloud.settings(neighbors=3))
-    np.testing.assert_array_equal(found.known, expected.known)
+    comparison, _ = fitted(cloud, np.arange(40), cloud.settings(neighbors=3))
+    np.testing.assert_array_equal(comparison.known, expected.known)
 
 
 def test_one_clip_is_at_an_infinite_distance_from_the_others() -> None:
@@ -210,10 +214,10 @@ def test_some_recordings_estimate_and_the_others_calibrate(changes: dict[str, ob
     np.testing.assert_allclose(comparison.known[0, kept], scorer.score(values[kept]), rtol=1e-4)
     assert np.isinf(comparison.known[0, ~kept]).all()
     vectors = Vectors(queries.astype(np.float32), np.arange(5))
-    found = comparison.measure({NAMES[0]: vectors}, 5)
-    np.testing.assert_allclose(found.own[0], scorer.score(queries), rtol=1e-4)
+    measures = comparison.measure({NAMES[0]: vectors}, 5)
+    np.testing.assert_allclose(measures.own[0], scorer.score(queries), rtol=1e-4)
     for query in range(5):
-        np.testing.assert_array_equal(found.known[:, query], comparison.known)
+        np.testing.assert_array_equal(measures.known[:, query], comparison.known)
 
 
 def test_which_settings_estimate() -> None:
@@ -233,14 +237,16 @@ def test_whole_recordings_are_held_out_and_one_of_each_domain_stays(
     domain_of = dict(reversed(clips))
     recordings = [recording for recording, _ in clips]
     domains = [domain_of[recording] for recording in recordings]
-    found = held_out(recordings, domains, part)
+    kept_out = held_out(recordings, domains, part)
     for domain in set(domains):
         names = {r for r in recordings if domain_of[r] == domain}
-        chosen = {r for r, c in zip(recordings, found, strict=True) if c and domain_of[r] == domain}
+        chosen = {
+            r for r, c in zip(recordings, kept_out, strict=True) if c and domain_of[r] == domain
+        }
         assert abs(len(chosen) - len(names) * part) <= 1
         assert chosen < names
     for recording in set(recordings):
-        own = found[np.array(recordings) == recording]
+        own = kept_out[np.array(recordings) == recording]
         assert own.all() or not own.any()
 
 

@@ -58,9 +58,9 @@ def test_p_values_equal_scipy_percentiles(scores: Floats, healthy: Floats) -> No
 
 @given(some_scores, scales())
 def test_p_values_count_votes(scores: Floats, scale: Scale) -> None:
-    for score, found in zip(scores, scale.p_values(scores), strict=True):
+    for score, p_value in zip(scores, scale.p_values(scores), strict=True):
         reached = sum(v for s, v in zip(scale.scores, scale.votes, strict=True) if s >= score)
-        assert found == pytest.approx((1 + reached) / (1 + scale.votes.sum()), rel=1e-8)
+        assert p_value == pytest.approx((1 + reached) / (1 + scale.votes.sum()), rel=1e-8)
 
 
 @given(some_scores, scales())
@@ -124,29 +124,29 @@ def test_a_score_moves_no_further_than_its_p_value_needs(
     scores: Floats, scale: Scale, data: st.DataObject
 ) -> None:
     exact = data.draw(arrays(np.float64, len(scores), elements=st.floats(0.01, 1)))
-    found = scale.confined(scores, exact)
-    p_values = scale.p_values(found)
+    limited = scale.confined(scores, exact)
+    p_values = scale.p_values(limited)
     levels = scale.levels
     reachable = np.maximum(exact, levels.min())
     for given_p, p in zip(reachable, p_values, strict=True):
         assert p == levels[levels >= given_p - 1e-9].min()
     stays = scale.p_values(scores) == p_values
     inside = stays & ~np.isin(scores, scale.steps)  # a step's upper margin is visibly above it
-    moved = np.abs(found - scores)
+    moved = np.abs(limited - scores)
     assert (moved[inside] <= 0.01 * np.maximum(np.abs(scores[inside]), 1) + 0.011).all()
-    assert np.array_equal(scale.confined(found, p_values), found)
+    assert np.array_equal(scale.confined(limited, p_values), limited)
 
 
 @given(scales())
 def test_a_limited_score_is_lowered_to_where_its_p_value_is_large_enough(scale: Scale) -> None:
     scores = np.linspace(-6, 10, 33)
     for exact in (0.01, 0.3, 0.5, 1.0):
-        found = scale.limited(scores, np.full(33, exact))
+        limited = scale.limited(scores, np.full(33, exact))
         p_values = scale.p_values(scores)
         stays = p_values >= min(exact, scale.levels.max()) - 1e-9
-        assert np.array_equal(found[stays], scores[stays])
-        assert (scale.p_values(found) >= max(exact, scale.levels.min()) - 1e-9).all()
-        assert (found <= scores).all()
+        assert np.array_equal(limited[stays], scores[stays])
+        assert (scale.p_values(limited) >= max(exact, scale.levels.min()) - 1e-9).all()
+        assert (limited <= scores).all()
 
 
 @given(scales())
@@ -160,9 +160,9 @@ def test_bounds_of_levels_do_not_meet(scale: Scale) -> None:
 
 def test_a_score_above_the_threshold_shows_it_in_four_figures() -> None:
     scale = plain_scale(np.array([1.0, 1.5, 2.0, 2.5]))
-    (found,) = scale.confined(np.array([0.3]), np.array([0.2]))
-    assert found > scale.threshold(0.2) == 2.5
-    assert f"{found:.4g}" != f"{2.5:.4g}"
+    (limited,) = scale.confined(np.array([0.3]), np.array([0.2]))
+    assert limited > scale.threshold(0.2) == 2.5
+    assert f"{limited:.4g}" != f"{2.5:.4g}"
 
 
 # A set of recordings
@@ -177,12 +177,14 @@ def test_the_p_value_of_a_set_is_the_least_that_benjamini_and_hochberg_give(p: F
 
 def test_the_p_value_of_a_healthy_set_is_small_as_rarely_as_it_says() -> None:
     rng = np.random.default_rng(0)
-    found = []
+    p_values = []
     for _ in range(2000):  # all of a set share their healthy scores, as in use
         scale = plain_scale(rng.normal(size=19))
-        found.append(batch_p_value(scale.p_values(rng.normal(size=16))))
+        p_values.append(batch_p_value(scale.p_values(rng.normal(size=16))))
     for rate in (0.05, 0.1, 0.3):
-        assert np.mean(np.array(found) <= rate + 1e-9) <= stats.binom.ppf(0.999, 2000, rate) / 2000
+        assert (
+            np.mean(np.array(p_values) <= rate + 1e-9) <= stats.binom.ppf(0.999, 2000, rate) / 2000
+        )
 
 
 def test_a_set_with_many_strange_recordings_is_strange() -> None:

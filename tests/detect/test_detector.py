@@ -219,9 +219,9 @@ def test_fine_tuning_can_tell_attributes_apart(tiny: Recipe, simulated: Path) ->
 def test_another_sample_rate_is_resampled(fitted: Detector) -> None:
     fast = np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
     slow = soxr.resample(fast, 2 * RATE, RATE, quality="HQ")
-    found = fitted.score_samples([fast], sample_rate=2 * RATE)
-    assert found == pytest.approx(fitted.score_samples([slow], sample_rate=RATE))
-    assert found != pytest.approx(fitted.score_samples([fast]))
+    scores = fitted.score_samples([fast], sample_rate=2 * RATE)
+    assert scores == pytest.approx(fitted.score_samples([slow], sample_rate=RATE))
+    assert scores != pytest.approx(fitted.score_samples([fast]))
 
 
 def test_a_recording_is_as_anomalous_alone_as_among_others(fitted: Detector, folder: Path) -> None:
@@ -265,13 +265,13 @@ def test_p_values_verdicts_and_threshold_agree(fitted: Detector) -> None:
     signals = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
     scores, p_values = fitted.decision_function(signals), fitted.p_values(signals)
     assert np.array_equal(scores, fitted.score_samples(signals))
-    verdicts_found = set()
+    verdicts_seen = set()
     for rate in (1 / 7, 0.3, 0.5, 0.8):
         verdicts = fitted.predict(signals, false_alarm_rate=rate, promise="known").tolist()
-        verdicts_found |= set(verdicts)
+        verdicts_seen |= set(verdicts)
         threshold = fitted.fitted_.calibration().threshold(rate)
         assert verdicts == (p_values <= rate + 1e-9).tolist() == (scores > threshold).tolist()
-    assert verdicts_found == {0, 1}
+    assert verdicts_seen == {0, 1}
     assert fitted.predict(signals).tolist() == (scores > fitted.threshold_).tolist()
     assert fitted.labels_.tolist() == (fitted.decision_scores_ > fitted.threshold_).tolist()
     assert fitted.decision_scores_.shape == (6,)
@@ -282,9 +282,9 @@ def test_the_rate_of_the_detector_is_that_of_its_verdicts(quick: Recipe, folder:
     rng = np.random.default_rng(8)
     signals = [rng.standard_normal(RATE) * level for level in np.geomspace(1e-3, 1, 12)]
     for rate, other in ((None, 0.4), (0.2, 0.2)):
-        found = detector.predict(signals, false_alarm_rate=rate)
+        verdicts = detector.predict(signals, false_alarm_rate=rate)
         expected = detector.predict(signals, false_alarm_rate=other, promise="known")
-        assert np.array_equal(found, expected)
+        assert np.array_equal(verdicts, expected)
 
 
 # Recordings, conditions and promises
@@ -305,9 +305,9 @@ def test_conditions_are_named_one_by_one_or_by_a_pattern(
     named = Detector(raw).fit(paths, conditions=list("aabbcc"), recordings=list("xxyyzz"))
     assert named.fitted_.memory.clips.conditions == tuple("aabbcc")
     assert named.fitted_.count("known") == 3
-    found = Detector(raw).fit(paths, conditions_from=r"clip_00(\d)", recordings_from=r"(clip)_")
-    assert found.fitted_.memory.clips.conditions == tuple("012345")
-    assert found.fitted_.count("known") == 1
+    detector = Detector(raw).fit(paths, conditions_from=r"clip_00(\d)", recordings_from=r"(clip)_")
+    assert detector.fitted_.memory.clips.conditions == tuple("012345")
+    assert detector.fitted_.count("known") == 1
     with pytest.raises(InputError, match="the pattern 'speed' for conditions does not match"):
         Detector(raw).fit(paths, conditions_from="speed")
 
@@ -410,12 +410,12 @@ def test_an_update_that_fails_changes_nothing(
 
 
 def test_localize_gives_one_for_each_recording(fitted: Detector, folder: Path) -> None:
-    found = fitted.localize(folder)
+    places = fitted.localize(folder)
     bank = next(sounds(folder).banks(fitted.fitted_.recipe))[1]
-    assert [len(each.seconds) for each in found] == bank.frames.tolist()
-    assert all(each.surprise.shape == (len(each.seconds), 32) for each in found)
+    assert [len(each.seconds) for each in places] == bank.frames.tolist()
+    assert all(each.surprise.shape == (len(each.seconds), 32) for each in places)
     np.testing.assert_array_equal(
-        found[2].surprise,
+        places[2].surprise,
         localize(bank[2], fitted.fitted_.statistics_of(""), fitted.fitted_.recipe).surprise,
         strict=True,
     )

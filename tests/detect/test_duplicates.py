@@ -79,8 +79,8 @@ COPIES: dict[str, Change] = {
 @pytest.mark.parametrize("source", ["noise", *MACHINES])
 def test_copies_are_merged(source: str, name: str, recipe: Recipe) -> None:
     signals = [noise(n) if source == "noise" else machine(source, n) for n in range(3)]
-    found = merged([*signals, COPIES[name](signals[1])], recipe)
-    assert found == ["0", "1", "2", "1"]
+    groups = merged([*signals, COPIES[name](signals[1])], recipe)
+    assert groups == ["0", "1", "2", "1"]
 
 
 def cuts(whole: Signal, every: int, frame: int) -> list[Signal]:
@@ -135,8 +135,8 @@ def test_recordings_too_short_to_tell_stay_as_they_are(samples: int, recipe: Rec
 def test_a_steady_tone_and_silence_are_no_obstacle(recipe: Recipe) -> None:
     time = np.arange(SECONDS * RATE) / RATE
     tone = (0.1 * np.sin(2 * np.pi * 500 * time)).astype(np.float32)
-    found = merged([np.zeros(RATE, np.float32), tone, noise(1)], recipe)
-    assert len({*found}) == 3
+    groups = merged([np.zeros(RATE, np.float32), tone, noise(1)], recipe)
+    assert len({*groups}) == 3
 
 
 def test_one_recording_and_none(recipe: Recipe) -> None:
@@ -158,6 +158,6 @@ def test_copies_are_alike_in_every_channel(recipe: Recipe) -> None:
     clock = bank_of_signals([tone(40, 0.3)] * 4, recipe.audio, recipe.features)
     silent = bank_of_signals([0 * noise(0)] * 4, recipe.audio, recipe.features)
     sounds = [noise(0), noise(1), noise(0)[64:], noise(3)]
-    heard = bank_of_signals(sounds, recipe.audio, recipe.features)
+    bank = bank_of_signals(sounds, recipe.audio, recipe.features)
     for other in (clock, silent):
-        assert merge_copies([other, heard], list("0123")) == list("0103")
+        assert merge_copies([other, bank], list("0123")) == list("0103")

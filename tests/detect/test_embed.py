@@ -25,8 +25,8 @@ Bank = Callable[..., MelBank]
 def test_windows_cover_every_frame_and_stay_inside(frames: int, length: int, hop: int) -> None:
     hop = min(hop, length)
     starts = window_starts(frames, length, hop)
-    heard = np.concatenate([np.arange(start, start + length) for start in starts])
-    assert set(range(frames)) <= set(heard)
+    covered = np.concatenate([np.arange(start, start + length) for start in starts])
+    assert set(range(frames)) <= set(covered)
     assert starts == sorted(set(starts))
     assert starts[0] == 0
     if frames > length:
@@ -86,10 +86,10 @@ def test_relative_deviation_pooling_is_the_published_one(
     windows = Windows(clips, np.zeros_like(clips), len(sizes))
     values = np.random.default_rng(seed).normal(size=(len(clips), 3)).round(1)
     values[clips == 0] = 0.5  # without any deviation
-    found = windows.relative_deviation(values, emphasis)
+    pooled = windows.relative_deviation(values, emphasis)
     parts = [values[clips == clip] for clip in range(len(sizes))]
     expected = [published_deviation_pooling(part, emphasis) for part in parts]
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(pooled, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +110,10 @@ def test_an_embedding_is_the_network_s_answer_to_its_window(
 ) -> None:
     bank = make_bank(tiny, [1.7, 0.2])
     windows = windows_of(bank, network.crop_frames, 4)
-    found = embed(network, bank, windows)
-    assert found.dtype == np.float32
-    assert found.shape == (len(windows.clips), network.embedding_size)
-    for clip, start, embedding in zip(windows.clips, windows.starts, found, strict=True):
+    embeddings = embed(network, bank, windows)
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == (len(windows.clips), network.embedding_size)
+    for clip, start, embedding in zip(windows.clips, windows.starts, embeddings, strict=True):
         frames = np.arange(start, start + network.crop_frames) % bank.frames[clip]
         with torch.no_grad():
             expected = network(torch.from_numpy(bank[int(clip)][frames][None]))[0]
@@ -140,18 +140,18 @@ def test_embeddings_do_not_depend_on_the_number_of_threads(
     bank = make_bank(tiny, [2.0] * 20)
     windows = windows_of(bank, network.crop_frames, 3)
     before = torch.get_num_threads()
-    found = []
+    by_threads = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(embed(network, bank, windows))
+            by_threads.append(embed(network, bank, windows))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(*by_threads)
 
 
 def test_no_windows_have_no_embeddings(make_bank: Bank, tiny: Recipe, network: Network) -> None:
     none = Windows(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
-    found = embed(network, make_bank(tiny, [1.0]), none)
-    assert found.shape == (0, network.embedding_size)
+    embeddings = embed(network, make_bank(tiny, [1.0]), none)
+    assert embeddings.shape == (0, network.embedding_size)

@@ -169,15 +169,15 @@ def simulated(
 ) -> Floats:
     """Return the p-values of the last clip of clouds, one a fit, so that they are independent."""
     rng = np.random.default_rng(seed)
-    found = []
+    p_values = []
     for _ in range(fits):
         cloud = draw(rng)
         new = cloud.recordings == cloud.recordings[-1]
         query = np.flatnonzero(new)[-1:]
-        found.append(
+        p_values.append(
             judged(cloud, np.flatnonzero(~new), query, cloud.settings(**options)).p_known[0]
         )
-    return np.array(found)
+    return np.array(p_values)
 
 
 def assert_realised(p_values: Floats, rates: tuple[float, ...]) -> None:

@@ -146,13 +146,13 @@ def assert_same(model: Exported, section: str = "") -> None:
     bank = bank_of_signals(mono, recipe.audio, recipe.features)
     judgements = model.fitted.judge(bank, [""] * len(signals), [section] * len(signals))
     for signal, expected in zip(signals, judgements, strict=True):
-        found = model.run(signal)
-        assert found["score"] == pytest.approx(expected.score, rel=RELATIVE, abs=RELATIVE)
-        assert found["p_value"] == pytest.approx(expected.p_known)
-        assert found["anomaly"] == (expected.p_known <= ALARMS) == (found["score"] > limit)
-        assert (found["score"].shape, found["score"].dtype) == ((), np.float64)
+        outputs = model.run(signal)
+        assert outputs["score"] == pytest.approx(expected.score, rel=RELATIVE, abs=RELATIVE)
+        assert outputs["p_value"] == pytest.approx(expected.p_known)
+        assert outputs["anomaly"] == (expected.p_known <= ALARMS) == (outputs["score"] > limit)
+        assert (outputs["score"].shape, outputs["score"].dtype) == ((), np.float64)
         if model.fitted.network:
-            assert found["embedding"].shape == (model.fitted.network.embedding_size,)
+            assert outputs["embedding"].shape == (model.fitted.network.embedding_size,)
 
 
 def test_finds_what_the_detector_finds(plain: Exported) -> None:
@@ -205,10 +205,10 @@ def test_embeds_without_a_verdict(tiny: Recipe, tmp_path: Path) -> None:
     model = exported(learned(tiny, Small), tmp_path, name="pump", embedding=True)
     assert model.path.name == "pump-embedding.onnx"
     for clip in range(3):
-        found = model.run(healthy(clip))
-        assert list(found) == ["embedding"]
+        outputs = model.run(healthy(clip))
+        assert list(outputs) == ["embedding"]
         expected = model.fitted.memory.views["dgmix"].values[clip]
-        np.testing.assert_allclose(found["embedding"], expected, atol=RELATIVE)
+        np.testing.assert_allclose(outputs["embedding"], expected, atol=RELATIVE)
     about = json.loads(model.path.with_suffix(".json").read_text())
     assert about["outputs"] == ["embedding"]
     assert "threshold" not in about
@@ -217,10 +217,10 @@ def test_embeds_without_a_verdict(tiny: Recipe, tmp_path: Path) -> None:
 def test_flags_a_signal_that_holds_no_number(plain: Exported) -> None:
     signal = signal_of(2, seed=0)
     signal[77] = np.inf
-    found = plain.run(signal)
-    assert np.isnan(found["score"])
-    assert np.isnan(found["p_value"])
-    assert found["anomaly"]
+    outputs = plain.run(signal)
+    assert np.isnan(outputs["score"])
+    assert np.isnan(outputs["p_value"])
+    assert outputs["anomaly"]
 
 
 def test_uses_standard_operators_only(plain: Exported) -> None:

@@ -188,8 +188,8 @@ def test_views_may_be_left_out(make_fitted: Make, others: MelBank) -> None:
     for some in (["dgmix"], ["logmel-max", "logmel-min"], views):
         part, alone = fitted.with_views(some), make_fitted(views=some)
         assert part.views == some
-        found, expected = (each.judge(others, [""] * 3, sections) for each in (part, alone))
-        assert found == expected
+        judged, expected = (each.judge(others, [""] * 3, sections) for each in (part, alone))
+        assert judged == expected
 
 
 # Rates and promises

@@ -101,8 +101,8 @@ def test_a_terminal_shows_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json_has_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     write_all(json_lines(), BOTH)
-    found = [json.loads(line) for line in lines_of(capsys)]
-    assert found[0] == {
+    rows = [json.loads(line) for line in lines_of(capsys)]
+    assert rows[0] == {
         "path": "in/a.wav",
         "score": 0.25,
         "p_value": 0.5,
@@ -115,9 +115,9 @@ def test_json_has_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
         "view_scores": {"logmel-mean": 3.5},
         "quality": {"unusable": None, "notes": []},
     }
-    assert found[2] == {"path": "in/c.wav", "error": "in/c.wav: truncated; copy it again"}
-    assert [each.get("verdict") for each in found] == ["normal", "new condition?", None, "ANOMALY"]
-    assert found[3]["section"] is None
+    assert rows[2] == {"path": "in/c.wav", "error": "in/c.wav: truncated; copy it again"}
+    assert [each.get("verdict") for each in rows] == ["normal", "new condition?", None, "ANOMALY"]
+    assert rows[3]["section"] is None
 
 
 def test_a_csv_file_has_all_and_says_why(

@@ -47,14 +47,14 @@ def test_a_clip_is_measured_by_those_of_other_groups(
     if len(set(groups)) < 2:
         return
     values, points = random_logs(3, len(of), seed), in_groups(of)
-    found = points.deviations(values, prior)
+    deviations = points.deviations(values, prior)
     for row in range(3):
         for clip in range(len(of)):
             others = of != of[clip]
             expected = deviation(
                 values[row, clip], values[row, others], points.votes[others], prior
             )
-            assert np.isclose(found[row, clip], expected)
+            assert np.isclose(deviations[row, clip], expected)
 
 
 @given(SEEDS, st.integers(1, 6), st.integers(2, 9), st.integers(0, 5))
@@ -71,8 +71,10 @@ def test_the_order_of_clips_does_not_matter(seed: int, views: int, count: int, b
 def test_pieces_of_one_recording_weigh_as_much_as_one(seed: int, views: int, count: int) -> None:
     logs = random_logs(views, count, seed)
     expected = singles(count).deviations(logs, 0.3)
-    found = in_groups(np.repeat(np.arange(count), 3)).deviations(np.repeat(logs, 3, axis=1), 0.3)
-    np.testing.assert_allclose(found[:, ::3], expected)
+    deviations = in_groups(np.repeat(np.arange(count), 3)).deviations(
+        np.repeat(logs, 3, axis=1), 0.3
+    )
+    np.testing.assert_allclose(deviations[:, ::3], expected)
 
 
 @given(st.floats(-5, 5), st.integers(0, 1))
@@ -85,16 +87,16 @@ def test_the_unit_of_a_view_does_not_matter(shift: float, view: int) -> None:
 
 def test_a_view_of_several_parts_has_one_deviation() -> None:
     logs, points = random_logs(5, 12), singles(12)
-    found = view_deviations(logs, points, (1, 3, 1))
+    deviations = view_deviations(logs, points, (1, 3, 1))
     rows = points.deviations(logs, PRIOR_DEVIATION)
     size = np.sqrt((np.maximum(rows[1:4], 0) ** 2).mean(0))
-    np.testing.assert_allclose(found[[0, 2]], rows[[0, 4]])
-    np.testing.assert_allclose(found[1], points.deviations(size[None], PART_DEVIATION)[0])
+    np.testing.assert_allclose(deviations[[0, 2]], rows[[0, 4]])
+    np.testing.assert_allclose(deviations[1], points.deviations(size[None], PART_DEVIATION)[0])
 
 
 def test_several_queries_are_computed_alike_at_once() -> None:
     logs = np.stack([random_logs(5, 12, seed) for seed in range(4)])
-    found = view_deviations(logs, singles(12), (1, 3, 1))
+    deviations = view_deviations(logs, singles(12), (1, 3, 1))
     for query in range(4):
         alone = view_deviations(logs[query], singles(12), (1, 3, 1))
-        np.testing.assert_allclose(found[query], alone)
+        np.testing.assert_allclose(deviations[query], alone)

@@ -49,8 +49,8 @@ def given(
     signals: Signals, recipe: Recipe, conditions: Sequence[str] | None = None, **columns: object
 ) -> Sounds:
     """Return signals as healthy recordings of section 00."""
-    found = sounds(signals, RATE, "00", "source")
-    return found.relabelled(conditions=conditions, **columns)  # type: ignore[arg-type]
+    recordings = sounds(signals, RATE, "00", "source")
+    return recordings.relabelled(conditions=conditions, **columns)  # type: ignore[arg-type]
 
 
 def judged(fitted: FittedDetector, signals: Signals) -> list[Judgement]:
@@ -242,18 +242,18 @@ def test_gross_faults_are_found_by_two_and_three_recordings(count: int, recipe: 
         rate = fitted.rate()
         assert rate == 1 / (count + 1)
         for name, sound in faults_of(healthy, seed=200 + seed).items():
-            (found,) = judged(fitted, [sound])
-            assert found.anomalous(rate), (name, found)
-            assert found.verdict(rate) == (UNUSABLE if name == "silence" else ANOMALY)
+            (judgement,) = judged(fitted, [sound])
+            assert judgement.anomalous(rate), (name, judgement)
+            assert judgement.verdict(rate) == (UNUSABLE if name == "silence" else ANOMALY)
 
 
 def test_one_recording_alone_flags_nothing_and_says_so(recipe: Recipe) -> None:
     fitted = learn.fit(given(hums(1, seed=1), recipe), recipe)
     faults = list(faults_of(hums(1, seed=1), seed=2).values())
-    found = judged(fitted, faults)
-    assert [each.p_known for each in found] == [1.0] * 4
-    assert np.isfinite([each.score for each in found]).all()
-    assert [each.verdict(fitted.rate()) for each in found] == ["unusable", *["normal"] * 3]
+    judgement = judged(fitted, faults)
+    assert [each.p_known for each in judgement] == [1.0] * 4
+    assert np.isfinite([each.score for each in judgement]).all()
+    assert [each.verdict(fitted.rate()) for each in judgement] == ["unusable", *["normal"] * 3]
     values = summary(fitted)
     assert values["promises"]["known conditions"]["smallest false-alarm rate"] is None
     assert values["threshold"] == {"00": None}

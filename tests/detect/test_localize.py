@@ -65,9 +65,9 @@ def test_what_was_planted_is_found(
         hertz = float(rng.uniform(800, 6000))
         planted = event(hertz)
         sound[start : start + len(planted)] += planted
-        found = localize(bank_of([sound], recipe)[0], healthy, recipe)
-        in_time = start / RATE - 0.1 <= found.when <= (start + len(planted)) / RATE + 0.1
-        in_band = abs(band_of(found.where, recipe) - band_of(hertz, recipe)) <= 2
+        places = localize(bank_of([sound], recipe)[0], healthy, recipe)
+        in_time = start / RATE - 0.1 <= places.when <= (start + len(planted)) / RATE + 0.1
+        in_band = abs(band_of(places.where, recipe) - band_of(hertz, recipe)) <= 2
         right += in_time and in_band
     assert right >= 18
 
@@ -75,8 +75,8 @@ def test_what_was_planted_is_found(
 def test_a_gap_is_found_too(healthy: BandStatistics, recipe: Recipe) -> None:
     sound = noise(200)
     sound[2 * RATE : 2 * RATE + 4000] *= 0.03
-    found = localize(bank_of([sound], recipe)[0], healthy, recipe)
-    assert 2.0 <= found.when <= 2.3
+    places = localize(bank_of([sound], recipe)[0], healthy, recipe)
+    assert 2.0 <= places.when <= 2.3
 
 
 def test_what_is_there_all_the_time_is_found_in_its_band(
@@ -84,10 +84,10 @@ def test_what_is_there_all_the_time_is_found_in_its_band(
 ) -> None:
     sound = noise(201)
     sound += 0.05 * np.sin(2 * np.pi * 2000 * np.arange(len(sound), dtype=np.float32) / RATE)
-    found = localize(bank_of([sound], recipe)[0], healthy, recipe)
-    assert abs(band_of(found.where, recipe) - band_of(2000, recipe)) <= 1
-    band = found.over_bands.argmax()
-    assert found.surprise[:, band].min() > 1.5
+    places = localize(bank_of([sound], recipe)[0], healthy, recipe)
+    assert abs(band_of(places.where, recipe) - band_of(2000, recipe)) <= 1
+    band = places.over_bands.argmax()
+    assert places.surprise[:, band].min() > 1.5
 
 
 def test_one_is_as_far_as_healthy_recordings_go(healthy: BandStatistics, recipe: Recipe) -> None:
@@ -100,16 +100,16 @@ def test_one_is_as_far_as_healthy_recordings_go(healthy: BandStatistics, recipe:
 
 def test_all_parts_agree(healthy: BandStatistics, recipe: Recipe) -> None:
     mel = bank_of([noise(7, 2.0)], recipe)[0]
-    found = localize(mel, healthy, recipe)
+    places = localize(mel, healthy, recipe)
     hop = recipe.features.hop_length / RATE
-    np.testing.assert_allclose(found.seconds, np.arange(len(mel)) * hop)
-    np.testing.assert_allclose(found.hertz, mel_edges(recipe.features)[1:-1])
-    assert found.surprise.shape == mel.shape
-    assert found.surprise.dtype == np.float32
-    np.testing.assert_array_equal(found.over_time, found.surprise.max(1))
-    np.testing.assert_array_equal(found.over_bands, found.surprise.max(0))
-    assert found.over_time[round(found.when / hop)] == found.surprise.max()
-    assert (found.surprise >= 0).all()
+    np.testing.assert_allclose(places.seconds, np.arange(len(mel)) * hop)
+    np.testing.assert_allclose(places.hertz, mel_edges(recipe.features)[1:-1])
+    assert places.surprise.shape == mel.shape
+    assert places.surprise.dtype == np.float32
+    np.testing.assert_array_equal(places.over_time, places.surprise.max(1))
+    np.testing.assert_array_equal(places.over_bands, places.surprise.max(0))
+    assert places.over_time[round(places.when / hop)] == places.surprise.max()
+    assert (places.surprise >= 0).all()
 
 
 def test_louder_recordings_are_no_more_uneven(healthy: BandStatistics, recipe: Recipe) -> None:
@@ -137,8 +137,8 @@ def test_statistics_are_those_of_the_recordings_joined(recipe: Recipe) -> None:
 def test_one_recording_and_silence_have_statistics(recipe: Recipe) -> None:
     silence = np.zeros(RATE, np.float32)
     alone = BandStatistics.of(bank_of([silence], recipe), recipe)
-    found = localize(bank_of([silence], recipe)[0], alone, recipe)
-    assert (found.surprise == 0).all()
+    places = localize(bank_of([silence], recipe)[0], alone, recipe)
+    assert (places.surprise == 0).all()
     loud = localize(bank_of([noise(1)], recipe)[0], alone, recipe)
     assert np.isfinite(loud.surprise).all()
 

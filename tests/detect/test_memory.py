@@ -92,6 +92,6 @@ def test_the_same_sound_has_the_same_number(make_bank: Bank, tiny: Recipe) -> No
 
 def test_durations_are_in_whole_frames(make_bank: Bank, tiny: Recipe) -> None:
     hop = tiny.features.hop_length / tiny.audio.rate
-    found = durations(make_bank(tiny, [1.0, 2.0, 0.5], seed=1), tiny)
-    np.testing.assert_allclose(found, [1.0, 2.0, 0.5], atol=hop)
-    np.testing.assert_allclose(found / hop, np.round(found / hop))
+    seconds = durations(make_bank(tiny, [1.0, 2.0, 0.5], seed=1), tiny)
+    np.testing.assert_allclose(seconds, [1.0, 2.0, 0.5], atol=hop)
+    np.testing.assert_allclose(seconds / hop, np.round(seconds / hop))

@@ -144,12 +144,12 @@ def test_a_waveform_goes_to_an_encoder_that_takes_it(tiny: Recipe, tmp_path: Pat
     of_files = Detector(recipe, encoder=loudness, cache=tmp_path / "cache").fit(
         list(map(str, paths))
     )
-    found = of_files.fitted_.memory.views["dgmix"].values
+    vectors = of_files.fitted_.memory.views["dgmix"].values
     signals = np.stack(sounds(6))
     signals = signals - signals.mean(1, keepdims=True)
-    np.testing.assert_allclose(found, loudness(signals), atol=1e-4)
+    np.testing.assert_allclose(vectors, loudness(signals), atol=1e-4)
     expected = of_arrays.fitted_.memory.views["dgmix"].values
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
     assert of_arrays.score_samples(QUERIES)[1] > of_arrays.score_samples(QUERIES)[0]
     more = Detector.of(of_arrays.fitted_).set_params(sample_rate=RATE)
     assert len(more.update(sounds(2, 5), accept=True).fitted_.memory.clips) == 8

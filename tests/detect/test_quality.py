@@ -182,9 +182,9 @@ def test_files_open_files_arrays_and_the_cache_have_the_same_quality(
     gap = tmp_path / "gap.wav"
     soundfile.write(gap, with_gap(hum(5, 0.5)), RATE)
     given = [[gap], [io.BytesIO(gap.read_bytes())], [(with_gap(hum(5, 0.5)), RATE)]]
-    found = [next(iter(files.judgements(each))) for each in given]
-    assert {each.quality for each in found} == {found[0].quality}
-    assert all("zeros" in each.unusable for each in found)
+    judgement = [next(iter(files.judgements(each))) for each in given]
+    assert {each.quality for each in judgement} == {judgement[0].quality}
+    assert all("zeros" in each.unusable for each in judgement)
 
 
 def test_an_update_leaves_unusable_recordings_out(detector: Detector) -> None:
@@ -196,9 +196,9 @@ def test_an_update_leaves_unusable_recordings_out(detector: Detector) -> None:
 
 def test_quality_is_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     broken = replace(GOOD, level=-75.0, click=18.0)
-    found = Judgement("a.wav", 1.0, 0.5, quality=broken, defects=defects(broken, HEALTHY))
+    judgement = Judgement("a.wav", 1.0, 0.5, quality=broken, defects=defects(broken, HEALTHY))
     with json_lines()(Terms(0.1)) as write:
-        write(found)
+        write(judgement)
     values = json.loads(capsys.readouterr().out)
     assert values["verdict"] == "unusable"
     assert values["quality"]["level"] == -75.0

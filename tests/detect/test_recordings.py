@@ -32,8 +32,8 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "pump"
 
 
-def names_of(found: Sounds) -> list[str]:
-    return [Path(name).stem for name in found.names]
+def names_of(selection: Sounds) -> list[str]:
+    return [Path(name).stem for name in selection.names]
 
 
 def listed(*names: str) -> Sounds:
@@ -52,28 +52,28 @@ def test_clips_of_a_data_set_bring_their_columns() -> None:
         Clip(Path("b.wav"), "fan", condition="idle", attributes="vel_4"),
         Clip(Path("c.wav"), "fan"),
     ]
-    found = of_clips(Manifest(clips, Path()))
-    assert found.names == ["a.wav", "b.wav", "c.wav"]
-    assert found.sections == ["01", "00", "00"]
-    assert found.domains == ["target", "source", "source"]
-    assert found.recordings == ["r1", "", ""]
-    assert found.conditions == ["vel_3", "idle", "source"]
-    assert found.attributes == ["vel_3", "vel_4", ""]
+    selection = of_clips(Manifest(clips, Path()))
+    assert selection.names == ["a.wav", "b.wav", "c.wav"]
+    assert selection.sections == ["01", "00", "00"]
+    assert selection.domains == ["target", "source", "source"]
+    assert selection.recordings == ["r1", "", ""]
+    assert selection.conditions == ["vel_3", "idle", "source"]
+    assert selection.attributes == ["vel_3", "vel_4", ""]
 
 
 def test_other_labels_take_the_place_of_those_of_the_folder() -> None:
-    found = listed("a", "b", "c").relabelled(sections=[1, 2, 3], domains=["x"] * 3)  # type: ignore[list-item]
-    assert (found.sections, found.domains, found.conditions) == (
+    selection = listed("a", "b", "c").relabelled(sections=[1, 2, 3], domains=["x"] * 3)  # type: ignore[list-item]
+    assert (selection.sections, selection.domains, selection.conditions) == (
         ["1", "2", "3"],
         ["x"] * 3,
         [""] * 3,
     )
-    assert found.relabelled(conditions=np.array(["i", "r", "i"])).conditions == ["i", "r", "i"]  # type: ignore[arg-type]
+    assert selection.relabelled(conditions=np.array(["i", "r", "i"])).conditions == ["i", "r", "i"]  # type: ignore[arg-type]
     for name in ("sections", "domains", "recordings", "conditions"):
         with pytest.raises(InputError, match=rf"{name}: 1 for 3 recordings; give one each"):
-            found.relabelled(**{name: ["a"]})
+            selection.relabelled(**{name: ["a"]})
         with pytest.raises(InputError, match=rf"{name}: the text 'source'; give a list"):
-            found.relabelled(**{name: "source"})
+            selection.relabelled(**{name: "source"})
 
 
 @pytest.mark.parametrize(
@@ -87,26 +87,26 @@ def test_other_labels_take_the_place_of_those_of_the_folder() -> None:
     ],
 )
 def test_a_pattern_finds_a_column_in_names(pattern: str | None, values: list[str]) -> None:
-    found = listed("pump_1_idle_0/a.wav", "pump_2_run_1/b.wav").named_by("conditions", pattern)
-    assert found.conditions == values
-    assert found.recordings == ["", ""]
+    selection = listed("pump_1_idle_0/a.wav", "pump_2_run_1/b.wav").named_by("conditions", pattern)
+    assert selection.conditions == values
+    assert selection.recordings == ["", ""]
 
 
 def test_a_pattern_that_does_not_match_or_is_none_is_refused() -> None:
-    found = listed("pump_1.wav", "fan.wav")
+    selection = listed("pump_1.wav", "fan.wav")
     with pytest.raises(InputError, match=r"fan\.wav: the pattern 'pump' for recordings does not"):
-        found.named_by("recordings", "pump")
+        selection.named_by("recordings", "pump")
     with pytest.raises(InputError, match=r"'pump\(': not a regular expression \(.*\)"):
-        found.named_by("recordings", "pump(")
+        selection.named_by("recordings", "pump(")
 
 
 def test_parts_keep_all_columns_in_order() -> None:
     names = [f"{number}.wav" for number in range(7)]
-    found = listed(*names).relabelled(sections=names, conditions=names)
-    parts = list(found.parts(3))
+    selection = listed(*names).relabelled(sections=names, conditions=names)
+    parts = list(selection.parts(3))
     assert [part.names for part in parts] == [names[:3], names[3:6], names[6:]]
     assert [part.conditions for part in parts] == [part.names for part in parts]
-    some = found.select([4, 1])
+    some = selection.select([4, 1])
     assert some.names == some.sections == ["4.wav", "1.wav"]
     assert [path.name for path in some.paths] == ["4.wav", "1.wav"]
 
@@ -116,11 +116,11 @@ def test_parts_keep_all_columns_in_order() -> None:
 
 def test_features_come_in_order_and_broken_ones_alone(data: Path, tiny: Recipe) -> None:
     good = [data / "a.wav", data / "b.wav", data / "night" / "c.wav"]
-    found = list(sounds([good[0], "none.wav", *good[1:], data]).banks(tiny))
-    assert [names_of(part) for part, _ in found] == [["a"], ["none"], ["b", "c"], ["pump"]]
-    assert [isinstance(bank, InputError) for _, bank in found] == [False, True, False, True]
+    parts = list(sounds([good[0], "none.wav", *good[1:], data]).banks(tiny))
+    assert [names_of(part) for part, _ in parts] == [["a"], ["none"], ["b", "c"], ["pump"]]
+    assert [isinstance(bank, InputError) for _, bank in parts] == [False, True, False, True]
     expected = bank_of_signals([load(p, tiny.audio) for p in good], tiny.audio, tiny.features)
-    banks = [bank for _, bank in found if isinstance(bank, MelBank)]
+    banks = [bank for _, bank in parts if isinstance(bank, MelBank)]
     mels = [bank[i] for bank in banks for i in range(len(bank))]
     for index, mel in enumerate(mels):
         np.testing.assert_array_equal(mel, expected[index])
@@ -158,8 +158,8 @@ def test_files_are_read_through_the_cache_and_others_are_not(
 
 def test_silence_is_refused_where_it_is_learned_from(data: Path, tiny: Recipe) -> None:
     write_wav(data / "off.wav", np.zeros(8000), RATE)
-    found = sounds(data)
+    selection = sounds(data)
     with pytest.raises(InputError, match=r"^off\.wav: silent; leave it out"):
-        found.bank(tiny, data / "cache")
+        selection.bank(tiny, data / "cache")
     (data / "off.wav").unlink()
     assert len(sounds(data).bank(tiny, data / "cache")) == 3

@@ -29,10 +29,10 @@ def of_rates(*rates: int) -> Sounds:
     [([48_000] * 3, 48_000), ([44_100, 48_000], 44_100), ([25_600], 25_600), ([500], 1000)],
 )
 def test_the_lowest_rate_is_what_all_share(rates: list[int], expected: int) -> None:
-    found = resolve(DEFAULT, of_rates(*rates))
-    assert found == recipe_at(DEFAULT, expected)
-    assert found.audio.rate == expected
-    assert resolve(found, of_rates(8000)) == found
+    resolved = resolve(DEFAULT, of_rates(*rates))
+    assert resolved == recipe_at(DEFAULT, expected)
+    assert resolved.audio.rate == expected
+    assert resolve(resolved, of_rates(8000)) == resolved
 
 
 @pytest.mark.parametrize(("seconds", "crops"), [([10.0] * 3, 309), ([1, 1, 10], 28), ([0.01], 1)])
@@ -41,8 +41,8 @@ def test_an_epoch_has_every_crop_of_a_recording_once(seconds: list[float], crops
     recordings = [(np.ones(round(16_000 * each)), 16_000) for each in seconds]
     for name in ("autoencoder", "mahala"):
         recipe = load_recipe(name)
-        found = resolve(recipe, sounds(recordings))
-        assert found.finetune.crops_per_clip == crops
+        resolved = resolve(recipe, sounds(recordings))
+        assert resolved.finetune.crops_per_clip == crops
         frames = MelSpectrogram(recipe.features, 16_000)(recordings[0][0]).shape[-1]
         assert crops == max(frames - crop_frames(recipe) + 1, 1)
     with pytest.raises(InputError, match="'crops_per_clip': auto, which healthy recordings decide"):
@@ -71,9 +71,9 @@ def test_files_that_cannot_be_read_decide_nothing(tmp_path: Path) -> None:
 
 
 def test_a_rate_that_is_chosen_stays_and_the_bands_follow_it() -> None:
-    found = resolve(load_recipe("default", ["audio.sample_rate=32000"]), of_rates(96_000))
-    assert found.audio.rate == 32_000
-    assert 15_500 < found.features.highest <= 16_000
+    resolved = resolve(load_recipe("default", ["audio.sample_rate=32000"]), of_rates(96_000))
+    assert resolved.audio.rate == 32_000
+    assert 15_500 < resolved.features.highest <= 16_000
     published = load_recipe("published")
     assert resolve(published, of_rates(96_000)) == published
 

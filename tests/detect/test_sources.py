@@ -38,8 +38,8 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "pump"
 
 
-def names_of(found: Sounds) -> list[str]:
-    return [Path(name).stem for name in found.names]
+def names_of(selection: Sounds) -> list[str]:
+    return [Path(name).stem for name in selection.names]
 
 
 # What is scored
@@ -47,39 +47,39 @@ def names_of(found: Sounds) -> list[str]:
 
 def test_a_folder_stands_for_all_recordings_in_it(data: Path, tiny: Recipe) -> None:
     for source in (data, str(data)):
-        found = sounds(source)
-        assert found.names == [
+        selection = sounds(source)
+        assert selection.names == [
             "a.wav",
             "anomaly/e.wav",
             "b.wav",
             "night/c.wav",
             "test/normal/d.wav",
         ]
-        assert found.sections == [""] * 5
-        found = sounds(source, known=["00", "night"])
-        assert found.sections == ["00", "00", "00", "night", "00"]
+        assert selection.sections == [""] * 5
+        selection = sounds(source, known=["00", "night"])
+        assert selection.sections == ["00", "00", "00", "night", "00"]
 
 
 def test_a_file_is_of_no_section_unless_its_name_tells(data: Path, tiny: Recipe) -> None:
     dcase = data / "section_03_target_test_normal_0001_x_1.wav"
     write_wav(dcase, np.ones(100) * 0.1, RATE)
-    found = sounds([data / "a.wav", str(dcase)])
-    assert found.sections == ["", "03"]
-    assert found.domains == ["unknown", "target"]
+    selection = sounds([data / "a.wav", str(dcase)])
+    assert selection.sections == ["", "03"]
+    assert selection.domains == ["unknown", "target"]
     assert sounds(data / "a.wav").names == [str(data / "a.wav")]
 
 
 def test_what_is_resolved_already_stays(data: Path, tiny: Recipe) -> None:
-    found = sounds(data)
-    assert sounds(found) is found
+    selection = sounds(data)
+    assert sounds(selection) is selection
 
 
 def test_a_table_is_read_once_for_all_its_splits(data: Path) -> None:
     table = data / "pump.csv"
     table.write_text("path,repeat,section\na.wav,0,x\nb.wav,0,y\na.wav,1,x\n")
-    found = named_sounds([str(table)])
-    assert found.names == [str(data / "a.wav"), str(data / "b.wav")]
-    assert found.sections == ["x", "y"]
+    selection = named_sounds([str(table)])
+    assert selection.names == [str(data / "a.wav"), str(data / "b.wav")]
+    assert selection.sections == ["x", "y"]
 
 
 def test_files_folders_and_patterns_together(data: Path) -> None:
@@ -89,10 +89,10 @@ def test_files_folders_and_patterns_together(data: Path) -> None:
         str(data / "**" / "[ad].wav"),
         "none.wav",
     ]
-    found = named_sounds(arguments)
-    assert names_of(found) == ["b", "c", "a", "d", "none"]
-    assert found.names[1] == str(data / "night" / "c.wav")
-    assert all(isinstance(item, Clip) for item in found.items)
+    selection = named_sounds(arguments)
+    assert names_of(selection) == ["b", "c", "a", "d", "none"]
+    assert selection.names[1] == str(data / "night" / "c.wav")
+    assert all(isinstance(item, Clip) for item in selection.items)
 
 
 def test_a_file_with_a_pattern_for_a_name_is_a_file(data: Path) -> None:
@@ -132,9 +132,9 @@ def test_standard_input_is_a_recording(
 ) -> None:
     content = as_written((data / "a.wav").read_bytes())
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    found = named_sounds(["-", str(data / "b.wav")])
-    assert found.names == ["standard input", str(data / "b.wav")]
-    (first, _) = found.signals(tiny)
+    selection = named_sounds(["-", str(data / "b.wav")])
+    assert selection.names == ["standard input", str(data / "b.wav")]
+    (first, _) = selection.signals(tiny)
     np.testing.assert_array_equal(first, load(data / "a.wav", tiny.audio))
 
 
@@ -170,9 +170,11 @@ def test_a_file_is_of_the_same_section_however_its_path_is_typed(
         ["a.wav", "./b.wav", "night/../night/c.wav", "test/normal/d.wav", "anomaly/e.wav"],
     ]
     for arguments in ways:
-        found = named_sounds(arguments, sections)
+        selection = named_sounds(arguments, sections)
         expected = {"a": "00", "b": "00", "c": "night", "d": "00", "e": "00"}
-        assert dict(zip(names_of(found), found.sections, strict=True)) == expected, arguments
+        assert dict(zip(names_of(selection), selection.sections, strict=True)) == expected, (
+            arguments
+        )
     monkeypatch.chdir(data / "night")
     assert named_sounds(["c.wav"], sections).sections == ["night"]
     assert sounds("c.wav", known=sections).sections == ["night"]
@@ -211,8 +213,8 @@ def test_files_that_were_learned_from_are_of_the_section_that_the_folder_gave_th
 def test_a_name_that_tells_its_section_wins(data: Path, tiny: Recipe) -> None:
     dcase = data / "night" / "section_03_target_test_normal_0001_vel_6.wav"
     write_wav(dcase, np.ones(100) * 0.1, RATE)
-    found = named_sounds([str(dcase)], ["night", "03"])
-    assert (found.sections, found.conditions) == (["03"], ["vel_6"])
+    selection = named_sounds([str(dcase)], ["night", "03"])
+    assert (selection.sections, selection.conditions) == (["03"], ["vel_6"])
     assert sounds(dcase, known=["night"]).sections == ["03"]
 
 
@@ -220,30 +222,30 @@ def test_a_name_that_tells_its_section_wins(data: Path, tiny: Recipe) -> None:
 
 
 def test_only_normal_training_recordings_are_healthy(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(data)
-    assert found.names == ["a.wav", "b.wav", "night/c.wav"]
-    assert found.sections == ["00", "00", "night"]
-    assert set(found.domains) == {"source"}
+    selection = healthy_sounds(data)
+    assert selection.names == ["a.wav", "b.wav", "night/c.wav"]
+    assert selection.sections == ["00", "00", "night"]
+    assert set(selection.domains) == {"source"}
 
 
 def test_recordings_and_conditions_come_from_a_table(data: Path, tiny: Recipe) -> None:
     table = data / "pump.csv"
     table.write_text("path,recording,condition,domain\na.wav,r1,idle,\nb.wav,r1,,target\n")
-    found = healthy_sounds(table)
-    assert found.recordings == ["r1", "r1"]
-    assert found.conditions == ["idle", "target"]
+    selection = healthy_sounds(table)
+    assert selection.recordings == ["r1", "r1"]
+    assert selection.conditions == ["idle", "target"]
 
 
 def test_listed_files_and_arrays_are_of_one_section_and_domain(data: Path, tiny: Recipe) -> None:
     for source in ([data / "a.wav", data / "b.wav"], np.ones((2, 9))):
-        found = healthy_sounds(source, RATE)
-        assert (found.sections, found.domains) == (["00"] * 2, ["source"] * 2)
+        selection = healthy_sounds(source, RATE)
+        assert (selection.sections, selection.domains) == (["00"] * 2, ["source"] * 2)
     assert healthy_sounds(data / "a.wav").sections == ["00"]
 
 
 def test_clips_of_a_data_set_are_chosen_as_in_its_folder(data: Path, tiny: Recipe) -> None:
-    found = healthy_sounds(load_manifest(data))
-    assert found.names == healthy_sounds(data).names
+    selection = healthy_sounds(load_manifest(data))
+    assert selection.names == healthy_sounds(data).names
     nothing = load_manifest(data).select(label="anomaly")
     with pytest.raises(InputError, match="pump: no healthy recordings to learn from"):
         healthy_sounds(nothing)
@@ -280,8 +282,8 @@ def test_integers_are_of_the_full_scale_of_sound_files(kind: str, tiny: Recipe) 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_pairs_of_samples_and_rate_keep_their_rates(count: int) -> None:
-    found = sounds([(np.ones(90), 8000 + number) for number in range(count)], 500)
-    rates = [item.sample_rate for item in found.items if isinstance(item, Recording)]
+    selection = sounds([(np.ones(90), 8000 + number) for number in range(count)], 500)
+    rates = [item.sample_rate for item in selection.items if isinstance(item, Recording)]
     assert rates == [8000 + number for number in range(count)]
 
 
@@ -344,8 +346,8 @@ def test_arrays_that_are_no_recordings(source: Any, sentence: str, tiny: Recipe)
 
 def test_recordings_in_memory_may_have_any_length_and_type(tiny: Recipe) -> None:
     items = [np.arange(5) / 8, [0.5, 0.25], np.array([1, 2, 4], object)]
-    found = list(sounds(items, RATE).signals(tiny))
-    for signal, item in zip(found, items, strict=True):
+    selection = list(sounds(items, RATE).signals(tiny))
+    for signal, item in zip(selection, items, strict=True):
         samples = np.array(item, np.float32)
         np.testing.assert_allclose(signal, samples - samples.mean(), atol=1e-6)
         assert signal.dtype == np.float32

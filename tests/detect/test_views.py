@@ -39,21 +39,21 @@ def levels(bank: MelBank) -> list[np.ndarray]:
 
 
 def test_the_mean_level_is_that_over_all_frames(banks: tuple[MelBank, MelBank]) -> None:
-    for found, bank in zip(RAW_VIEWS["logmel-mean"](*banks), banks, strict=True):
-        assert found.dtype == np.float64
-        np.testing.assert_allclose(found, [level.mean(0) for level in levels(bank)], atol=1e-4)
+    for vector, bank in zip(RAW_VIEWS["logmel-mean"](*banks), banks, strict=True):
+        assert vector.dtype == np.float64
+        np.testing.assert_allclose(vector, [level.mean(0) for level in levels(bank)], atol=1e-4)
 
 
 def test_the_highest_level_is_standardised_by_the_training_clips(
     banks: tuple[MelBank, MelBank],
 ) -> None:
     training, test = (np.array([level.max(0) for level in levels(bank)]) for bank in banks)
-    found = RAW_VIEWS["logmel-max"](*banks)
+    values = RAW_VIEWS["logmel-max"](*banks)
     mean, std = training.mean(0), training.std(0)
-    np.testing.assert_allclose(found[0], (training - mean) / std, atol=1e-4)
-    np.testing.assert_allclose(found[1], (test - mean) / std, atol=1e-4)
-    np.testing.assert_allclose(found[0].mean(0), 0, atol=1e-9)
-    np.testing.assert_allclose(found[0].std(0), 1, atol=1e-9)
+    np.testing.assert_allclose(values[0], (training - mean) / std, atol=1e-4)
+    np.testing.assert_allclose(values[1], (test - mean) / std, atol=1e-4)
+    np.testing.assert_allclose(values[0].mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(values[0].std(0), 1, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in RAW_VIEWS if name.startswith("logmel")])
@@ -77,8 +77,8 @@ def test_other_views_are_the_lowest_level_and_its_change(banks: tuple[MelBank, M
         ("logmel-min", lambda level: level.min(0)),
         ("logmel-change", lambda level: 20 * np.log10(np.diff(level, axis=0).std(0))),
     ):
-        for found, bank in zip(RAW_VIEWS[name](*banks), banks, strict=True):
-            np.testing.assert_allclose(found, [expected(x) for x in levels(bank)], atol=1e-3)
+        for vector, bank in zip(RAW_VIEWS[name](*banks), banks, strict=True):
+            np.testing.assert_allclose(vector, [expected(x) for x in levels(bank)], atol=1e-3)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 11, 32, 313])
@@ -99,12 +99,12 @@ def test_the_rhythm_is_the_power_of_each_modulation(frames: int) -> None:
     time = np.arange(frames)
     levels = np.zeros((frames, 32), np.float32)
     levels[:, 10:12] = 3 * np.sin(2 * np.pi * 10 / 128 * time)[:, None]
-    found = RAW_VIEWS["logmel-rhythm"].describe(levels).reshape(-1, 16)
+    values = RAW_VIEWS["logmel-rhythm"].describe(levels).reshape(-1, 16)
     bands = modulation_bands()
     [strongest] = np.flatnonzero(bands[:, 9])
     spread = bands[strongest, [8, 9, 10]] @ [1 / 4, 1, 1 / 4]  # Hann: half as high next to it
-    assert found[strongest, 5] == pytest.approx(10 * np.log10(9 * spread), abs=0.3)
-    assert found[:, [0, 15]] == pytest.approx(-40)
+    assert values[strongest, 5] == pytest.approx(10 * np.log10(9 * spread), abs=0.3)
+    assert values[:, [0, 15]] == pytest.approx(-40)
 
 
 def test_rhythm_is_that_of_scipy() -> None:
@@ -114,22 +114,22 @@ def test_rhythm_is_that_of_scipy() -> None:
     power[:-1] *= 2  # of amplitude, not of the mean square; the last is its own mirror
     power[-1] *= 4
     expected = 10 * np.log10(modulation_bands() @ power + 1e-4)
-    found = RAW_VIEWS["logmel-rhythm"].describe(levels[: 128 + 64 * 8])
-    np.testing.assert_allclose(found.reshape(-1, 16), expected, atol=1e-3)
+    values = RAW_VIEWS["logmel-rhythm"].describe(levels[: 128 + 64 * 8])
+    np.testing.assert_allclose(values.reshape(-1, 16), expected, atol=1e-3)
 
 
 def test_a_clip_is_described_in_every_view_that_the_recipe_names(
     make_fitted: Callable[..., FittedDetector], banks: tuple[MelBank, MelBank]
 ) -> None:
     fitted = make_fitted(views=["logmel-min", "dgmix", "logmel-mean"], pool="mean-distance")
-    found = represent(fitted.recipe, fitted.network, banks[0])
-    assert list(found) == ["logmel-min", "dgmix", "logmel-mean"]
-    assert found["dgmix"].clips.tolist() != [0, 1, 2, 3]
+    described = represent(fitted.recipe, fitted.network, banks[0])
+    assert list(described) == ["logmel-min", "dgmix", "logmel-mean"]
+    assert described["dgmix"].clips.tolist() != [0, 1, 2, 3]
     for name in ("logmel-min", "logmel-mean"):
-        assert found[name].clips.tolist() == [0, 1, 2, 3]
+        assert described[name].clips.tolist() == [0, 1, 2, 3]
         vectors = RAW_VIEWS[name](*banks)[0]
         expected = vectors * RAW_VIEWS[name].scale(vectors.shape[1])
-        assert np.array_equal(found[name].values, expected.astype(np.float32))
+        assert np.array_equal(described[name].values, expected.astype(np.float32))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 11, 313])

@@ -175,8 +175,8 @@ def test_takes_the_windows_that_the_memory_was_made_of(frames: int, length: int,
     mels = np.arange(frames * 2).reshape(frames, 2).astype(np.float16)
     starts = np.array(window_starts(frames, length, hop))
     expected = MelBank([mels], 2).crops(np.zeros(len(starts), np.int64), starts, length)
-    found = windows(torch.from_numpy(mels.astype(np.float32)), length, hop)
-    np.testing.assert_array_equal(found.numpy(), expected)
+    pieces = windows(torch.from_numpy(mels.astype(np.float32)), length, hop)
+    np.testing.assert_array_equal(pieces.numpy(), expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -200,9 +200,9 @@ def test_measures_what_the_scorer_measures(
     groups = np.unique(groups, return_inverse=True)[1]
     scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups])
     own, (beside,), _ = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
-    found = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
-    np.testing.assert_allclose(found[0].numpy(), own[0], rtol=1e-4)
-    np.testing.assert_allclose(found[1].numpy(), beside[0], rtol=1e-4)
+    scores = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
+    np.testing.assert_allclose(scores[0].numpy(), own[0], rtol=1e-4)
+    np.testing.assert_allclose(scores[1].numpy(), beside[0], rtol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -224,9 +224,9 @@ def test_the_verdict_is_that_of_the_promise(
     scores, p_values, *_ = promise.judge(own, beside)
     verdict = Verdict(promise)
     for query in range(6):
-        found = verdict(torch.from_numpy(own[:, query]), torch.from_numpy(beside[:, query]))
-        assert float(found[0]) == pytest.approx(scores[query], rel=1e-9, abs=1e-9)
-        assert float(found[1]) == pytest.approx(p_values[query], rel=1e-9)
+        outputs = verdict(torch.from_numpy(own[:, query]), torch.from_numpy(beside[:, query]))
+        assert float(outputs[0]) == pytest.approx(scores[query], rel=1e-9, abs=1e-9)
+        assert float(outputs[1]) == pytest.approx(p_values[query], rel=1e-9)
 
 
 @given(st.lists(st.sampled_from([0.5, 1.0, 1.5]), min_size=2, max_size=9))

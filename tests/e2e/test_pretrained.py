@@ -85,8 +85,8 @@ def test_the_detector_has_the_weights_of_the_file_and_needs_it_no_more(
         assert torch.equal(held[f"network.encoder.{key}"], value), key
     weights.unlink()
     write_wav(tmp_path / "click.wav", np.eye(1, RATE, 5000).astype("f4")[0], RATE)
-    asked = [tmp_path / "click.wav", healthy / "0.wav"]
-    _, out, _ = dgmix("score", detector, *asked, "--json")
+    recordings = [tmp_path / "click.wav", healthy / "0.wav"]
+    _, out, _ = dgmix("score", detector, *recordings, "--json")
     scores = [json.loads(line)["score"] for line in out.splitlines()]
     assert scores[0] > scores[1]
 
@@ -106,7 +106,7 @@ def test_training_goes_on_from_the_file(
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "sentence"),
     [
         (lambda path: path.unlink(), "there is no such file of weights; see setting encoder.weig"),
         (lambda path: path.write_text("hello"), "neither safetensors nor a PyTorch checkpoint of"),
@@ -119,7 +119,7 @@ def test_a_wrong_file_is_one_sentence(
     name: str,
     weights: Path,
     write: Callable[[Path], object],
-    told: str,
+    sentence: str,
 ) -> None:
     write(weights)
     given = [f"encoder.weights={weights}", *settings_of(name)]
@@ -128,7 +128,7 @@ def test_a_wrong_file_is_one_sentence(
     status, _, err = dgmix("fit", healthy, "-o", target, "--recipe", name, *options)
     assert status != 0
     assert not target.exists()
-    [line] = [each for each in err.splitlines() if told in each]
+    [line] = [each for each in err.splitlines() if sentence in each]
     assert str(weights) in line
     assert "Traceback" not in err
 

@@ -52,16 +52,16 @@ def undisturbed(start: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def contents(run: Path) -> dict[str, Any]:
     """Return the files of a run that must be the same to the byte, and the logs without times."""
-    found: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     for path in run.rglob("*"):
         name = path.relative_to(run).as_posix()
         if path.name == "log.jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
-            found[name] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+            files[name] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
         elif path.is_file():
             same = path.suffix in (".csv", ".md", ".yaml", ".dgmix", ".npy")
-            found[name] = path.read_bytes() if same else None
-    return found
+            files[name] = path.read_bytes() if same else None
+    return files
 
 
 def test_a_run_killed_again_and_again_ends_as_if_it_was_not(
@@ -107,7 +107,7 @@ def test_bad_input_that_a_worker_finds_is_one_sentence(start: Run, tmp_path: Pat
     checkpoint.write_bytes(b"no checkpoint")
     done = start(tmp_path, "--machine", "fan")
     assert done.returncode == 2
-    said = [line for line in done.stderr.splitlines() if not line.startswith("decoding: ")]
-    assert said == [
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("decoding: ")]
+    assert lines == [
         f"dgmix: {checkpoint}: not a usable checkpoint; remove it to train from the start"
     ]

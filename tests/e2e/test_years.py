@@ -39,11 +39,11 @@ def test_simulate_run_evaluate(
     assert {m: set(test.select(machine=m).values("section")) for m in machines} == sections
 
     output = run(quick, data, tmp_path / "run", cache=shared_cache, device="cpu")
-    found = evaluate_scores(output, bootstrap=0)
-    assert found.year == number
-    assert found.omega is not None
-    assert set(found.blocks) == {"dev", "eval"}
-    assert len(found.rows) == sum(map(len, sections.values()))
+    evaluation = evaluate_scores(output, bootstrap=0)
+    assert evaluation.year == number
+    assert evaluation.omega is not None
+    assert set(evaluation.blocks) == {"dev", "eval"}
+    assert len(evaluation.rows) == sum(map(len, sections.values()))
     results = (output / "results.md").read_text("utf-8")
     assert OFFICIAL.get(number, "DCASE 2022–2026") in results
     assert ("First-shot rule kept: one recipe for all machines." in results) == year.first_shot

@@ -31,7 +31,7 @@ def test_it_counts_what_the_run_then_does(simulated: Path, tiny: Recipe, tmp_pat
     )
     options: dict[str, Any] = {"machines": ["fan"], "cache": tmp_path / "cache", "device": "cpu"}
     output = tmp_path / "run"
-    found = estimate_run(recipe, simulated, output, **options)
+    estimate = estimate_run(recipe, simulated, output, **options)
     assert not output.exists()
     assert not (tmp_path / "cache").exists()
     run(recipe, simulated, output, **options)
@@ -41,16 +41,16 @@ def test_it_counts_what_the_run_then_does(simulated: Path, tiny: Recipe, tmp_pat
     for log in logs:
         lines = map(json.loads, log.read_text().splitlines())
         last.update({line["stage"]: line["steps"] for line in lines})
-    assert found.steps == dict(last)
-    assert (found.units, found.done, found.trainings, len(logs)) == (1, 0, 2, 2)
+    assert estimate.steps == dict(last)
+    assert (estimate.units, estimate.done, estimate.trainings, len(logs)) == (1, 0, 2, 2)
     indices = (tmp_path / "cache").rglob("*.jsonl")
-    assert found.recordings == sum(len(path.read_text().splitlines()) for path in indices)
+    assert estimate.recordings == sum(len(path.read_text().splitlines()) for path in indices)
     kept = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.f16"))
-    assert found.feature_bytes == pytest.approx(kept, rel=0.05)
+    assert estimate.feature_bytes == pytest.approx(kept, rel=0.05)
     written = sum(path.stat().st_size for path in output.rglob("fan/**/*") if path.is_file())
-    assert found.run_bytes == pytest.approx(written, rel=0.15)
-    assert all(seconds >= 0 for seconds in found.seconds.values())
-    assert found.wall_seconds > 0
+    assert estimate.run_bytes == pytest.approx(written, rel=0.15)
+    assert all(seconds >= 0 for seconds in estimate.seconds.values())
+    assert estimate.wall_seconds > 0
 
     again = estimate_run(recipe, simulated, output, **options)
     assert (again.units, again.done, again.recordings, again.minutes) == (1, 1, 0, 0)
@@ -68,10 +68,10 @@ def without_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_teacher_is_trained_once(simulated: Path, tiny: Recipe, tmp_path: Path) -> None:
     baselines = of(tiny.evaluate, baselines=["untrained"])
     recipe = of(tiny, together=True, evaluate=baselines, pretrain=of(tiny.pretrain, min_steps=9))
-    found = estimate_run(recipe, simulated, tmp_path, cache=tmp_path, seeds=[0, 1], device="cpu")
-    assert (found.units, found.trainings) == (4, 2)
-    assert found.steps["pretrain"] == 18
-    assert "finetune" in found.steps
+    estimate = estimate_run(recipe, simulated, tmp_path, cache=tmp_path, seeds=[0, 1], device="cpu")
+    assert (estimate.units, estimate.trainings) == (4, 2)
+    assert estimate.steps["pretrain"] == 18
+    assert "finetune" in estimate.steps
 
 
 def test_one_class_is_not_told_apart(simulated: Path, tiny: Recipe) -> None:

@@ -34,43 +34,46 @@ def folders(scores, tmp_path):
 
 
 def test_differences_are_those_of_the_paired_resamples(folders, scores):
-    found = compare_scores(folders, bootstrap=200)
-    assert found.systems == ["ours", "theirs"]
+    comparison = compare_scores(folders, bootstrap=200)
+    assert comparison.systems == ["ours", "theirs"]
     both = pl.concat([scores, shaken(scores).with_columns(system=pl.lit("other"))])
     judged = resample(both, bootstrap=200)
     for machine, of in (("fan", "fan"), ("valve", "valve"), ("all machines", None)):
-        assert found.omegas[machine]["ours"] == pytest.approx(
+        assert comparison.omegas[machine]["ours"] == pytest.approx(
             judged.estimate("dgmix", machine=of), nan_ok=True
         )
         wanted = judged.difference("other", "dgmix", machine=of)
-        assert found.differences[machine]["theirs"] == pytest.approx(wanted, nan_ok=True)
-        assert found.differences[machine]["ours"] is None
-    whole, alone = found.differences["all machines"]["theirs"], found.omegas["all machines"]["ours"]
+        assert comparison.differences[machine]["theirs"] == pytest.approx(wanted, nan_ok=True)
+        assert comparison.differences[machine]["ours"] is None
+    whole, alone = (
+        comparison.differences["all machines"]["theirs"],
+        comparison.omegas["all machines"]["ours"],
+    )
     assert whole.low < whole.value < whole.high
     assert whole.high - whole.low < alone.high - alone.low
 
 
 def test_values_are_those_of_evaluate(folders):
-    found = compare_scores(folders, bootstrap=10)
+    comparison = compare_scores(folders, bootstrap=10)
     for folder in folders:
         alone = evaluate_scores(folder, bootstrap=10)
-        assert found.omegas["all machines"][folder.name].value == pytest.approx(alone.omega)
+        assert comparison.omegas["all machines"][folder.name].value == pytest.approx(alone.omega)
         mean = alone.machines["fan"]["harmonic"]["omega"]
-        assert found.omegas["fan"][folder.name].value == pytest.approx(mean)
-    assert found.year == alone.year == 2022
+        assert comparison.omegas["fan"][folder.name].value == pytest.approx(mean)
+    assert comparison.year == alone.year == 2022
 
 
 def test_text_and_json(folders):
-    found = compare_scores(folders, bootstrap=10)
-    lines = found.to_text().splitlines()
+    comparison = compare_scores(folders, bootstrap=10)
+    lines = comparison.to_text().splitlines()
     assert lines[0] == "official metric of DCASE 2022, in %"
     assert lines[2].split("  ")[0] == "Ω"
     assert lines[2].rstrip().endswith("theirs − ours")
-    difference = found.differences["fan"]["theirs"]
+    difference = comparison.differences["fan"]["theirs"]
     assert lines[3].endswith(
         f"{100 * difference.value:+.2f} [{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
     )
-    data = json.loads(found.to_json())
+    data = json.loads(comparison.to_json())
     assert data["differences"]["fan"]["ours"] is None
     assert data["differences"]["fan"]["theirs"]["value"] == difference.value
     assert data["differences"]["fan"]["theirs"]["error"] is None
@@ -78,24 +81,25 @@ def test_text_and_json(folders):
 
 def test_a_system_against_itself_is_exactly_the_same(folders, tmp_path):
     (tmp_path / "again").symlink_to(folders[0])
-    found = compare_scores([folders[0], tmp_path / "again"], bootstrap=50)
-    assert found.differences["all machines"]["again"][:3] == (0, 0, 0)
+    comparison = compare_scores([folders[0], tmp_path / "again"], bootstrap=50)
+    assert comparison.differences["all machines"]["again"][:3] == (0, 0, 0)
 
 
 def test_one_run_alone_is_all_its_systems(make_scores, tmp_path):
     for system, name in (("dgmix", "scores.csv"), ("logmel-max", "scores_logmel-max.csv")):
         part = make_scores().with_columns(system=pl.lit(system))
         write_scores(tmp_path / name, part)
-    found = compare_scores([tmp_path], bootstrap=5)
-    assert found.systems == ["dgmix", "log-mel max"]
+    comparison = compare_scores([tmp_path], bootstrap=5)
+    assert comparison.systems == ["dgmix", "log-mel max"]
 
 
 def test_sections_of_one_system_alone_are_left_out(folders, scores, tmp_path):
     write_submission(tmp_path / "part", scores.filter(machine="fan", section="01"))
-    found = compare_scores([*folders, tmp_path / "part"], bootstrap=5)
-    assert list(found.omegas) == ["fan", "all machines"]
+    comparison = compare_scores([*folders, tmp_path / "part"], bootstrap=5)
+    assert list(comparison.omegas) == ["fan", "all machines"]
     assert (
-        "Left out, for not every system has scored it: fan 00, valve 00, valve 01." in found.notes
+        "Left out, for not every system has scored it: fan 00, valve 00, valve 01."
+        in comparison.notes
     )
 
 
@@ -126,9 +130,9 @@ def test_seeds_that_only_one_has_are_left_out(make_scores, named, tmp_path):
         table = named(make_scores(seeds=seeds))
         for (seed,), part in table.group_by("seed"):
             write_scores(tmp_path / name / f"seed{seed}" / "scores.csv", part)
-    found = compare_scores([tmp_path / "three", tmp_path / "one"], bootstrap=5)
-    assert found.differences["fan"]["one"].value == 0
-    assert any("not all of the same seeds" in note for note in found.notes)
+    comparison = compare_scores([tmp_path / "three", tmp_path / "one"], bootstrap=5)
+    assert comparison.differences["fan"]["one"].value == 0
+    assert any("not all of the same seeds" in note for note in comparison.notes)
     write_scores(tmp_path / "late" / "seed7" / "scores.csv", named(make_scores(seeds=(7,))))
-    found = compare_scores([tmp_path / "one", tmp_path / "late"], bootstrap=5)
-    assert "undefined" in found.to_text()
+    comparison = compare_scores([tmp_path / "one", tmp_path / "late"], bootstrap=5)
+    assert "undefined" in comparison.to_text()

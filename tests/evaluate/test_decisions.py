@@ -43,9 +43,9 @@ def test_decisions_in_submission_form_and_their_rates(make_scores, named, tmp_pa
     written = write_decisions(tmp_path, decided)
     assert [path.name for path in written][:1] == ["decision_result_fan_section_00_test.csv"]
     assert {line[-2:] for path in written for line in path.read_text().split()} == {",0", ",1"}
-    found = read_decisions(tmp_path, scores, "dgmix")
-    assert len(found) == 2 * 2 * 2
-    for each in found:
+    decisions = read_decisions(tmp_path, scores, "dgmix")
+    assert len(decisions) == 2 * 2 * 2
+    for each in decisions:
         part = scores.filter(machine=each.machine, section=each.section, domain=each.domain)
         truth = (part["label"] == "anomaly").to_numpy()
         flagged = (part["score"] > limits[each.section]).to_numpy()

@@ -22,29 +22,29 @@ GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
 
 
-def same(found, expected):
+def same(value, expected):
     """Compare numbers of which some are None, at 1e-12."""
-    found, expected = (np.array(list(x), dtype=float) for x in (found, expected))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    value, expected = (np.array(list(x), dtype=float) for x in (value, expected))
+    np.testing.assert_allclose(value, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda e: e["convention"])
 def test_golden_scores(expected):
-    found = evaluate_scores(GOLDEN / "scores", expected["convention"], bootstrap=10)
-    assert found.convention == expected["convention"]
-    assert found.system == "scores"
-    same([found.omega], [expected["omega"]])
-    places = [(row["machine"], row["section"]) for row in found.rows]
+    evaluation = evaluate_scores(GOLDEN / "scores", expected["convention"], bootstrap=10)
+    assert evaluation.convention == expected["convention"]
+    assert evaluation.system == "scores"
+    same([evaluation.omega], [expected["omega"]])
+    places = [(row["machine"], row["section"]) for row in evaluation.rows]
     assert places == [(row["machine"], row["section"]) for row in expected["rows"]]
-    for row, wanted in zip(found.rows, expected["rows"], strict=True):
+    for row, wanted in zip(evaluation.rows, expected["rows"], strict=True):
         same((row[m] for m in METRICS), (wanted[m] for m in METRICS))
-    same((found.means["harmonic"][m] for m in METRICS), expected["harmonic"].values())
-    assert list(found.machines) == list(expected["machines"])
-    omegas = [means["harmonic"]["omega"] for means in found.machines.values()]
+    same((evaluation.means["harmonic"][m] for m in METRICS), expected["harmonic"].values())
+    assert list(evaluation.machines) == list(expected["machines"])
+    omegas = [means["harmonic"]["omega"] for means in evaluation.machines.values()]
     same(omegas, expected["machines"].values())
-    low, high = found.omega_interval
+    low, high = evaluation.omega_interval
     assert low < high
-    undefined = [note for note in found.notes if "undefined" in note]
+    undefined = [note for note in evaluation.notes if "undefined" in note]
     assert any("AUC target" in note and "slider 01" in note for note in undefined)
     assert any("pAUC" in note and "ToyCar 00" in note for note in undefined)
 
@@ -59,8 +59,8 @@ def leaves(value):
 
 def test_golden_files_are_what_the_generator_makes():
     generator = runpy.run_path(str(GOLDEN / "generate.py"))
-    found = leaves([generator["expected"](each["convention"]) for each in EXPECTED])
-    for value, expected in zip(found, leaves(EXPECTED), strict=True):
+    generated = leaves([generator["expected"](each["convention"]) for each in EXPECTED])
+    for value, expected in zip(generated, leaves(EXPECTED), strict=True):
         assert value == pytest.approx(expected, abs=1e-12)
 
 
@@ -80,27 +80,31 @@ def test_the_organisers_numbers(real_data):
     folder = real_data / "dcase2022_scores" / "baseline_ae"
     expected = organisers_results(folder / "result.csv")
     assert len(expected) == 8
-    found = evaluate_scores(folder, bootstrap=0)
-    assert len(found.rows) == 21
-    for row in found.rows:
+    evaluation = evaluate_scores(folder, bootstrap=0)
+    assert len(evaluation.rows) == 21
+    for row in evaluation.rows:
         wanted = expected[row["machine"]][row["section"]]
         assert [row[m] for m in METRICS] == pytest.approx(wanted, abs=1e-9)
-    for machine, means in {**found.machines, "": found.means}.items():
+    for machine, means in {**evaluation.machines, "": evaluation.means}.items():
         for kind in ("arithmetic", "harmonic"):
             wanted = expected[machine][f"{kind} mean"]
             assert [means[kind][m] for m in METRICS] == pytest.approx(wanted, abs=1e-9)
-    assert [round(100 * found.means["harmonic"][m], 2) for m in METRICS] == [69.34, 42.13, 53.93]
-    assert round(100 * found.omega, 2) == 52.91
-    assert found.system == "baseline_ae"
+    assert [round(100 * evaluation.means["harmonic"][m], 2) for m in METRICS] == [
+        69.34,
+        42.13,
+        53.93,
+    ]
+    assert round(100 * evaluation.omega, 2) == 52.91
+    assert evaluation.system == "baseline_ae"
 
 
 def test_json_holds_fractions_and_null_for_undefined():
-    found = json.loads(evaluate_scores(GOLDEN / "scores", bootstrap=10).to_json())
-    assert found["convention"] == "official"
-    assert found["omega"] == pytest.approx(EXPECTED[0]["omega"])
-    assert [row["auc_target"] for row in found["rows"]][3:5] == [None, None]
-    assert set(found["rows"][0]) == {"machine", "section", *METRICS}
-    assert found["omega_error"] is None
+    evaluation = json.loads(evaluate_scores(GOLDEN / "scores", bootstrap=10).to_json())
+    assert evaluation["convention"] == "official"
+    assert evaluation["omega"] == pytest.approx(EXPECTED[0]["omega"])
+    assert [row["auc_target"] for row in evaluation["rows"]][3:5] == [None, None]
+    assert set(evaluation["rows"][0]) == {"machine", "section", *METRICS}
+    assert evaluation["omega_error"] is None
 
 
 def test_text_is_in_per_cent_and_names_the_convention():
@@ -140,20 +144,20 @@ def test_several_foreign_systems_need_a_choice(make_scores, tmp_path):
 def test_repeats_have_a_standard_error(make_scores, tmp_path):
     for (repeat,), part in make_scores(repeats=(0, 1, 2)).group_by("repeat"):
         write_scores(tmp_path / f"repeat{repeat}" / "seed0" / "scores.csv", part)
-    found = evaluate_scores(tmp_path)
-    assert found.omega_interval is None
-    assert found.omega_error > 0
-    assert f"± {100 * found.omega_error:.2f}" in found.to_text()
+    evaluation = evaluate_scores(tmp_path)
+    assert evaluation.omega_interval is None
+    assert evaluation.omega_error > 0
+    assert f"± {100 * evaluation.omega_error:.2f}" in evaluation.to_text()
 
 
 def test_scores_without_any_label_are_undefined_throughout(make_scores, tmp_path):
     unknown = make_scores().with_columns(label=pl.lit("unknown"), domain=pl.lit("unknown"))
     write_scores(tmp_path / "scores.csv", unknown)
-    found = evaluate_scores(tmp_path)
-    assert found.omega is None
-    assert found.means["arithmetic"]["pauc"] is None
-    assert "Ω undefined" in found.to_text()
-    assert any("left out: 40" in note for note in found.notes)
+    evaluation = evaluate_scores(tmp_path)
+    assert evaluation.omega is None
+    assert evaluation.means["arithmetic"]["pauc"] is None
+    assert "Ω undefined" in evaluation.to_text()
+    assert any("left out: 40" in note for note in evaluation.notes)
 
 
 def test_an_unknown_convention_is_refused():
@@ -175,8 +179,8 @@ def test_the_package_has_only_what_it_says():
 
 
 def test_it_is_shown_as_a_table_and_becomes_a_frame():
-    found = evaluate_scores(GOLDEN / "scores", bootstrap=10)
-    assert repr(found) == found.to_text()
-    assert found.to_polars().to_dicts() == [dict(row) for row in found.rows]
-    assert found.to_pandas()["machine"].tolist() == [row["machine"] for row in found.rows]
-    assert found._repr_html_().count("<tr>") == 1 + len(found.rows)
+    evaluation = evaluate_scores(GOLDEN / "scores", bootstrap=10)
+    assert repr(evaluation) == evaluation.to_text()
+    assert evaluation.to_polars().to_dicts() == [dict(row) for row in evaluation.rows]
+    assert evaluation.to_pandas()["machine"].tolist() == [row["machine"] for row in evaluation.rows]
+    assert evaluation._repr_html_().count("<tr>") == 1 + len(evaluation.rows)

@@ -41,10 +41,10 @@ def oracle_metrics(scores, groups, convention):
 def test_resampled_metrics_equal_scikit_learn_on_the_resampled_clips(lists, convention, seed):
     groups = np.repeat(range(4), [len(x) for x in lists])
     clips = Clips(np.concatenate(lists), groups, ("",) * len(groups))
-    found = resampled_metrics(clips, convention, 8, np.random.default_rng(seed))
+    metrics = resampled_metrics(clips, convention, 8, np.random.default_rng(seed))
     times = np.concatenate(list(draws._draws(groups, 8, np.random.default_rng(seed))))
-    assert found.shape == (9, 3)
-    for row, each in zip(found, times.astype(int), strict=True):
+    assert metrics.shape == (9, 3)
+    for row, each in zip(metrics, times.astype(int), strict=True):
         drawn = np.repeat(clips.scores, each), np.repeat(groups, each)
         np.testing.assert_allclose(row, oracle_metrics(*drawn, convention), atol=1e-12)
 
@@ -73,13 +73,15 @@ def delong_error(normal, anomaly):
 
 def test_an_interval_is_as_wide_as_delongs(make_scores):
     scores = make_scores(clips=150, decimals=6)
-    found = resample(scores, "same-domain", 4000).estimate("dgmix", ["auc_source"])
+    estimate = resample(scores, "same-domain", 4000).estimate("dgmix", ["auc_source"])
     by_label = [
         scores.filter(pl.col("label") == label, pl.col("domain") == "source")["score"].to_numpy()
         for label in ("normal", "anomaly")
     ]
-    assert found.high - found.low == pytest.approx(2 * 1.96 * delong_error(*by_label), rel=0.08)
-    assert found.low < found.value < found.high
+    assert estimate.high - estimate.low == pytest.approx(
+        2 * 1.96 * delong_error(*by_label), rel=0.08
+    )
+    assert estimate.low < estimate.value < estimate.high
 
 
 def test_the_value_is_the_harmonic_mean_of_the_plain_metrics(make_scores):
@@ -121,10 +123,10 @@ def test_differences_are_paired(make_scores):
     nearly = with_system(scores, "nearly", pl.col("score") + 0.2 * noise)
     judged = resample(pl.concat([scores, same_order, nearly]), bootstrap=200)
     assert judged.difference("dgmix", "stretched") == (0, 0, 0, pytest.approx(np.nan, nan_ok=True))
-    found = judged.difference("nearly", "dgmix")
+    difference = judged.difference("nearly", "dgmix")
     ours, theirs = judged.estimate("dgmix"), judged.estimate("nearly")
-    assert found.value == pytest.approx(theirs.value - ours.value)
-    assert found.high - found.low < 0.5 * (ours.high - ours.low)
+    assert difference.value == pytest.approx(theirs.value - ours.value)
+    assert difference.high - difference.low < 0.5 * (ours.high - ours.low)
 
 
 def test_different_clips_are_not_compared(make_scores):
@@ -154,10 +156,10 @@ def test_seeds_that_disagree_widen_the_interval(make_scores):
     seeds = pl.concat([good, bad.with_columns(seed=pl.lit(1, pl.Int64))])
     judged = resample(seeds, bootstrap=400)
     values = [resample(each, bootstrap=0).estimate("dgmix").value for each in (good, bad)]
-    found = judged.estimate("dgmix")
-    assert found.value == pytest.approx(np.mean(values))
-    assert found.low < values[1] + 0.1
-    assert found.high > values[0] - 0.1
+    estimate = judged.estimate("dgmix")
+    assert estimate.value == pytest.approx(np.mean(values))
+    assert estimate.low < values[1] + 0.1
+    assert estimate.high > values[0] - 0.1
 
 
 def test_a_seed_that_lacks_sections_is_left_out(make_scores):
@@ -184,10 +186,10 @@ def test_repeats_give_mean_and_standard_error(make_scores):
         ])  # fmt: skip
 
     ours, others = values("dgmix"), values("other")
-    found = judged.estimate("dgmix")
-    assert found.value == pytest.approx(ours.mean())
-    assert found.error == pytest.approx(ours.std(ddof=1) / 2)
-    assert np.isnan(found.low)
+    estimate = judged.estimate("dgmix")
+    assert estimate.value == pytest.approx(ours.mean())
+    assert estimate.error == pytest.approx(ours.std(ddof=1) / 2)
+    assert np.isnan(estimate.low)
     gap = judged.difference("dgmix", "other")
     assert gap.value == pytest.approx((ours - others).mean())
     assert gap.error == pytest.approx((ours - others).std(ddof=1) / 2)

@@ -115,10 +115,10 @@ def test_conventions_differ_only_in_the_anomalies_of_a_domain(seed):
 
 
 def test_a_section_without_target_clips_leaves_that_term_undefined():
-    found = section_metrics(section(np.random.default_rng(0), (9, 9, 0, 0)), "official")
-    assert np.isnan(found.auc_target)
-    assert found.auc_source > 0.5
-    assert np.isfinite(found.pauc)
+    metrics = section_metrics(section(np.random.default_rng(0), (9, 9, 0, 0)), "official")
+    assert np.isnan(metrics.auc_target)
+    assert metrics.auc_source > 0.5
+    assert np.isfinite(metrics.pauc)
 
 
 def test_a_section_of_one_class_is_undefined_throughout():

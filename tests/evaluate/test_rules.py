@@ -62,11 +62,11 @@ def auc_of(normal, anomaly, max_fpr):
 
 def by_group(scores):
     """The scores of each (machine, section), by (domain, label)."""
-    found = {}
+    groups = {}
     for row in scores.iter_rows(named=True):
-        place = found.setdefault((row["machine"], row["section"]), {})
+        place = groups.setdefault((row["machine"], row["section"]), {})
         place.setdefault((row["domain"], row["label"]), []).append(row["score"])
-    return found
+    return groups
 
 
 def score_2020(scores):
@@ -107,25 +107,25 @@ RULES = {2020: score_2020, 2021: score_2021} | dict.fromkeys(range(2022, 2027), 
 def test_the_official_score_is_that_of_the_year(year, seed, tmp_path):
     scores = random_scores(year, seed=seed)
     write_scores(tmp_path / "scores.csv", scores)
-    found = evaluate_scores(tmp_path, bootstrap=0)
-    assert found.year == year
-    assert found.omega == pytest.approx(RULES[year](scores), abs=1e-12)
+    evaluation = evaluate_scores(tmp_path, bootstrap=0)
+    assert evaluation.year == year
+    assert evaluation.omega == pytest.approx(RULES[year](scores), abs=1e-12)
     for name, places in YEARS[year].places.items():
         part = scores.filter(
             pl.struct("machine", "section").is_in(
                 [{"machine": m, "section": s} for m, s in sorted(places)]
             )
         )
-        assert found.blocks[name] == pytest.approx(RULES[year](part), abs=1e-12)
+        assert evaluation.blocks[name] == pytest.approx(RULES[year](part), abs=1e-12)
     again = evaluate_scores(tmp_path, bootstrap=0, year=year)
-    assert again == found
+    assert again == evaluation
 
 
 @pytest.mark.parametrize("year", [2020, 2021])
 def test_sections_and_machines_of_the_first_years(year, tmp_path):
     scores = random_scores(year, parts=("eval",))
     write_scores(tmp_path / "scores.csv", scores)
-    found = evaluate_scores(tmp_path, bootstrap=0)
+    evaluation = evaluate_scores(tmp_path, bootstrap=0)
     golden = {}
     for place, groups in by_group(scores).items():
         golden[place] = {}
@@ -133,25 +133,27 @@ def test_sections_and_machines_of_the_first_years(year, tmp_path):
             pair = groups[domain, "normal"], groups[domain, "anomaly"]
             end = "" if year == 2020 else f"_{domain}"
             golden[place] |= {f"auc{end}": auc(*pair), f"pauc{end}": auc(*pair, 0.1)}
-    assert len(found.rows) == len(golden)
-    for row in found.rows:
+    assert len(evaluation.rows) == len(golden)
+    for row in evaluation.rows:
         expected = golden[row["machine"], row["section"]]
         assert {m: row[m] for m in expected} == pytest.approx(expected, abs=1e-12)
     kinds = {"arithmetic": np.mean} | ({} if year == 2020 else {"harmonic": hmean})
-    for machine, means in {**found.machines, "": found.means}.items():
+    for machine, means in {**evaluation.machines, "": evaluation.means}.items():
         assert set(means) == set(kinds)
         mine = [numbers for (m, _), numbers in golden.items() if machine in ("", m)]
         for (kind, mean), metric in product(kinds.items(), mine[0]):
             if year == 2020 and not machine:  # of the machines' means
-                machines = [found.machines[m]["arithmetic"][metric] for m in found.machines]
+                machines = [
+                    evaluation.machines[m]["arithmetic"][metric] for m in evaluation.machines
+                ]
                 wanted = np.mean(machines)
             else:
                 wanted = mean([numbers[metric] for numbers in mine])
             assert means[kind][metric] == pytest.approx(wanted, abs=1e-12)
-    text = found.to_text()
+    text = evaluation.to_text()
     assert text.startswith(f"dgmix, official metric of DCASE {year}, in %")
     assert "pAUC source" in text if year == 2021 else "machine id" in text
-    assert json.loads(found.to_json())["year"] == year
+    assert json.loads(evaluation.to_json())["year"] == year
 
 
 def test_2021_and_2022_are_told_apart():
@@ -225,9 +227,9 @@ def test_anonymous_clips_are_known_by_their_year(tmp_path):
     with pytest.raises(InputError, match="does not tell domain and label; give its year"):
         evaluate_scores(tmp_path / "anonymous")
     full = evaluate_scores(tmp_path / "full", bootstrap=0)
-    found = evaluate_scores(tmp_path / "anonymous", bootstrap=0, year=2023)
+    evaluation = evaluate_scores(tmp_path / "anonymous", bootstrap=0, year=2023)
     assert full.year == 2023
-    assert found.omega == pytest.approx(full.omega, abs=1e-12)
+    assert evaluation.omega == pytest.approx(full.omega, abs=1e-12)
 
 
 def test_runs_of_different_recipes_break_the_first_shot_rule(tmp_path):

@@ -60,14 +60,14 @@ def test_a_run_is_read_with_system_seed_and_repeat_from_the_names(tmp_path):
     own(tmp_path / "fan" / "seed3", "scores_logmel-mean.csv")
     own(tmp_path / "valve" / "repeat2" / "seed1", rows=["v.wav,valve,01,target,test,anomaly,2"])
     submission(tmp_path / "fan" / "seed3", f"{NORMAL},1\n")
-    found = read_run(tmp_path)
-    assert dict(found.schema) == SCHEMA
-    assert found.select("system", "repeat", "seed", "machine").rows() == [
+    scores = read_run(tmp_path)
+    assert dict(scores.schema) == SCHEMA
+    assert scores.select("system", "repeat", "seed", "machine").rows() == [
         ("dgmix", 0, 3, "fan"),
         ("dgmix", 2, 1, "valve"),
         ("logmel-mean", 0, 3, "fan"),
     ]
-    assert read_scores(tmp_path).equals(found)
+    assert read_scores(tmp_path).equals(scores)
 
 
 def test_our_form_fills_in_what_may_be_missing_and_keeps_what_is_added(tmp_path):
@@ -98,11 +98,16 @@ def test_our_form_fills_in_what_may_be_missing_and_keeps_what_is_added(tmp_path)
     ],
 )
 def test_submission_names_tell_machine_section_domain_and_label(tmp_path, name, clip, expected):
-    found = read_scores(
+    scores = read_scores(
         submission(tmp_path / "team_1", f"{clip},0.25\r\n", f"anomaly_score_{name}.csv")
     )
-    assert found.select("machine", "section", "domain", "label").row(0) == tuple(expected.split())
-    assert found.select("system", "path", "split", "score").row(0) == ("team_1", clip, "test", 0.25)
+    assert scores.select("machine", "section", "domain", "label").row(0) == tuple(expected.split())
+    assert scores.select("system", "path", "split", "score").row(0) == (
+        "team_1",
+        clip,
+        "test",
+        0.25,
+    )
 
 
 def test_a_folder_of_submissions_reads_every_system_beneath(tmp_path):
@@ -126,16 +131,16 @@ def test_anonymous_names_take_label_and_domain_from_the_ground_truth(
     tmp_path, label, domain, expected
 ):
     truth = ground_truth(tmp_path / "truth", label, domain)
-    found = read_scores(submission(tmp_path, "section_03_0000.wav,1.5\n"), truth)
-    assert found.select("label", "domain").row(0) == expected
+    scores = read_scores(submission(tmp_path, "section_03_0000.wav,1.5\n"), truth)
+    assert scores.select("label", "domain").row(0) == expected
 
 
 def test_the_ground_truth_also_completes_our_own_form(tmp_path):
     row = "fan/test/section_03_0000.wav,fan,03,unknown,test,unknown,1"
     file = own(tmp_path, rows=[row, "fan/test/a.wav,fan,03,source,test,normal,1"])
     assert read_scores(file)["label"].to_list() == ["normal", "unknown"]
-    found = read_scores(file, ground_truth(tmp_path / "truth"))
-    assert found.select("domain", "label").rows() == [("source", "normal"), ("target", "anomaly")]
+    scores = read_scores(file, ground_truth(tmp_path / "truth"))
+    assert scores.select("domain", "label").rows() == [("source", "normal"), ("target", "anomaly")]
 
 
 def test_the_organisers_ground_truth_is_balanced_and_agrees_with_the_attribute_names(
@@ -143,11 +148,11 @@ def test_the_organisers_ground_truth_is_balanced_and_agrees_with_the_attribute_n
 ):
     truth = real_data / "dcase2022_ground_truth"
     names = (truth / "ground_truth_attributes/fan/attributes_03.csv").read_text().splitlines()[1:]
-    told = {row.split("/")[2].split(",")[0]: row.rsplit("/", 1)[1] for row in names}
-    found = read_scores(submission(tmp_path, "".join(f"{clip},1\n" for clip in told)), truth)
-    for path, domain, label in found.select("path", "domain", "label").iter_rows():
-        assert told[path].startswith(f"section_03_{domain}_test_{label}_")
-    groups = Counter(found.select("domain", "label").iter_rows())
+    labels = {row.split("/")[2].split(",")[0]: row.rsplit("/", 1)[1] for row in names}
+    scores = read_scores(submission(tmp_path, "".join(f"{clip},1\n" for clip in labels)), truth)
+    for path, domain, label in scores.select("path", "domain", "label").iter_rows():
+        assert labels[path].startswith(f"section_03_{domain}_test_{label}_")
+    groups = Counter(scores.select("domain", "label").iter_rows())
     assert set(groups.values()) == {50}
 
 

@@ -45,11 +45,11 @@ def gradients(recipe: Recipe, name: str, ranks: Ranks = ALONE) -> dict[str, Any]
         outcome.loss.backward()
     modules = torch.nn.ModuleDict({"encoder": network.encoder, "objective": objective})
     ranks.average_gradients(modules.parameters())
-    found = {f"gradient of {k}": p.grad for k, p in modules.named_parameters()}
+    gradients_by_name = {f"gradient of {k}": p.grad for k, p in modules.named_parameters()}
     return {
         "loss": outcome.loss.detach(),
         **outcome.terms,
-        **found,
+        **gradients_by_name,
         **dict(modules.named_buffers()),
     }
 
@@ -87,7 +87,7 @@ def main(rank: int, folder: Path) -> None:
     )
     done: list[int] = []
     with joined("cpu") as ranks:
-        found = {
+        results = {
             "gradients": {name: gradients(recipe, name, ranks) for name in OBJECTIVES},
             "weights": trained(task, folder / f"run{rank}", ranks),
             "differs": sentence(ranks.agree, "rank", rank),
@@ -95,8 +95,8 @@ def main(rank: int, folder: Path) -> None:
         }
         ranks.first_does(lambda: done.append(rank))
         with contextlib.suppress(ValueError):
-            found["failed"] = sentence(ranks.first_does, fail)
-    torch.save({**found, "done": done}, folder / f"{rank}.pt")
+            results["failed"] = sentence(ranks.first_does, fail)
+    torch.save({**results, "done": done}, folder / f"{rank}.pt")
     distributed.destroy_process_group()
 
 

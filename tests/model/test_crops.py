@@ -35,9 +35,9 @@ def test_no_batch_is_odd_or_small_and_every_clip_is_heard(
     assert len(parts) == batches
     assert all(size % 2 == 0 and size >= SMALLEST_BATCH for size in sizes)
     assert max(sizes) - min(sizes) <= 2
-    heard = np.bincount(np.concatenate(parts), minlength=clips)
-    assert (heard >= crops).all()
-    assert heard.sum() <= max(clips * crops + 1, SMALLEST_BATCH * batches)
+    counts = np.bincount(np.concatenate(parts), minlength=clips)
+    assert (counts >= crops).all()
+    assert counts.sum() <= max(clips * crops + 1, SMALLEST_BATCH * batches)
 
 
 def epoch(bank: MelBank, recipe: Recipe, seed: int) -> list[torch.Tensor]:

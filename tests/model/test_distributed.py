@@ -119,13 +119,13 @@ def folder(task: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("ranks")
     torch.save(task, folder / "task.pt")
     for process in [start(RANK, str(rank), str(folder)) for rank in range(2)]:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
     return folder
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> list[dict[str, Any]]:
+def results(folder: Path) -> list[dict[str, Any]]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
@@ -142,20 +142,20 @@ def start(*command: str | Path, **environment: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("name", one.OBJECTIVES)
 def test_loss_and_gradients_are_those_of_the_joint_batch(
-    tiny: Recipe, found: list[dict[str, Any]], name: str
+    tiny: Recipe, results: list[dict[str, Any]], name: str
 ) -> None:
     alone = one.gradients(tiny, name)
-    for each in found:
+    for each in results:
         torch.testing.assert_close(each["gradients"][name], alone, rtol=1e-7, atol=1e-7)
 
 
 def test_weights_are_those_of_one_process(
-    task: dict[str, Any], found: list[dict[str, Any]], tmp_path: Path
+    task: dict[str, Any], results: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     alone = one.trained(task, tmp_path)
-    for each in found:
+    for each in results:
         torch.testing.assert_close(each["weights"], alone, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(found[0]["weights"], found[1]["weights"], rtol=0, atol=0)
+    torch.testing.assert_close(results[0]["weights"], results[1]["weights"], rtol=0, atol=0)
 
 
 def test_only_the_first_writes(folder: Path) -> None:
@@ -163,13 +163,13 @@ def test_only_the_first_writes(folder: Path) -> None:
     assert not (folder / "run1").exists()
 
 
-def test_what_differs_or_fails_is_one_sentence_everywhere(found: list[dict[str, Any]]) -> None:
-    for each in found:
+def test_what_differs_or_fails_is_one_sentence_everywhere(results: list[dict[str, Any]]) -> None:
+    for each in results:
         assert each["differs"].startswith("the processes do not find the same clips")
         assert each["too few"].startswith("a batch has 1 pairs, too few for 2 processes;")
-    assert [each["done"] for each in found] == [[0], []]
-    assert "failed" not in found[0]
-    assert found[1]["failed"] == "the first process has stopped; its own message says why"
+    assert [each["done"] for each in results] == [[0], []]
+    assert "failed" not in results[0]
+    assert results[1]["failed"] == "the first process has stopped; its own message says why"
 
 
 def test_a_lost_process_is_one_sentence() -> None:
@@ -193,8 +193,8 @@ def run_all(size: int, output: Path, *options: str | Path, stop: str = "") -> li
         program = [STOPPED] if stop and number == size - 1 else ["-m", "dgmix"]
         arguments = ["run", *options, "-o", output / "run", "--device", "cpu"]
         processes.append(start(*program, *arguments, RANK=str(number), STOP=stop, **common))
-    said = [process.communicate(timeout=120)[1] for process in processes]
-    return [(p.returncode, text) for p, text in zip(processes, said, strict=True)]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    return [(p.returncode, text) for p, text in zip(processes, errors, strict=True)]
 
 
 def free_port() -> int:
@@ -221,10 +221,10 @@ def test_a_killed_process_stops_the_other_and_all_can_go_on(
     recipe = tmp_path / "small.yaml"
     recipe.write_text(dump_recipe(small))
     options = (recipe, "-d", simulated, "--cache", shared_cache, "--machine", "fan")
-    (status, said), (killed, _) = run_all(2, tmp_path, *options, stop="finetune,3,SIGKILL,group")
+    (status, errors), (killed, _) = run_all(2, tmp_path, *options, stop="finetune,3,SIGKILL,group")
     assert killed == -signal.SIGKILL
     assert status == 1
-    assert said.splitlines()[-1].startswith("dgmix: another process of this training has stopped")
+    assert errors.splitlines()[-1].startswith("dgmix: another process of this training has stopped")
     shutil.copytree(tmp_path / "run", tmp_path / "one" / "run")
 
     assert [status for status, _ in run_all(2, tmp_path, *options)] == [0, 0]

@@ -39,8 +39,8 @@ def of(recipe: Recipe, count: int) -> Recipe:
 
 @torch.no_grad()
 def embeddings(network: Network, crops: TrainingCrops) -> torch.Tensor:
-    heard = torch.from_numpy(crops.bank.crops(np.arange(4), np.zeros(4, int), network.crop_frames))
-    return network.eval()(heard)
+    inputs = torch.from_numpy(crops.bank.crops(np.arange(4), np.zeros(4, int), network.crop_frames))
+    return network.eval()(inputs)
 
 
 def test_an_ensemble_embeds_as_its_networks_do_trained_one_by_one(

@@ -80,15 +80,15 @@ def test_a_strided_convolution_and_its_gradients_are_the_same_when_thinned(
     with torch.no_grad():
         layer.weight.copy_(torch.randint(-2, 3, layer.weight.shape))
     x = torch.randint(-2, 3, (2, 4, *size)).float()
-    found = []
+    gradients = []
     for dtype in (torch.float32, torch.bfloat16):
         x = x.detach().requires_grad_()
         layer.zero_grad()
         with computing_in(dtype, [layer]):
             y = layer(x)
         (y * (torch.arange(y.numel()).view_as(y) % 3)).sum().backward()
-        found.append([y.detach(), x.grad, layer.weight.grad])
-    for exact, thinned in zip(*found, strict=True):
+        gradients.append([y.detach(), x.grad, layer.weight.grad])
+    for exact, thinned in zip(*gradients, strict=True):
         assert exact is not None
         assert torch.equal(exact, thinned)
 

@@ -81,11 +81,11 @@ def bank(make_bank: Bank) -> MelBank:
 def test_the_selective_score_is_the_organisers(bank: MelBank, tmp_path: Path) -> None:
     recipe = small("mahala")
     network = trained(recipe, bank, tmp_path)
-    found = scores_of(network, recipe, bank) ** 2
+    scores = scores_of(network, recipe, bank) ** 2
     expected = np.array(official_mahala(network, bank))
-    correlated = np.corrcoef(np.log(found), np.log(expected))[0, 1]
+    correlated = np.corrcoef(np.log(scores), np.log(expected))[0, 1]
     assert correlated > 0.999
-    np.testing.assert_allclose(found, expected, rtol=0.1)
+    np.testing.assert_allclose(scores, expected, rtol=0.1)
 
 
 def test_the_simple_score_is_the_mean_squared_error(bank: MelBank, tmp_path: Path) -> None:

@@ -240,8 +240,8 @@ def test_a_fault_is_heard_told_called_healthy_learned_and_taken_back(
         _wait(lambda: _windows(ask) == 9)
         (event,) = ask("GET", "events")
         assert (event["kind"], event["raised"]) == ("anomaly", 1_790_000_070.0)
-        said = dgmix("label", settings, event["id"], "healthy", "--who", "Ada")
-        assert "healthy by Ada" in said
+        done = dgmix("label", settings, event["id"], "healthy", "--who", "Ada")
+        assert "healthy by Ada" in done
         (made,) = (tmp_path / "state" / "detectors").glob("pump-*.dgmix")
         assert ask("GET", f"events/{event['id']}")["who"] == "Ada"
         ask.process.send_signal(signal.SIGHUP)  # type: ignore[attr-defined]
@@ -256,8 +256,8 @@ def test_a_fault_is_heard_told_called_healthy_learned_and_taken_back(
     frame = polars.read_parquet(tmp_path / "out" / "windows.parquet")
     assert frame["verdict"].to_list()[:9] == ["normal"] * 5 + ["ANOMALY"] * 4
     assert made.exists()
-    said = dgmix("label", settings, event["id"], "fault", "--who", "Ada")
-    assert "fault by Ada" in said
+    done = dgmix("label", settings, event["id"], "fault", "--who", "Ada")
+    assert "fault by Ada" in done
 
 
 def test_raw_sound_on_standard_input(settings: Path, detector: Path) -> None:

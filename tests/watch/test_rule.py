@@ -27,16 +27,16 @@ THREE = Rule.of(3, 3, 5, 0.05, 2.0)
 
 
 def run(rule: Rule, windows: Sequence[tuple[Verdict, float]]) -> list[tuple[int, Change]]:
-    state, told = RuleState(), []
+    state, events = RuleState(), []
     for number, (verdict, p_value) in enumerate(windows):
         state, changes = step(rule, state, verdict, p_value)
-        told += [(number, change) for change in changes]
-    return told
+        events += [(number, change) for change in changes]
+    return events
 
 
 def test_raises_at_the_third_in_a_row_and_clears_after_five_calm_ones() -> None:
-    told = run(THREE, [CALM, ODD, ODD, CALM, ODD, ODD, ODD, ODD, *[CALM] * 6])
-    assert [(at, change.action, change.kind) for at, change in told] == [
+    events = run(THREE, [CALM, ODD, ODD, CALM, ODD, ODD, ODD, ODD, *[CALM] * 6])
+    assert [(at, change.action, change.kind) for at, change in events] == [
         (6, "raise", "anomaly"),
         (12, "clear", "anomaly"),
     ]
@@ -55,8 +55,8 @@ def test_k_of_m_needs_no_row() -> None:
 
 
 def test_a_new_condition_is_no_anomaly_and_may_become_one() -> None:
-    told = run(THREE, [NEW, ODD, NEW, NEW, ODD, ODD, ODD])
-    assert [(change.action, change.kind) for _, change in told] == [
+    events = run(THREE, [NEW, ODD, NEW, NEW, ODD, ODD, ODD])
+    assert [(change.action, change.kind) for _, change in events] == [
         ("raise", "new condition"),
         ("clear", "new condition"),
         ("raise", "anomaly"),
@@ -64,8 +64,8 @@ def test_a_new_condition_is_no_anomaly_and_may_become_one() -> None:
 
 
 def test_unreadable_windows_have_their_own_event_and_keep_the_anomaly() -> None:
-    told = run(THREE, [ODD, ODD, UNREAD, UNREAD, UNREAD, ODD, CALM, CALM])
-    assert [(at, change.action, change.kind) for at, change in told] == [
+    events = run(THREE, [ODD, ODD, UNREAD, UNREAD, UNREAD, ODD, CALM, CALM])
+    assert [(at, change.action, change.kind) for at, change in events] == [
         (4, "raise", "unusable"),
         (5, "raise", "anomaly"),
         (7, "clear", "unusable"),
@@ -83,9 +83,9 @@ def test_an_event_that_nothing_can_end_expires_once() -> None:
 def test_raises_and_clears_of_a_kind_take_turns(
     rule: Rule, windows: list[tuple[Verdict, float]]
 ) -> None:
-    told = run(rule, windows)
+    events = run(rule, windows)
     for kind in ("anomaly", "new condition", "unusable"):
-        actions = [change.action for _, change in told if change.kind == kind]
+        actions = [change.action for _, change in events if change.kind == kind]
         assert actions == (["raise", "clear"] * len(actions))[: len(actions)]
 
 
@@ -114,13 +114,13 @@ def test_a_raise_has_its_anomalies_within_the_last_windows(
 def test_a_state_that_was_kept_continues_as_if_nothing_had_happened(
     rule: Rule, windows: list[tuple[Verdict, float]], cut: int
 ) -> None:
-    state, told = RuleState(), []
+    state, events = RuleState(), []
     for number, (verdict, p_value) in enumerate(windows):
         if number == cut:
             state = RuleState(*[getattr(state, name) for name in RuleState.__slots__])
         state, changes = step(rule, state, verdict, p_value)
-        told += [(number, change) for change in changes]
-    assert told == run(rule, windows)
+        events += [(number, change) for change in changes]
+    assert events == run(rule, windows)
 
 
 @pytest.mark.parametrize(("windows", "among"), [(1, 1), (2, 2), (2, 4), (3, 3)])

@@ -8,20 +8,20 @@ DRIFT, LIMIT = 0.5, 12.0
 
 
 def run(p_values: np.ndarray, per_hour: int = 6) -> list[tuple[int, str]]:
-    state, told = WearState(), []
+    state, events = WearState(), []
     for number, p_value in enumerate(p_values):
         at = number * HOUR / per_hour
         state, changes = step(state, float(p_value), at, DRIFT, LIMIT)
-        told += [(number // per_hour, change.action) for change in changes]
-    return told
+        events += [(number // per_hour, change.action) for change in changes]
+    return events
 
 
 def test_a_slow_rise_is_raised_and_its_repair_clears() -> None:
     rng = np.random.default_rng(0)
     healthy, worn = rng.uniform(size=6 * 200), rng.uniform(size=6 * 24) ** 3
-    told = run(np.concatenate([healthy, worn, rng.uniform(size=6 * 200)]))
-    assert [action for _, action in told] == ["raise", "clear"]
-    assert 200 < told[0][0] < 224
+    events = run(np.concatenate([healthy, worn, rng.uniform(size=6 * 200)]))
+    assert [action for _, action in events] == ["raise", "clear"]
+    assert 200 < events[0][0] < 224
 
 
 def test_healthy_weeks_raise_nothing() -> None:

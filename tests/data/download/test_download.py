@@ -96,18 +96,18 @@ def test_progress_ends_at_its_total(
 
 def test_second_call_reads_nothing(zenodo: Zenodo, tmp_path: Path) -> None:
     download("dcase2022", tmp_path, ["slider", "fan"], base_url=zenodo.url)
-    assert len(zenodo.asked) == 3 + 6
+    assert len(zenodo.requests) == 3 + 6
     download("dcase2022", tmp_path, ["slider", "fan"], base_url=zenodo.url)
-    assert len(zenodo.asked) == 3 + 6
+    assert len(zenodo.requests) == 3 + 6
 
 
 def test_only_what_is_missing_is_fetched(zenodo: Zenodo, tmp_path: Path) -> None:
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
     assert files_in(tmp_path) == expected("fan")
-    zenodo.asked.clear()
+    zenodo.requests.clear()
     download("dcase2022", tmp_path, ["ToyCar", "fan"], base_url=zenodo.url)
     assert files_in(tmp_path) == expected("fan") | expected("ToyCar")
-    assert not [path for path, _ in zenodo.asked if "fan" in path]
+    assert not [path for path, _ in zenodo.requests if "fan" in path]
 
 
 @pytest.mark.parametrize("change", ["gone", "short"])
@@ -117,10 +117,10 @@ def test_damage_to_a_file_brings_its_archive_again(
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
     clip = next(tmp_path.glob("fan/test/section_04*"))
     clip.unlink() if change == "gone" else clip.write_bytes(b"")
-    zenodo.asked.clear()
+    zenodo.requests.clear()
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
     assert files_in(tmp_path) == expected("fan")
-    assert [path.rpartition("/")[2] for path, _ in zenodo.asked] == [
+    assert [path.rpartition("/")[2] for path, _ in zenodo.requests] == [
         "6586456",
         "eval_data_fan_test.zip",
     ]
@@ -132,7 +132,7 @@ def test_cut_connection_continues_where_it_stopped(zenodo: Zenodo, tmp_path: Pat
     zenodo.archives[name] = content = zip_of({"fan/train/a.wav": sound}, packed=False)
     zenodo.cuts[name] = [300_000]
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
-    first, again = zenodo.asked_for(name)
+    first, again = zenodo.requests_for(name)
     start = int(again.removeprefix("bytes=").removesuffix("-"))
     assert first == ""
     assert 300_000 - fetch.CHUNK_BYTES < start <= 300_000
@@ -150,7 +150,7 @@ def test_next_call_continues_what_a_dead_server_left(zenodo: Zenodo, tmp_path: P
     assert files_in(tmp_path) == {}
     part = (tmp_path / ".download" / f"{name}.part").stat().st_size
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url, jobs=1)
-    assert zenodo.asked_for(name)[-1] == f"bytes={part}-"
+    assert zenodo.requests_for(name)[-1] == f"bytes={part}-"
     assert files_in(tmp_path)["fan/train/a.wav"] == sound
     assert leftovers(tmp_path) == []
 
@@ -190,7 +190,7 @@ def test_interrupted_unpacking_fetches_no_archive_twice(
             download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url, jobs=1)
     assert "dev_fan.zip.part" in leftovers(tmp_path)
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url)
-    assert zenodo.asked_for("dev_fan.zip") == [""]
+    assert zenodo.requests_for("dev_fan.zip") == [""]
     assert files_in(tmp_path) == expected("fan")
     assert leftovers(tmp_path) == []
 
@@ -225,9 +225,9 @@ def test_full_disk_while_fetching(
         with pytest.raises(DgmixError, match=r"dev_fan\.zip\.part: the disk is full; free some"):
             download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url, jobs=1)
     assert files_in(tmp_path) == {}
-    zenodo.asked.clear()
+    zenodo.requests.clear()
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url, jobs=1)
-    assert zenodo.asked_for("dev_fan.zip") == [f"bytes={fetch.CHUNK_BYTES}-"]
+    assert zenodo.requests_for("dev_fan.zip") == [f"bytes={fetch.CHUNK_BYTES}-"]
 
 
 def test_full_disk_while_unpacking(
@@ -251,7 +251,7 @@ def test_too_little_space_is_said_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DgmixError, match=r"0\.0 GB are free; free some space or choose another"):
         download("dcase2022", tmp_path, base_url=zenodo.url)
-    assert zenodo.asked_for(".zip") == []
+    assert zenodo.requests_for(".zip") == []
 
 
 def test_folder_that_cannot_be_written(zips: Path, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_record_without_links_uses_the_usual_addresses(zenodo: Zenodo, tmp_path:
     zenodo.with_links = False
     download("dcase2022", tmp_path, ["fan"], base_url=zenodo.url + "/")
     assert files_in(tmp_path) == expected("fan")
-    assert "/records/6355122/files/dev_fan.zip" in [path for path, _ in zenodo.asked]
+    assert "/records/6355122/files/dev_fan.zip" in [path for path, _ in zenodo.requests]
 
 
 def test_archive_that_the_record_does_not_list(zenodo: Zenodo, tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ def test_whole_set_then_nothing(record: Zenodo, year: int, tmp_path: Path) -> No
         for machine in machines(year)
         for path, content in expected(machine, year).items()
     }
-    fetched = {path.rpartition("/")[2] for path, _ in record.asked}
+    fetched = {path.rpartition("/")[2] for path, _ in record.requests}
     assert {name for _, name, _ in listed(year)} < fetched
     assert set(REVISED.get(year, [])) < fetched
-    record.asked.clear()
+    record.requests.clear()
     download(f"dcase{year}", tmp_path, base_url=record.url)
-    assert record.asked == []
+    assert record.requests == []
     manifest = load_manifest(tmp_path)
     assert manifest.values("machine") == machines(year)
     known = {"normal", "anomaly"} | (set() if YEARS[year].labelled else {"unknown"})
@@ -70,7 +70,7 @@ def test_cut_and_resumed(record: Zenodo, year: int, tmp_path: Path) -> None:
     record.archives[name] = zip_of({f"{machine}/train/a.wav": sound}, packed=False)
     record.cuts[name] = [300_000]
     download(f"dcase{year}", tmp_path, [machine], parts=["dev"], base_url=record.url)
-    first, again = record.asked_for(name)
+    first, again = record.requests_for(name)
     assert (first, again[:6]) == ("", "bytes=")
     assert files_in(tmp_path) == {f"{machine}/train/a.wav": sound}
 
@@ -94,21 +94,21 @@ def test_disk_too_small(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DgmixError, match=r"are needed and 0\.0 GB are free; free some space"):
         download(f"dcase{year}", tmp_path, base_url=record.url)
-    assert record.asked_for(".zip") == []
+    assert record.requests_for(".zip") == []
     assert f"{len(listed(year))} archives to unpack, 0.00 GB in all" in capsys.readouterr().err
 
 
 def test_machine_that_the_year_lacks(record: Zenodo, year: int, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"lathe: dcase{year} has no such machine; choose from"):
         download(f"dcase{year}", tmp_path, ["lathe"], base_url=record.url)
-    assert record.asked == []
+    assert record.requests == []
 
 
 @pytest.mark.parametrize("part", ["dev", "train", "eval"])
 def test_part_alone(record: Zenodo, year: int, part: str, tmp_path: Path) -> None:
     source = YEARS[year].sources[part]
     download(f"dcase{year}", tmp_path, parts=[part], base_url=record.url)
-    fetched = {path.rpartition("/")[2] for path, _ in record.asked if path.endswith(".zip")}
+    fetched = {path.rpartition("/")[2] for path, _ in record.requests if path.endswith(".zip")}
     assert fetched == {name for number, name, _ in listed(year) if number == source.record}
 
 
@@ -141,9 +141,9 @@ def test_folder_of_another_year_is_refused(tmp_path: Path, monkeypatch: pytest.M
             download("dcase2023", tmp_path, ["fan"], base_url=record.url)
         state = tmp_path / ".download" / "dev_fan.zip.json"  # of a record that was superseded
         state.write_text(state.read_text().replace("6355122", "6355121"))
-        record.asked.clear()
+        record.requests.clear()
         download("dcase2022", tmp_path, ["fan"], parts=["dev"], base_url=record.url)
-        assert record.asked_for("dev_fan.zip") == [""]
+        assert record.requests_for("dev_fan.zip") == [""]
 
 
 def test_archive_that_was_revised_later(
@@ -156,15 +156,15 @@ def test_archive_that_was_revised_later(
         record.archives["dev_fan_r3.zip"] = record.archives.pop("dev_fan.zip")
 
         def with_revision(number: int) -> dict[str, object]:
-            found = entries(number)
-            found["files"] += [record.entry(name) for name in revised.values()]
-            return found
+            table = entries(number)
+            table["files"] += [record.entry(name) for name in revised.values()]
+            return table
 
         monkeypatch.setattr(record, "record", with_revision)
         download("dcase2026", tmp_path, ["fan"], base_url=record.url)
-        record.asked.clear()
+        record.requests.clear()
         download("dcase2026", tmp_path, ["fan"], base_url=record.url)
-        assert record.asked == []
+        assert record.requests == []
     assert files_in(tmp_path) == expected("fan", 2026)
     assert "dev_fan.zip: published anew as dev_fan_r3.zip" in capsys.readouterr().err
 
@@ -178,9 +178,9 @@ def test_hidden_attributes_are_in_the_names_on_request(
         download("dcase2024", tmp_path, wanted, base_url=record.url)
         plain = load_manifest(tmp_path)
         assert set(plain.select(machine="AirCompressor").values("attributes")) == {"noAttribute"}
-        record.asked.clear()
+        record.requests.clear()
         download("dcase2024", tmp_path, wanted, hidden_attributes=True, base_url=record.url)
-        assert record.asked == []
+        assert record.requests == []
         named = load_manifest(tmp_path)
         attributes = named.select(machine="AirCompressor", split="test").values("attributes")
         assert attributes
@@ -208,9 +208,9 @@ def test_interrupted_renaming_is_continued(tmp_path: Path, monkeypatch: pytest.M
             patch.setattr("dgmix.data.download.state.write_state", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 download("dcase2024", tmp_path, ["slider"], hidden_attributes=True)
-        record.asked.clear()
+        record.requests.clear()
         download("dcase2024", tmp_path, ["slider"], hidden_attributes=True, base_url=record.url)
-        assert record.asked == []
+        assert record.requests == []
     assert not [path for path in files_in(tmp_path) if "noAttribute" in path]
 
 
@@ -228,10 +228,10 @@ def test_labels_of_2026_come_with_a_list(
         download("dcase2026", folder, ["Sander"], base_url=record.url)
         assert "labels of the evaluation clips of 2026 are not known" in capsys.readouterr().err
         assert load_manifest(folder).select(split="test").values("label") == ["unknown"]
-        record.asked.clear()
+        record.requests.clear()
         download("dcase2026", folder, ["Sander"], names=names, base_url=record.url)
         download("dcase2026", folder, ["Sander"], base_url=record.url)
-        assert record.asked == []
+        assert record.requests == []
     test = load_manifest(folder).select(split="test")
     assert [(clip.domain, clip.label, clip.attributes) for clip in test] == [
         ("source", "normal", "a_2"),

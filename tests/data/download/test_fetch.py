@@ -68,19 +68,19 @@ def test_cut_is_noticed_where_no_length_was_announced(server: Zenodo, tmp_path: 
     server.with_length = False
     server.cuts[FAN.name] = [500]
     assert get(server, tmp_path / "part")[0] == CONTENT
-    assert server.asked_for(FAN.name) == ["", "bytes=500-"]
+    assert server.requests_for(FAN.name) == ["", "bytes=500-"]
 
 
 def test_part_of_full_size_is_not_asked_for(server: Zenodo, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(CONTENT)
     assert get(server, tmp_path / "part") == (CONTENT, [len(CONTENT)])
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_part_longer_than_the_archive_is_dropped(server: Zenodo, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(CONTENT + b"more")
     assert get(server, tmp_path / "part")[0] == CONTENT
-    assert server.asked_for(FAN.name) == [""]
+    assert server.requests_for(FAN.name) == [""]
 
 
 def test_server_that_ignores_range_starts_over(server: Zenodo, tmp_path: Path) -> None:
@@ -89,21 +89,21 @@ def test_server_that_ignores_range_starts_over(server: Zenodo, tmp_path: Path) -
     content, steps = get(server, tmp_path / "part")
     assert content == CONTENT
     assert steps[:2] == [500, 16]
-    assert server.asked_for(FAN.name) == ["bytes=500-"]
+    assert server.requests_for(FAN.name) == ["bytes=500-"]
 
 
 def test_server_that_continues_elsewhere_starts_over(server: Zenodo, tmp_path: Path) -> None:
     server.range_shift = 4
     (tmp_path / "part").write_bytes(CONTENT[:500])
     assert get(server, tmp_path / "part")[0] == CONTENT
-    assert server.asked_for(FAN.name) == ["bytes=500-", ""]
+    assert server.requests_for(FAN.name) == ["bytes=500-", ""]
 
 
 def test_range_that_the_server_refuses_starts_over(server: Zenodo, tmp_path: Path) -> None:
     server.statuses[FAN.name] = [416]
     (tmp_path / "part").write_bytes(CONTENT[:500])
     assert get(server, tmp_path / "part")[0] == CONTENT
-    assert server.asked_for(FAN.name) == ["bytes=500-", ""]
+    assert server.requests_for(FAN.name) == ["bytes=500-", ""]
 
 
 def test_foreign_part_is_found_by_its_checksum(server: Zenodo, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_cutting_at_the_same_place_for_ever_ends(server: Zenodo, tmp_path: Path)
     server.cuts[FAN.name] = [64] * 100
     with pytest.raises(DgmixError, match="cut"):
         get(server, tmp_path / "part")
-    assert len(server.asked) == module.ATTEMPTS
+    assert len(server.requests) == module.ATTEMPTS
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
@@ -150,7 +150,7 @@ def test_refusal_is_not_tried_again(server: Zenodo, tmp_path: Path, status: int)
     server.statuses[FAN.name] = [status]
     with pytest.raises(DgmixError, match=f"the server answers {status} .*; check the address"):
         get(server, tmp_path / "part")
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_length_that_the_record_does_not_say(server: Zenodo, tmp_path: Path) -> None:

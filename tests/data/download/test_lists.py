@@ -189,9 +189,11 @@ def test_the_table_of_the_documentation_is_counted(
     page = load_script(Path(__file__).parents[3] / "docs" / "evaluation_clips.py")
     assert page.with_table(page.PAGE.read_text("utf-8")) == page.PAGE.read_text("utf-8")
     rows = [row for year in YEARS.values() if year.labelled for row in page.rows_of(year)]
-    told = {
+    numbers_on_page = {
         (int(row[0]), machine): tuple(int(cell) for cell in row[2:] if cell != "–")
         for row in rows
         for machine in row[1].split()
     }
-    assert told == {(year, m): numbers for year in LABELLED for m, numbers in COUNTS[year].items()}
+    assert numbers_on_page == {
+        (year, m): numbers for year in LABELLED for m, numbers in COUNTS[year].items()
+    }

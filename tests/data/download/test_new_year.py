@@ -64,7 +64,9 @@ def test_it_is_simulated_and_judged(tmp_path: Path) -> None:
         )
     ]
     write_scores(tmp_path / "scores.csv", pl.DataFrame(rows, schema=SCHEMA, orient="row"))
-    found = evaluate_scores(tmp_path / "scores.csv", bootstrap=0)
-    assert found.year == NEXT
-    assert set(found.blocks) == {"dev", "eval"}
-    assert found.omega == evaluate_scores(tmp_path / "scores.csv", bootstrap=0, year=NEXT).omega
+    evaluation = evaluate_scores(tmp_path / "scores.csv", bootstrap=0)
+    assert evaluation.year == NEXT
+    assert set(evaluation.blocks) == {"dev", "eval"}
+    assert (
+        evaluation.omega == evaluate_scores(tmp_path / "scores.csv", bootstrap=0, year=NEXT).omega
+    )

@@ -96,12 +96,12 @@ class Zenodo:
     with_md5: bool = True
     range_shift: int = 0
     retry_after: str = ""
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
 
-    def asked_for(self, name: str) -> list[str]:
+    def requests_for(self, name: str) -> list[str]:
         """The Range headers (or "") of all requests for one archive."""
-        return [given for path, given in self.asked if path.endswith(name)]
+        return [given for path, given in self.requests if path.endswith(name)]
 
     def record(self, number: int) -> dict[str, Any]:
         files = [
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]
-        self.zenodo.asked.append((self.path, self.headers.get("Range", "")))
+        self.zenodo.requests.append((self.path, self.headers.get("Range", "")))
         statuses = self.zenodo.statuses.get(name, [])
         if statuses and (status := statuses.pop(0)) != 200:
             self.send_response(status)
@@ -144,11 +144,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
 
     def send_archive(self, name: str, content: bytes) -> None:
-        asked = self.headers.get("Range")
-        if not asked or not self.zenodo.with_range:
+        span = self.headers.get("Range")
+        if not span or not self.zenodo.with_range:
             self.send_bytes(name, content)
             return
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) + self.zenodo.range_shift
+        start = int(span.removeprefix("bytes=").removesuffix("-")) + self.zenodo.range_shift
         self.send_response(206)
         self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_body(name, content[start:])

@@ -28,10 +28,10 @@ def spectrum(samples: np.ndarray) -> np.ndarray:
 
 def envelope_peak(samples: np.ndarray, low: float, high: float) -> float:
     """The strongest rate, in Hz, at which the loudness of `samples` comes and goes."""
-    found = spectrum(np.abs(samples) - np.abs(samples).mean())
-    bins = np.arange(len(found)) / 10.0
-    found[(bins < low) | (bins > high)] = 0
-    return float(bins[np.argmax(found)])
+    power = spectrum(np.abs(samples) - np.abs(samples).mean())
+    bins = np.arange(len(power)) / 10.0
+    power[(bins < low) | (bins > high)] = 0
+    return float(bins[np.argmax(power)])
 
 
 def test_bearing_rates_are_those_of_a_known_bearing():
@@ -47,8 +47,8 @@ def test_bearing_rates_are_those_of_a_known_bearing():
 def test_fan_has_its_blade_pass_tone():
     fan = replace(rotating.draw_fan(np.random.default_rng(3)), speed=6.0)
     sound = render("fan", fan, {"m-n": "W"})
-    found = spectrum(sound)[: 400 * 10]
-    tones = np.argsort(found)[-1] / 10.0
+    power = spectrum(sound)[: 400 * 10]
+    tones = np.argsort(power)[-1] / 10.0
     # the clip's own speed differs from the rated one by a few percent
     assert tones == pytest.approx(fan.blades * 6.0, rel=0.12)
 
@@ -76,8 +76,8 @@ def test_bearing_defects_strike_at_their_rate(fault, rate):
     change = render("bearing", bearing, tags, **{fault: 1.0}) - render("bearing", bearing, tags)
     expected = rate(bearing) * 6.0
     # the shaft's side bands, 6 Hz off, are an inner race's too
-    found = envelope_peak(change, 0.9 * expected, 1.1 * expected)
-    assert found == pytest.approx(expected, rel=0.03)
+    peak = envelope_peak(change, 0.9 * expected, 1.1 * expected)
+    assert peak == pytest.approx(expected, rel=0.03)
 
 
 def test_inner_race_defects_are_louder_in_the_load_zone():
@@ -98,14 +98,14 @@ def test_gearbox_meshes_at_teeth_times_speed_with_side_bands():
         rotating.draw_gearbox(np.random.default_rng(2)), pinion=19, wheel=57, mesh=(10.0,)
     )
     sound = render("gearbox", gearbox, {"volt": "2.0", "wt": "0"})
-    found = spectrum(sound)
+    power = spectrum(sound)
     low, high = 150 * 10, 230 * 10
-    mesh = (low + np.argmax(found[low:high])) / 10
+    mesh = (low + np.argmax(power[low:high])) / 10
     shaft = mesh / 19
     assert shaft == pytest.approx(10.0, rel=0.06)
     side = round((mesh + shaft) * 10)
-    around = np.median(found[side - 60 : side + 60])
-    assert found[side - 15 : side + 15].max() > 5 * around
+    around = np.median(power[side - 60 : side + 60])
+    assert power[side - 15 : side + 15].max() > 5 * around
 
 
 @pytest.mark.parametrize("fault", ["chipped_tooth", "eccentric_wheel", "pitting"])

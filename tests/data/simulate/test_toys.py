@@ -26,24 +26,24 @@ def change(machine: str, unit, condition: Condition, **severity: float) -> np.nd
 
 def rate_of(samples: np.ndarray, low: float, high: float) -> float:
     loudness = np.abs(samples) - np.abs(samples).mean()
-    found = np.abs(np.fft.rfft(loudness * np.hanning(SAMPLES)))
-    bins = np.arange(len(found)) / 10.0
-    found[(bins < low) | (bins > high)] = 0
-    return float(bins[np.argmax(found)])
+    power = np.abs(np.fft.rfft(loudness * np.hanning(SAMPLES)))
+    bins = np.arange(len(power)) / 10.0
+    power[(bins < low) | (bins > high)] = 0
+    return float(bins[np.argmax(power)])
 
 
 def test_a_broken_tooth_knocks_once_a_wheel_turn():
     car = toys.draw_car(np.random.default_rng(0))
     wheel = 34 * 1.6 / car.gearing
-    found = rate_of(change("ToyCar", car, VOLTS, broken_tooth=1.0), 0.7 * wheel, 1.4 * wheel)
-    assert found == pytest.approx(wheel, rel=0.1)
+    rate = rate_of(change("ToyCar", car, VOLTS, broken_tooth=1.0), 0.7 * wheel, 1.4 * wheel)
+    assert rate == pytest.approx(wheel, rel=0.1)
 
 
 def test_a_flat_wheel_thumps_once_a_wheel_turn():
     train = toys.draw_train(np.random.default_rng(0))
     wheel = 8 * 0.055 / train.wheel
-    found = rate_of(change("ToyTrain", train, STEPS, flat_wheel=1.0), 0.7 * wheel, 1.4 * wheel)
-    assert found == pytest.approx(wheel, rel=0.1)
+    rate = rate_of(change("ToyTrain", train, STEPS, flat_wheel=1.0), 0.7 * wheel, 1.4 * wheel)
+    assert rate == pytest.approx(wheel, rel=0.1)
 
 
 def test_every_axle_knocks_at_every_joint():

@@ -105,7 +105,7 @@ def test_a_failure_leaves_no_partial_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         ({"machines": ["pump"]}, "pump: no such machine"),
         ({"machines": []}, "no machine"),
@@ -117,8 +117,8 @@ def test_a_failure_leaves_no_partial_file(tmp_path, monkeypatch):
         ({"test_clips": 0}, "test_clips is 0"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_written(arguments, said, tmp_path):
-    with pytest.raises(InputError, match=said):
+def test_bad_arguments_are_refused_before_anything_is_written(arguments, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
         simulate(tmp_path / "set", **arguments)
     assert not (tmp_path / "set").exists()
 

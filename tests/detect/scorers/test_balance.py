@@ -46,11 +46,11 @@ def test_how_many_there_are_then(name: str, count: int, expected: list[int]) -> 
 @given(source=st.integers(1, 12), target=st.integers(1, 12), count=st.integers(0, 15))
 def test_any_number_is_balanced(source: int, target: int, count: int) -> None:
     for name, balance in BALANCES.items():
-        found = balance(parts(source, target), count)
-        assert all(np.isfinite(part).all() for part in found.values())
+        balanced = balance(parts(source, target), count)
+        assert all(np.isfinite(part).all() for part in balanced.values())
         if name != "kmeans":
             for domain, part in parts(source, target).items():
-                np.testing.assert_array_equal(found[domain][: len(part)], part)
+                np.testing.assert_array_equal(balanced[domain][: len(part)], part)
 
 
 def test_centres_are_the_means_of_what_is_nearest_to_them() -> None:

@@ -37,11 +37,11 @@ def test_equals_the_definition(count: int, bands: int, seed: int) -> None:
     references, queries = (np.asarray(each, np.float32) for each in (references, queries))
     settings = DetectSettings(bands=bands, metric="cosine")
     expected = beam(references.astype(np.float64), queries.astype(np.float64), bands)
-    found = build_scorer(settings).fit(references).score(queries)
-    np.testing.assert_allclose(found, expected, atol=1e-7)
-    known, asked = (Vectors(each, np.arange(len(each))) for each in (references, queries))
+    scores = build_scorer(settings).fit(references).score(queries)
+    np.testing.assert_allclose(scores, expected, atol=1e-7)
+    known, query_vectors = (Vectors(each, np.arange(len(each))) for each in (references, queries))
     joint = build_joint_scorer(settings, known, [np.arange(count)])
-    np.testing.assert_allclose(joint.measure(asked, 5)[0], expected, atol=1e-7)
+    np.testing.assert_allclose(joint.measure(query_vectors, 5)[0], expected, atol=1e-7)
 
 
 def test_more_bands_than_numbers_are_as_many_as_numbers() -> None:

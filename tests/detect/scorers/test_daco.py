@@ -94,6 +94,6 @@ def test_without_domains_the_order_is_that_of_the_distances() -> None:
 
 def test_quantiles_go_on_beyond_the_largest_value() -> None:
     quantiles = Quantiles(np.array([2.0, 1.0, 4.0]))
-    found = quantiles(np.array([0.0, 0.5, 1.0, 3.0, 4.0, 6.0, 1e9]))
-    np.testing.assert_allclose(found, [0, 0.125, 0.25, 0.625, 0.75, 0.875, 1], atol=1e-6)
-    assert found[-1] < 1
+    values = quantiles(np.array([0.0, 0.5, 1.0, 3.0, 4.0, 6.0, 1e9]))
+    np.testing.assert_allclose(values, [0, 0.125, 0.25, 0.625, 0.75, 0.875, 1], atol=1e-6)
+    assert values[-1] < 1

@@ -44,15 +44,15 @@ def test_equals_the_definition(count: int, dim: int, k: int, seed: int) -> None:
 
 def test_a_sparse_domain_is_forgiven_its_distance() -> None:
     dense, sparse = np.arange(10.0)[:, None], 1000 + 50 * np.arange(10.0)[:, None]
-    found = scorer(np.concatenate([dense, sparse]), 1).score(np.array([[-3.0], [970.0]]))
-    np.testing.assert_allclose(found, [3, 0.6])
+    scores = scorer(np.concatenate([dense, sparse]), 1).score(np.array([[-3.0], [970.0]]))
+    np.testing.assert_allclose(scores, [3, 0.6])
 
 
 def test_a_copy_does_not_make_its_neighbourhood_a_point() -> None:
     references = np.array([[0.0], [0.0], [10.0], [20.0]])
-    found = scorer(references, 1).score(np.array([[15.0], [1.0]]))
-    assert found[0] == pytest.approx(0.5)
-    assert found[1] == pytest.approx(0.9)
+    scores = scorer(references, 1).score(np.array([[15.0], [1.0]]))
+    assert scores[0] == pytest.approx(0.5)
+    assert scores[1] == pytest.approx(0.9)
 
 
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,12 +43,12 @@ def test_only_several_domains_are_told_apart(settings: dict[str, Any]) -> None:
 
 def test_scores_in_units_of_the_nearest_domain() -> None:
     data, queries = references(), np.random.default_rng(1).uniform(-10, 50, size=(90, 4))
-    found = scorer(per_domain=True).fit(data).score(queries)
+    scores = scorer(per_domain=True).fit(data).score(queries)
     near = [cdist(queries, data[name == RARE]).min(1) for name in ("source", "target")]
-    units = [(distances / found).min() for distances in near]
+    units = [(distances / scores).min() for distances in near]
     assert units[1] > 3 * units[0]
     expected = np.minimum(near[0] / units[0], near[1] / units[1])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
 def test_the_unit_is_the_mean_score_of_clips_held_out() -> None:
@@ -58,8 +58,8 @@ def test_the_unit_is_the_mean_score_of_clips_held_out() -> None:
     between = cdist(target, target) + np.diag([np.inf] * 5)
     query = target.mean(0) + 40
     expected = cdist(query[None], target).min() / between.min(1).mean()
-    found = scorer(per_domain=True).fit(data).score(query[None])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    scores = scorer(per_domain=True).fit(data).score(query[None])
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
 def test_windows_of_a_clip_are_held_out_together() -> None:

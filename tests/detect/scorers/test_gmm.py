@@ -60,8 +60,8 @@ def test_between_two_conditions_is_far_from_both() -> None:
 def test_the_unit_of_a_dimension_does_not_matter() -> None:
     references, units = two_blobs(), np.array([0.3, 1, 5])
     queries = references[::7] + 2
-    found = scorer(references * units).score(queries * units)
-    np.testing.assert_allclose(found, scorer(references).score(queries), rtol=1e-6)
+    scores = scorer(references * units).score(queries * units)
+    np.testing.assert_allclose(scores, scorer(references).score(queries), rtol=1e-6)
 
 
 def test_is_the_same_every_time() -> None:

@@ -57,12 +57,12 @@ def test_a_point_far_away_scores_high_and_a_copy_low(name: str) -> None:
 def test_clips_of_a_group_are_not_measured_by_each_other(name: str) -> None:
     values = np.random.default_rng(1).normal(size=(7, 4))
     groups = [0, 0, 1, 2, 2, 2, 3]
-    found = scorer(name, values, list(range(7)), groups).left_out
+    left_out = scorer(name, values, list(range(7)), groups).left_out
     for clip in range(7):
         others = [i for i in range(7) if groups[i] != groups[clip]]
         own, _, _ = scorer(name, values[others]).measure(vectors(values[[clip]]), 1)
-        assert found[1][clip] == pytest.approx(own[0], rel=1e-6)
-        assert found[1][clip] >= found[0][clip] - 1e-9
+        assert left_out[1][clip] == pytest.approx(own[0], rel=1e-6)
+        assert left_out[1][clip] >= left_out[0][clip] - 1e-9
 
 
 @pytest.mark.parametrize("name", JOINT_SCORERS)

@@ -48,9 +48,9 @@ def test_equals_all_distances_in_float64(
 ) -> None:
     rng = np.random.default_rng(seed)
     references = (rng.normal(size=(count, dim)) + shift).astype(np.float32)
-    asked = (rng.normal(size=(queries, dim)) + shift).astype(np.float32)
+    values = (rng.normal(size=(queries, dim)) + shift).astype(np.float32)
     np.testing.assert_allclose(
-        scores(references, asked, k), brute(references, asked, k), rtol=1e-6, atol=1e-6
+        scores(references, values, k), brute(references, values, k), rtol=1e-6, atol=1e-6
     )
 
 
@@ -59,10 +59,10 @@ def test_near_duplicates_far_from_the_origin_have_their_true_distances() -> None
     offset = 1000 * rng.normal(size=320)
     references = (offset + 1e-2 * rng.normal(size=(200, 320))).astype(np.float32)
     queries = (references[:50] + 1e-3 * rng.normal(size=(50, 320))).astype(np.float32)
-    found = scores(references, queries)
-    assert (found > 0).all()
-    assert len(np.unique(found)) == len(found)
-    np.testing.assert_allclose(found, brute(references, queries), rtol=1e-6)
+    nearest = scores(references, queries)
+    assert (nearest > 0).all()
+    assert len(np.unique(nearest)) == len(nearest)
+    np.testing.assert_allclose(nearest, brute(references, queries), rtol=1e-6)
 
 
 def test_near_duplicates_beside_distant_clips_have_their_true_distances() -> None:
@@ -96,9 +96,9 @@ def test_few_distances_are_those_of_many(
 
 def test_a_distance_is_the_same_whichever_comes_first() -> None:
     points = 1e3 * np.random.default_rng(0).normal(size=(20, 300)).astype(np.float32)
-    found = distances(points, points)
-    assert np.array_equal(found, found.T)
-    assert not np.diag(found).any()
+    matrix = distances(points, points)
+    assert np.array_equal(matrix, matrix.T)
+    assert not np.diag(matrix).any()
 
 
 @given(
@@ -106,9 +106,9 @@ def test_a_distance_is_the_same_whichever_comes_first() -> None:
     st.integers(1, 6),
 )
 def test_only_finite_distances_count(rows: list[list[float]], k: int) -> None:
-    for row, found in zip(rows, mean_of_nearest(np.array(rows), k), strict=True):
+    for row, mean in zip(rows, mean_of_nearest(np.array(rows), k), strict=True):
         nearest = [value for value in sorted(row)[:k] if np.isfinite(value)]
-        assert found == pytest.approx(np.mean(nearest) if nearest else np.inf)
+        assert mean == pytest.approx(np.mean(nearest) if nearest else np.inf)
 
 
 def test_nothing_to_compare_with_is_infinitely_far() -> None:

@@ -33,8 +33,8 @@ def distances(queries: Floats, references: Floats) -> Floats:
 def test_distances_are_mahalanobis_distances(count: int, dim: int) -> None:
     references, queries = correlated(count, dim), correlated(6, dim, seed=1)
     white = Whitening(references)
-    found = cdist(white(queries), white(references))
-    np.testing.assert_allclose(found, distances(queries, references), rtol=1e-7)
+    whitened = cdist(white(queries), white(references))
+    np.testing.assert_allclose(whitened, distances(queries, references), rtol=1e-7)
 
 
 def test_the_score_is_the_distance_to_the_nearest_there() -> None:

@@ -57,12 +57,12 @@ def test_distances_never_grow(clips):
 
 
 def test_a_map_of_every_section_with_every_clip(run):
-    (found,) = maps(run)
-    assert (found.machine, found.name) == ("fan", "fan, seed 0")
-    assert [panel.name for panel in found.panels] == ["Section 00", "Section 01"]
+    (map_of_run,) = maps(run)
+    assert (map_of_run.machine, map_of_run.name) == ("fan", "fan, seed 0")
+    assert [panel.name for panel in map_of_run.panels] == ["Section 00", "Section 01"]
     names = ["source normal", "target normal", "source anomaly", "target anomaly"]
-    assert [entry.name for entry in found.legend] == names
-    for panel in found.panels:
+    assert [entry.name for entry in map_of_run.legend] == names
+    for panel in map_of_run.panels:
         figure = fromstring(panel.figure)
         paths = [node for node in figure.iter() if node.tag == "path"]
         assert [path.get("d").count("M") for path in paths] == [10] * 4

@@ -55,8 +55,10 @@ def test_odd_recordings_can_be_heard_and_all_stand_in_a_table(
 def test_a_set_without_odd_ones_says_so(plain: Recipe, tmp_path: Path) -> None:
     signals = [hum(seed) for seed in range(9)]
     detector = Detector(plain, cache=tmp_path).fit(signals, sample_rate=RATE)
-    told = Sensitivity(0.1, 9, 9, 0.0, 9, False, (Response("a hiss", "level", (-6.0,), (1.0,)),))
-    detector.fitted_ = replace(detector.fitted_, sensitivity=told)
+    measured = Sensitivity(
+        0.1, 9, 9, 0.0, 9, False, (Response("a hiss", "level", (-6.0,), (1.0,)),)
+    )
+    detector.fitted_ = replace(detector.fitted_, sensitivity=measured)
     page = write_fit_report(detector, signals, tmp_path / "fit.html", sample_rate=RATE)
     assert "6 dB under the machine" in page.read_text("utf-8")
     assert "no small group of them, is unlike the others" in page.read_text("utf-8")

@@ -119,11 +119,11 @@ def test_buckets_are_those_of_t5(patches: int) -> None:
             distance = min(near + int(part * near), 2 * near - 1)
         return distance + (2 * near if ahead > 0 else 0)
 
-    found = relative_buckets(patches)
+    buckets = relative_buckets(patches)
     of = {ahead: bucket(ahead) for ahead in range(1 - patches, patches)}
     rows = range(0, patches, 7)
     expected = [[of[other - row] for other in range(patches)] for row in rows]
-    assert found[::7].tolist() == expected
+    assert buckets[::7].tolist() == expected
 
 
 def test_the_published_size() -> None:

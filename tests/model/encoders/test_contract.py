@@ -109,8 +109,8 @@ def test_an_empty_crop_is_refused() -> None:
 def test_a_crop_too_small_to_be_pooled_is_refused(name: str, least: int) -> None:
     settings = EncoderSettings(name=name, width=0.1)
     for setting, size in (("crop_seconds", (128, least - 1)), ("n_mels", (least - 1, 128))):
-        told = rf"{setting}: encoder '{name}' needs crops of .*, not {least - 1}; raise it"
-        with pytest.raises(InputError, match=told):
+        sentence = rf"{setting}: encoder '{name}' needs crops of .*, not {least - 1}; raise it"
+        with pytest.raises(InputError, match=sentence):
             build_encoder(settings, *size)
     smallest = build_encoder(settings, least, least).eval()
     assert smallest(torch.zeros(1, 1, least, least)).isfinite().all()

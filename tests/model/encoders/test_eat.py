@@ -65,14 +65,14 @@ def test_silence_is_finite(network: Network) -> None:
 
 @pytest.mark.parametrize(("times", "bands"), [(1, 1), (3, 8), (62, 8)])
 def test_positions_one_at_a_time(times: int, bands: int) -> None:
-    found = positions(times, bands, 16).numpy()
+    encoded = positions(times, bands, 16).numpy()
     for time in range(times):
         for band in range(bands):
             waves = [10_000 ** -(k / 4) for k in range(4)]
             expected = [
                 f(place * w) for place in (band, time) for f in (np.sin, np.cos) for w in waves
             ]
-            np.testing.assert_allclose(found[time * bands + band], expected, atol=1e-6)
+            np.testing.assert_allclose(encoded[time * bands + band], expected, atol=1e-6)
 
 
 def test_the_published_size() -> None:

@@ -65,9 +65,9 @@ def maps() -> Tensor:
 
 
 def test_statistics_over_time_are_mean_and_deviation() -> None:
-    found = statistics_over_time(maps()).view(2, 2, 3, 4)
-    torch.testing.assert_close(found[:, 0], maps().mean(3))
-    torch.testing.assert_close(found[:, 1], maps().std(3, correction=0), atol=1e-4, rtol=1e-4)
+    statistics = statistics_over_time(maps()).view(2, 2, 3, 4)
+    torch.testing.assert_close(statistics[:, 0], maps().mean(3))
+    torch.testing.assert_close(statistics[:, 1], maps().std(3, correction=0), atol=1e-4, rtol=1e-4)
 
 
 def test_when_something_happens_does_not_matter_to_them() -> None:

@@ -55,13 +55,13 @@ def test_a_spectrum_of_any_length_becomes_an_embedding(seconds: float) -> None:
 
 def test_spectrograms_are_scipy_s_less_their_mean_over_time() -> None:
     signal = noise(1)
-    found = Resolution(SMALL, RATE, 256).spectrogram(signal)[0].numpy()
+    levels = Resolution(SMALL, RATE, 256).spectrogram(signal)[0].numpy()
     _, _, spectra = scipy.signal.stft(
         signal[0].numpy(), window="hann", nperseg=256, noverlap=128, boundary=None, padded=False
     )
     magnitudes = np.abs(spectra) * 128  # scipy divides by the window's sum
     expected = magnitudes - magnitudes.mean(1, keepdims=True)
-    np.testing.assert_allclose(found, expected, atol=2e-4)
+    np.testing.assert_allclose(levels, expected, atol=2e-4)
 
 
 @torch.no_grad()

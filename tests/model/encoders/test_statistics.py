@@ -27,8 +27,8 @@ def test_untrained_it_gives_the_statistics_of_every_band() -> None:
     levels = inputs[:, 0].double().numpy()
     change = np.sqrt((np.diff(levels, axis=2) ** 2).mean(2))
     expected = np.concatenate([levels.mean(2), levels.std(2), change], 1)
-    found = encoder()(inputs).detach().numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    embedding = encoder()(inputs).detach().numpy()
+    np.testing.assert_allclose(embedding, expected, atol=1e-4)
 
 
 def test_the_convolutions_learn_to_change_them() -> None:

@@ -42,15 +42,15 @@ def test_a_thinned_convolution_and_its_gradients_are_those_of_the_strided_one(
     layer = StridedPointwise(channels, 5, 2)
     with torch.no_grad():
         layer.weight.copy_(torch.randint(-2, 3, layer.weight.shape))
-    found = []
+    gradients = []
     for convolve in (layer, lambda x: functional.conv2d(x, layer.weight, stride=2)):
         x = torch.arange(2 * channels * size[0] * size[1]) % 5 - 2.0
         x = x.view(2, channels, *size).requires_grad_()
         layer.zero_grad()
         y = convolve(x)
         (y * (torch.arange(y.numel()).view_as(y) % 3)).sum().backward()
-        found.append([y.detach(), x.grad, layer.weight.grad])
-    for ours, plain in zip(*found, strict=True):
+        gradients.append([y.detach(), x.grad, layer.weight.grad])
+    for ours, plain in zip(*gradients, strict=True):
         assert ours is not None
         assert torch.equal(ours, plain)
 

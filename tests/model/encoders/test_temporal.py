@@ -52,9 +52,9 @@ def test_says_what_the_plain_loop_says(frames: int, width: float) -> None:
     encoder = encoder_for(frames, width)
     crops = torch.randn(3, 1, BANDS, frames, generator=torch.Generator().manual_seed(frames))
     with torch.inference_mode():
-        found = encoder(crops).numpy()
+        embeddings = encoder(crops).numpy()
     expected = [transcribed(encoder, crop.astype(float)) for crop in crops[:, 0].numpy()]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(embeddings, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("width", "filters"), [(0.1, 1), (0.5, 2), (1.0, 4), (3.0, 12)])

@@ -129,7 +129,7 @@ def spoiled(name: str, value: Tensor | None) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "sentence"),
     [
         (spoiled("filters.0.weight", None), r"filters\.0\.weight of 6 tensors missing"),
         ({"unrelated": torch.zeros(2)}, r"filters\.1\.bias and 3 more of 6 tensors missing"),
@@ -144,11 +144,11 @@ def spoiled(name: str, value: Tensor | None) -> dict[str, Tensor]:
         ),
     ],
 )
-def test_what_is_wrong_is_told(state: dict[str, Tensor], told: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_told(state: dict[str, Tensor], sentence: str, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pt")
     untouched = encoder()
     with pytest.raises(
-        InputError, match=rf"w\.pt: not weights of the encoder 'temporal': .*{told}"
+        InputError, match=rf"w\.pt: not weights of the encoder 'temporal': .*{sentence}"
     ):
         load_weights(untouched, "temporal", tmp_path / "w.pt")
     assert torch.equal(untouched.filters[0].weight, encoder().filters[0].weight)

@@ -27,14 +27,14 @@ def test_a_class_has_the_share_of_all_its_centres() -> None:
     cosines = random_cosines(4, 3, 2)
     shares = np.exp(7.0 * cosines.numpy())
     expected = shares.sum(2) / shares.sum((1, 2))[:, None]
-    found = class_log_probabilities(cosines, torch.tensor(7.0)).exp()
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
+    probabilities = class_log_probabilities(cosines, torch.tensor(7.0)).exp()
+    np.testing.assert_allclose(probabilities.numpy(), expected, rtol=1e-12)
 
 
 def test_one_centre_a_class_is_the_cosine_softmax() -> None:
     cosines = random_cosines(5, 4, 1)
-    found = class_log_probabilities(cosines, torch.tensor(3.0))
-    torch.testing.assert_close(found, (3.0 * cosines[..., 0]).log_softmax(1))
+    probabilities = class_log_probabilities(cosines, torch.tensor(3.0))
+    torch.testing.assert_close(probabilities, (3.0 * cosines[..., 0]).log_softmax(1))
 
 
 def test_the_scale_is_that_of_the_paper() -> None:
@@ -50,8 +50,8 @@ def test_the_scale_is_that_of_the_paper() -> None:
     angles = sorted(math.acos(row[own]) for row, own in zip(rows, classes, strict=True))
     expected = math.log(others / 7) / math.cos(min(math.pi / 4, angles[3]))
     targets = nn.functional.one_hot(torch.tensor(classes), 5).double()
-    found = adapted_scale(cosines, targets, torch.tensor(scale))
-    assert found.item() == pytest.approx(expected, rel=1e-6)
+    adapted = adapted_scale(cosines, targets, torch.tensor(scale))
+    assert adapted.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_loss_of_a_fixed_scale_is_that_of_the_paper() -> None:
@@ -96,8 +96,8 @@ def test_a_mixture_counts_in_part_as_another_class() -> None:
     cosines, targets = torch.tensor([[[0.99], [0.98]]]), torch.tensor([[0.25, 0.75]])
     b = 0.75 * math.exp(2 * 0.99) + 0.25 * math.exp(2 * 0.98)
     angle = 0.25 * math.acos(0.99) + 0.75 * math.acos(0.98)
-    found = adapted_scale(cosines, targets, torch.tensor(2.0))
-    assert found.item() == pytest.approx(math.log(b) / math.cos(angle), rel=1e-5)
+    adapted = adapted_scale(cosines, targets, torch.tensor(2.0))
+    assert adapted.item() == pytest.approx(math.log(b) / math.cos(angle), rel=1e-5)
 
 
 def test_the_scale_stays_where_there_is_no_other_class() -> None:

@@ -44,17 +44,17 @@ def test_the_classification_term_is_the_divergence_by_its_definition() -> None:
         predicted = np.exp(logits[pair]) / np.exp(logits[pair]).sum()
         known = target > 0
         expected += (target[known] * np.log(target[known] / predicted[known])).sum() / 4
-    heard = Batch(torch.zeros(8, 1, 1, 1), torch.from_numpy(classes), torch.from_numpy(weights))
+    mixed = Batch(torch.zeros(8, 1, 1, 1), torch.from_numpy(classes), torch.from_numpy(weights))
     settings = FinetuneSettings(geometric=0)
-    outcome = AsTheyAre(settings, 3)(lambda _: torch.from_numpy(logits), heard)
+    outcome = AsTheyAre(settings, 3)(lambda _: torch.from_numpy(logits), mixed)
     assert outcome.terms["classification"].item() == pytest.approx(expected, rel=1e-12)
     assert outcome.loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_zero_for_the_perfect_prediction() -> None:
-    heard = Batch(torch.zeros(2, 1, 1, 1), torch.tensor([0, 1]), torch.tensor([0.3]))
+    mixed = Batch(torch.zeros(2, 1, 1, 1), torch.tensor([0, 1]), torch.tensor([0.3]))
     outcome = AsTheyAre(FinetuneSettings(geometric=0), 2)(
-        lambda _: torch.tensor([[0.3, 0.7]]).log(), heard
+        lambda _: torch.tensor([[0.3, 0.7]]).log(), mixed
     )
     assert outcome.loss.item() == pytest.approx(0, abs=1e-7)
 
@@ -64,8 +64,8 @@ def test_zero_for_the_perfect_prediction() -> None:
 def test_each_weight_scales_its_own_term(name: str, term: str) -> None:
     def outcome(weight: float) -> tuple[float, float]:
         settings = {term: weight}
-        found = objective(name, **settings)(lambda x: x.flatten(1).square(), batch())
-        return found.loss.item(), found.terms[term].item()
+        terms = objective(name, **settings)(lambda x: x.flatten(1).square(), batch())
+        return terms.loss.item(), terms.terms[term].item()
 
     (high, value), (low, _) = outcome(3.0), outcome(1.0)
     assert high - low == pytest.approx(2 * value, rel=1e-4)
@@ -92,6 +92,6 @@ def test_clean_crops_are_encoded_for_the_geometric_term_alone(name: str) -> None
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_one_class_has_nothing_to_classify(name: str) -> None:
-    heard = Batch(torch.rand(4, 1, 2, 3), torch.zeros(4, dtype=torch.int64), torch.rand(2))
-    found = objective(name, classes=1)(nn.Flatten(), heard).terms["classification"].item()
-    assert found == pytest.approx(0, abs=1e-6)
+    mixed = Batch(torch.rand(4, 1, 2, 3), torch.zeros(4, dtype=torch.int64), torch.rand(2))
+    term = objective(name, classes=1)(nn.Flatten(), mixed).terms["classification"].item()
+    assert term == pytest.approx(0, abs=1e-6)

@@ -86,12 +86,12 @@ def test_equals_the_plain_transcription(pairs: int, dims: int) -> None:
     z = outcome.projection.detach().numpy()
     mixed = dgmix.projector(encoder(given.mixed()).square()).detach().numpy()
     expected = transcription(z[:pairs], z[pairs:], mixed, given.weights.numpy())
-    found = {name: term.item() for name, term in outcome.terms.items()} | {
+    terms = {name: term.item() for name, term in outcome.terms.items()} | {
         "loss": outcome.loss.item()
     }
-    assert found.keys() == expected.keys()
+    assert terms.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+        assert terms[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
 
 
 def test_the_geometric_term_is_zero_for_a_linear_encoder() -> None:

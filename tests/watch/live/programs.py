@@ -19,8 +19,8 @@ PATIENCE = 60.0
 def need(*programs: str) -> None:
     """Skip the test where a program is not installed."""
     for program in programs:
-        found = shutil.which(program) or Path("/usr/sbin", program).exists()
-        if not found:
+        installed = shutil.which(program) or Path("/usr/sbin", program).exists()
+        if not installed:
             pytest.skip(f"{program} is not installed")
 
 

@@ -174,10 +174,10 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("path", ["", "machine/pump", "event"])
 def test_nothing_serious_by_axe(browser: Visitor, served: Served, path: str, dark: bool) -> None:
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.submodule_search_locations is None:
+    package = importlib.util.find_spec("axe_core_python")
+    if package is None or package.submodule_search_locations is None:
         pytest.skip("axe-core-python is not installed")
-    script = Path(found.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
+    script = Path(package.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
     browser.log_in(served)
     browser.visit(served, path.replace("event", f"event/{served.event()['id']}"), dark=dark)
     browser.ask("Runtime.evaluate", expression=script)

@@ -65,14 +65,14 @@ def test_nothing_committed_is_lost_and_no_event_told_twice(tmp_path: Path) -> No
                 "SELECT count(*) FROM deliveries WHERE state = 'waiting'"
             ).fetchone()[0]
             p_values = [row[0] for row in of.execute("SELECT p_value FROM windows ORDER BY id")]
-        told = [row["id"] for row in messages][: len(messages) - waiting]
-        eventually(lambda: {each["id"] for each in ear.payloads(TOPIC)} >= set(told))
-        heard = [each["id"] for each in ear.payloads(TOPIC)]
+        sent = [row["id"] for row in messages][: len(messages) - waiting]
+        eventually(lambda: {each["id"] for each in ear.payloads(TOPIC)} >= set(sent))
+        received = [each["id"] for each in ear.payloads(TOPIC)]
     expected = [round(PATTERN[number % len(PATTERN)], 6) for number in range(len(p_values))]
     assert [round(p_value, 6) for p_value in p_values] == expected
     kinds = [json.loads(row["body"])["type"] for row in messages]
     assert kinds == (["raise", "clear"] * len(kinds))[: len(kinds)]
     rounds = len(p_values) // len(PATTERN)
     assert abs(len(messages) - 2 * rounds) <= 2
-    assert len(told) > 10
-    assert list(Counter(heard))[: len(told)] == told
+    assert len(sent) > 10
+    assert list(Counter(received))[: len(sent)] == sent

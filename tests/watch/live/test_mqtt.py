@@ -155,8 +155,8 @@ def test_a_broker_that_is_away_for_an_hour_gets_everything_in_order(
 
     def put(*numbers: int) -> None:
         for number in numbers:
-            said = Message("pump", clock.now(), body(number), str(number))
-            store.write_now(lambda to, said=said: rows.insert_message(to, said, ["mqtt"]))
+            message = Message("pump", clock.now(), body(number), str(number))
+            store.write_now(lambda to, message=message: rows.insert_message(to, message, ["mqtt"]))
 
     sink = sink_of(settings, Hub())
     delivery = Delivery(sink, store)

@@ -34,7 +34,7 @@ def source(port: int) -> Iterator[StreamSource]:
     source.close()
 
 
-def heard(source: StreamSource, blocks: list[Block]) -> bool:
+def receives(source: StreamSource, blocks: list[Block]) -> bool:
     step = source.step()
     blocks += step.blocks
     time.sleep(min(step.wait, 0.1))
@@ -46,15 +46,15 @@ def test_a_camera_is_heard_and_heard_again_after_its_server_was_away(
 ) -> None:
     blocks: list[Block] = []
     with rtsp_server(port):
-        eventually(lambda: heard(source, blocks))
+        eventually(lambda: receives(source, blocks))
         assert blocks[0].sample_rate == 48_000
         assert abs(blocks[-1].end - time.time()) < 5
-    eventually(lambda: heard(source, []) or source.status.state == State.LOST)
+    eventually(lambda: receives(source, []) or source.status.state == State.LOST)
     assert "s%40cret" not in source.status.detail
     assert "user" not in source.status.detail
     again: list[Block] = []
     with rtsp_server(port):
-        eventually(lambda: heard(source, again))
+        eventually(lambda: receives(source, again))
     assert again[0].begins
     assert again[0].start > blocks[-1].end
 
@@ -64,25 +64,25 @@ def test_a_server_that_falls_still_without_a_word_is_lost(port: int, source: Str
 
     blocks: list[Block] = []
     with rtsp_server(port) as server:
-        eventually(lambda: heard(source, blocks))
+        eventually(lambda: receives(source, blocks))
         server.send_signal(signal.SIGSTOP)
         eventually(lambda: source.step() and source.status.state == State.LOST)
         server.send_signal(signal.SIGCONT)
         again: list[Block] = []
-        eventually(lambda: heard(source, again))
+        eventually(lambda: receives(source, again))
 
 
 def test_a_killed_ffmpeg_is_started_again(port: int, source: StreamSource) -> None:
     blocks: list[Block] = []
     with rtsp_server(port):
-        eventually(lambda: heard(source, blocks))
-        found = subprocess.run(
+        eventually(lambda: receives(source, blocks))
+        processes = subprocess.run(
             ["pgrep", "-f", f"ffmpeg.*127.0.0.1:{port}/tone"], capture_output=True, text=True
         )
-        subprocess.run(["kill", "-9", *found.stdout.split()], check=True)
+        subprocess.run(["kill", "-9", *processes.stdout.split()], check=True)
         eventually(lambda: source.step() and source.status.state == State.LOST)
         again: list[Block] = []
-        eventually(lambda: heard(source, again))
+        eventually(lambda: receives(source, again))
 
 
 def test_an_address_that_nobody_serves_is_lost_with_a_reason(

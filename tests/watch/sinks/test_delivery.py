@@ -37,8 +37,10 @@ class Recorder:
 
 def put(store: Store, *texts: str) -> None:
     for text in texts:
-        said = Message("pump", store.clock.now(), {"text": text})
-        store.write_now(lambda to, said=said: rows.insert_message(to, said, ["recorder", "other"]))
+        message = Message("pump", store.clock.now(), {"text": text})
+        store.write_now(
+            lambda to, message=message: rows.insert_message(to, message, ["recorder", "other"])
+        )
 
 
 def test_in_order_once_each(store: Store) -> None:

@@ -24,12 +24,12 @@ def record(path: Path, seconds: float = 2.0, modified: float = START, level: flo
 
 def look(source: FolderSource, clock: TurnedClock, seconds: float) -> list[Window]:
     end = clock.monotonic() + seconds
-    found: list[Window] = []
+    windows: list[Window] = []
     while clock.monotonic() < end:
         step = source.step()
-        found += step.windows
+        windows += step.windows
         clock.turn(step.wait)
-    return found
+    return windows
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def test_files_are_judged_oldest_first_with_the_time_of_their_sound(
     record(folder / "b.wav", 2.0, START - 100)
     record(folder / "a.wav", 3.0, START - 50)
     (folder / "notes.txt").write_text("no sound")
-    found = look(make(folder, clock), clock, 30)
-    assert [window.file.name for window in found if window.file] == ["b.wav"] * 2 + ["a.wav"] * 3
-    assert found[0].block.start == pytest.approx(START - 102)
-    assert found[2].block.start == pytest.approx(START - 53)
-    assert [window.last for window in found] == [False, True, False, False, True]
+    windows = look(make(folder, clock), clock, 30)
+    assert [window.file.name for window in windows if window.file] == ["b.wav"] * 2 + ["a.wav"] * 3
+    assert windows[0].block.start == pytest.approx(START - 102)
+    assert windows[2].block.start == pytest.approx(START - 53)
+    assert [window.last for window in windows] == [False, True, False, False, True]
 
 
 def test_a_file_that_grows_is_not_touched(folder: Path, clock: TurnedClock) -> None:
@@ -97,12 +97,12 @@ def test_truncated_files_are_judged_as_far_as_they_go_and_odd_ones_are_unreadabl
         path.write_bytes(data)
         os.utime(path, (START + number, START + number))
     record(folder / "c.wav", 2.0, START + 10)
-    found = look(make(folder, clock), clock, 60)
-    errors = [window for window in found if window.error]
+    windows = look(make(folder, clock), clock, 60)
+    errors = [window for window in windows if window.error]
     odd = [f"b{number}.wav" for number in range(1, 4)]
     assert [window.file.name for window in errors if window.file] == odd
     assert all(window.last for window in errors)
-    seconds = [window.block.seconds for window in found if not window.error]
+    seconds = [window.block.seconds for window in windows if not window.error]
     assert seconds == pytest.approx([1.0] * 5, abs=0.01)
 
 

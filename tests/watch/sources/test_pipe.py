@@ -32,8 +32,8 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 def test_frames_that_are_cut_anywhere_are_whole_again(sizes: list[int]) -> None:
     integers = np.rint(STEREO * 32767).astype("<i2")
     decode = Decoder("s16le", 2, 2)
-    found = np.concatenate([decode(part) for part in cut(integers.tobytes(), sizes)])
-    np.testing.assert_allclose(found, integers[:, 1] / 32768, atol=1e-7)
+    samples = np.concatenate([decode(part) for part in cut(integers.tobytes(), sizes)])
+    np.testing.assert_allclose(samples, integers[:, 1] / 32768, atol=1e-7)
 
 
 def test_all_channels_are_averaged_unless_one_is_chosen() -> None:
@@ -51,8 +51,8 @@ def test_a_wav_stream_cut_anywhere(subtype: str, sizes: list[int]) -> None:
     file = io.BytesIO()
     soundfile.write(file, STEREO, 8000, subtype, format="WAV")
     decode = WavDecoder()
-    found = np.concatenate([decode(part) for part in cut(file.getvalue(), sizes)])
-    np.testing.assert_allclose(found[:500], STEREO.mean(1), atol=1e-4)
+    samples = np.concatenate([decode(part) for part in cut(file.getvalue(), sizes)])
+    np.testing.assert_allclose(samples[:500], STEREO.mean(1), atol=1e-4)
     assert decode.sample_rate == 8000
 
 

@@ -44,11 +44,11 @@ def test_sums_go_to_the_minutes_they_lie_in_and_never_exceed_them(store: Store) 
     for _ in range(9):
         store.write(lambda to: rows.insert_window(to, row(first), 10.0))
     store.flush()
-    found = store.read(queries.spans, "pump", 60, first - 60, first + 120)
-    assert [span["covered"] for span in found] == [45.0, 45.0]
+    spans = store.read(queries.spans, "pump", 60, first - 60, first + 120)
+    assert [span["covered"] for span in spans] == [45.0, 45.0]
     store.write_now(lambda to: rows.add_coverage(to, "pump", first, 500.0))
-    found = store.read(queries.spans, "pump", 60, first - 60, first + 60)
-    assert max(span["covered"] for span in found) == 60.0
+    spans = store.read(queries.spans, "pump", 60, first - 60, first + 60)
+    assert max(span["covered"] for span in spans) == 60.0
 
 
 def test_one_process_at_a_time(tmp_path: Path, clock: TurnedClock, store: Store) -> None:

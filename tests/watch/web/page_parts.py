@@ -57,8 +57,8 @@ class Served:
 
     def event(self) -> dict[str, Any]:
         """Return the newest event."""
-        found: dict[str, Any] = self.ask("GET", "api/v1/events").json()[0]
-        return found
+        latest: dict[str, Any] = self.ask("GET", "api/v1/events").json()[0]
+        return latest
 
 
 @contextmanager

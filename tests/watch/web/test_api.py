@@ -47,13 +47,17 @@ def test_labelling_by_the_api_updates_the_detector_and_undoing_takes_it_back(
     served.feed(CALM, ODD, ODD, ODD)
     event = served.event()["id"]
     body = {"verdict": "healthy", "condition": "1500rpm", "who": "Ada"}
-    found = served.ask("PUT", f"api/v1/events/{event}/label", json=body).json()
-    assert (found["label"], found["label_condition"], found["who"]) == ("healthy", "1500rpm", "Ada")
+    answer = served.ask("PUT", f"api/v1/events/{event}/label", json=body).json()
+    assert (answer["label"], answer["label_condition"], answer["who"]) == (
+        "healthy",
+        "1500rpm",
+        "Ada",
+    )
     ((clip, condition),) = served.learned[0]
     assert clip.endswith(".flac")
     assert condition == "1500rpm"
-    found = served.ask("DELETE", f"api/v1/events/{event}/label", params={"who": "Ada"}).json()
-    assert found["label"] is None
+    answer = served.ask("DELETE", f"api/v1/events/{event}/label", params={"who": "Ada"}).json()
+    assert answer["label"] is None
     assert len(served.learned) == 1  # the detector of the settings judges again: none was made
     served.ask("PUT", f"api/v1/events/{event}/label", json=body)
     assert len(served.learned) == 1  # made of the same: its file is still there
@@ -116,16 +120,16 @@ def test_metrics_as_prometheus_reads_them(served: Served) -> None:
     served.watch.machines["pump"].observe("listening", "")
     served.feed(CALM, ODD, ODD, ODD)
     page = (Path(__file__).parents[3] / "docs" / "watching.md").read_text("utf-8")
-    found = {
+    metrics = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families(served.ask("GET", "metrics").text)
         for sample in family.samples
     }
-    assert sorted({name for name, _ in found if name not in page}) == []
-    assert found["dgmix_p_value", (("machine", "pump"),)] == pytest.approx(ODD)
-    assert found["dgmix_event", (("kind", "anomaly"), ("machine", "pump"))] == 1
-    assert found["dgmix_source", (("machine", "pump"), ("state", "listening"))] == 1
-    assert found["dgmix_watch_backlog", ()] == 0
+    assert sorted({name for name, _ in metrics if name not in page}) == []
+    assert metrics["dgmix_p_value", (("machine", "pump"),)] == pytest.approx(ODD)
+    assert metrics["dgmix_event", (("kind", "anomaly"), ("machine", "pump"))] == 1
+    assert metrics["dgmix_source", (("machine", "pump"), ("state", "listening"))] == 1
+    assert metrics["dgmix_watch_backlog", ()] == 0
 
 
 def test_every_route_is_described(served: Served) -> None:

@@ -25,7 +25,7 @@ class Workshop:
 
     detector: Detector
     healthy: Path
-    asked: Path
+    queries: Path
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +37,13 @@ def workshop(
 ) -> Workshop:
     """Twenty healthy recordings; five to score: one beeps for 4 s, one is no recording."""
     healthy = make_clips([1.5] * 19 + [14.0])[0].parent
-    asked = tmp_path_factory.mktemp("asked")
+    queries = tmp_path_factory.mktemp("queries")
     for number, seconds in enumerate((1.5, 13.0)):
-        write_wav(asked / f"calm_{number}.wav", hum(seconds, seed=number), RATE)
-    write_wav(asked / "beep.wav", hum(14.0, seed=3) + beep(14.0), RATE)
-    write_wav(asked / EVIL, hum(1.5, seed=4), RATE)
-    (asked / "broken.wav").write_bytes(b"RIFF no sound")
-    return Workshop(Detector(tiny, cache=shared_cache).fit(healthy), healthy, asked)
+        write_wav(queries / f"calm_{number}.wav", hum(seconds, seed=number), RATE)
+    write_wav(queries / "beep.wav", hum(14.0, seed=3) + beep(14.0), RATE)
+    write_wav(queries / EVIL, hum(1.5, seed=4), RATE)
+    (queries / "broken.wav").write_bytes(b"RIFF no sound")
+    return Workshop(Detector(tiny, cache=shared_cache).fit(healthy), healthy, queries)
 
 
 def hum(seconds: float, seed: int) -> NDArray[np.float32]:

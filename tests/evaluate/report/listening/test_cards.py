@@ -13,7 +13,7 @@ from dgmix.evaluate.report.listening.cards import cards
 from dgmix.evaluate.report.listening.scored import score
 
 
-def heard(address):
+def played(address):
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     return samples, rate
 
@@ -24,15 +24,15 @@ TERMS = Terms(0.2)
 @pytest.fixture(scope="module")
 def setting(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked)
-    scored, _ = score(detector.fitted_, found)
-    return detector, found, scored, healthy_sounds(workshop.healthy)
+    recordings = sounds(workshop.queries)
+    scored, _ = score(detector.fitted_, recordings)
+    return detector, recordings, scored, healthy_sounds(workshop.healthy)
 
 
 @pytest.fixture(scope="module")
 def made(setting):
-    detector, found, scored, healthy = setting
-    return list(cards(detector.fitted_, found, scored, healthy, TERMS))
+    detector, recordings, scored, healthy = setting
+    return list(cards(detector.fitted_, recordings, scored, healthy, TERMS))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_long_recording_is_cut_to_what_is_unusual(beep):
     )
     assert end - begin == pytest.approx(10, abs=0.1)
     assert own.overview is not None
-    samples, rate = heard(own.sound)
+    samples, rate = played(own.sound)
     assert len(samples) / rate == pytest.approx(10, abs=0.1)
     spectrum = np.abs(np.fft.rfft(samples))
     assert spectrum.argmax() * rate / len(samples) == pytest.approx(3000, abs=2)
@@ -71,7 +71,7 @@ def test_a_long_recording_is_cut_to_what_is_unusual(beep):
 def test_a_short_recording_is_whole(made):
     (card,) = (card for card in made if card.recording.name == "calm_0.wav")
     assert card.sides[0].note == "all 1.5 s"
-    samples, rate = heard(card.sides[0].sound)
+    samples, rate = played(card.sides[0].sound)
     assert len(samples) / rate == pytest.approx(1.5, abs=0.01)
     assert card.sides[0].overview is None
 
@@ -92,14 +92,14 @@ def test_beside_it_is_the_nearest_healthy_one(setting, made):
 
 
 def test_both_sides_are_played_with_one_gain(setting, made):
-    _, found, _, healthy = setting
+    _, recordings, _, healthy = setting
     for card in made:
         gains = []
-        for side, origin in zip(card.sides, (found, healthy), strict=True):
+        for side, origin in zip(card.sides, (recordings, healthy), strict=True):
             name = side.name
             raw, _ = soundfile.read(origin.items[origin.names.index(name)].path)
             if side.note.startswith("all"):
-                gains.append(np.std(heard(side.sound)[0]) / np.std(raw))
+                gains.append(np.std(played(side.sound)[0]) / np.std(raw))
         assert max(gains) == pytest.approx(min(gains), rel=0.02) if gains else True
 
 
@@ -113,30 +113,30 @@ def test_pictures_are_well_formed_and_described(made):
 
 
 def test_without_healthy_recordings_a_card_has_one_side(setting):
-    detector, found, scored, _ = setting
-    (card,) = cards(detector.fitted_, found, scored[:1], None, TERMS)
+    detector, recordings, scored, _ = setting
+    (card,) = cards(detector.fitted_, recordings, scored[:1], None, TERMS)
     assert len(card.sides) == 1
 
 
 def test_a_healthy_recording_is_not_its_own_neighbour(setting, workshop):
     detector, _, _, healthy = setting
-    found = sounds(workshop.healthy)
-    scored, _ = score(detector.fitted_, found)
+    recordings = sounds(workshop.healthy)
+    scored, _ = score(detector.fitted_, recordings)
     assert max(each.judgement.score for each in scored) == pytest.approx(0, abs=1e-6)
-    for card in cards(detector.fitted_, found, scored[:3], healthy, TERMS):
+    for card in cards(detector.fitted_, recordings, scored[:3], healthy, TERMS):
         assert card.sides[1].name != card.recording.name
 
 
 def test_open_files_are_heard_from_their_beginning(setting, workshop):
     detector = setting[0]
-    with (workshop.asked / "calm_0.wav").open("rb") as file:
-        found = sounds([file])
-        scored, _ = score(detector.fitted_, found)
-        (card,) = cards(detector.fitted_, found, scored, None, TERMS)
-    samples, rate = heard(card.sides[0].sound)
+    with (workshop.queries / "calm_0.wav").open("rb") as file:
+        recordings = sounds([file])
+        scored, _ = score(detector.fitted_, recordings)
+        (card,) = cards(detector.fitted_, recordings, scored, None, TERMS)
+    samples, rate = played(card.sides[0].sound)
     assert len(samples) / rate == pytest.approx(1.5, abs=0.01)
 
 
 def test_no_card_is_no_work(setting):
-    detector, found, _, healthy = setting
-    assert list(cards(detector.fitted_, found, [], healthy, TERMS)) == []
+    detector, recordings, _, healthy = setting
+    assert list(cards(detector.fitted_, recordings, [], healthy, TERMS)) == []

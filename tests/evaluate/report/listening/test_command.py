@@ -17,7 +17,7 @@ def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
     output = tmp_path / "new" / "monday.html"
     one = workshop.healthy / "clip_003.wav"
     options = ("-o", output, "--healthy", workshop.healthy, "--top", 1)
-    status, out, _ = dgmix("report", pump, workshop.asked, one, *options)
+    status, out, _ = dgmix("report", pump, workshop.queries, one, *options)
     assert (status, out) == (0, f"{output}\n")
     page = Page(output.read_text("utf-8"))
     assert "pump.dgmix" in page.texts
@@ -27,20 +27,20 @@ def test_files_and_folders_are_reported(dgmix, workshop, pump, tmp_path):
 
 def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, tmp_path):
     detector = copy.deepcopy(workshop.detector)
-    detector.update(workshop.asked / "calm_0.wav", conditions=["winter"]).save(
+    detector.update(workshop.queries / "calm_0.wav", conditions=["winter"]).save(
         tmp_path / "two.dgmix"
     )
     p_values = {}
     for domain in ("source", "winter"):
         output = tmp_path / f"{domain}.html"
         options = ("-o", output, "--condition", domain, "--top", 0)
-        assert dgmix("report", tmp_path / "two.dgmix", workshop.asked, *options)[0] == 0
+        assert dgmix("report", tmp_path / "two.dgmix", workshop.queries, *options)[0] == 0
         rows = Page(output.read_text("utf-8")).table("All recordings")[1:]
         p_values[domain] = {row[0]: float(row[3]) for row in rows}
-    asked = workshop.asked / "beep.wav"
-    expected = {d: detector.p_values(asked, conditions=[d])[0] for d in p_values}
-    found = {d: values[str(asked)] for d, values in p_values.items()}
-    assert found == pytest.approx(expected, abs=5e-4)
+    recording = workshop.queries / "beep.wav"
+    expected = {d: detector.p_values(recording, conditions=[d])[0] for d in p_values}
+    by_condition = {d: values[str(recording)] for d, values in p_values.items()}
+    assert by_condition == pytest.approx(expected, abs=5e-4)
     assert set(p_values["winter"].values()) <= {0.5, 1.0}  # all that one recording supports
     assert p_values["source"] != p_values["winter"]
 
@@ -48,9 +48,9 @@ def test_recordings_are_judged_by_the_condition_that_is_named(dgmix, workshop, t
 def test_the_former_name_of_an_option_still_works(dgmix, workshop, pump, tmp_path):
     output = tmp_path / "old.html"
     options = ("-o", output, "--domain", "source", "--top", 0)
-    status, _, said = dgmix("report", pump, workshop.asked, *options)
+    status, _, errors = dgmix("report", pump, workshop.queries, *options)
     assert status == 0
-    assert "--domain is now called --condition" in said
+    assert "--domain is now called --condition" in errors
 
 
 def test_a_new_condition_is_refused_where_nothing_is_promised_of_it(
@@ -58,7 +58,7 @@ def test_a_new_condition_is_refused_where_nothing_is_promised_of_it(
 ):
     output = tmp_path / "none.html"
     options = ("-o", output, "--condition", "moon")
-    status, _, complaint = dgmix("report", pump, workshop.asked, *options)
+    status, _, complaint = dgmix("report", pump, workshop.queries, *options)
     assert status == 2
     assert complaint.startswith("dgmix: nothing is promised of new conditions: this needs")
     assert not output.exists()
@@ -73,7 +73,7 @@ def test_a_detector_alone_asks_for_recordings(dgmix, pump):
 
 
 def test_a_folder_is_no_detector(dgmix, workshop, tmp_path):
-    status, _, complaint = dgmix("report", tmp_path, workshop.asked)
+    status, _, complaint = dgmix("report", tmp_path, workshop.queries)
     assert status == 2
     assert (
         complaint == f"dgmix: {tmp_path}: there is no such detector file; `dgmix fit` makes one\n"

@@ -27,7 +27,7 @@ def written(workshop, tmp_path_factory):
     output = tmp_path_factory.mktemp("report") / "listen.html"
     return write_listening_report(
         workshop.detector,
-        workshop.asked,
+        workshop.queries,
         output,
         healthy=workshop.healthy,
         false_alarm_rate=RATE,
@@ -43,7 +43,7 @@ def page(written):
 @pytest.fixture(scope="module")
 def scored(workshop):
     detector = workshop.detector
-    return score(detector.fitted_, sounds(workshop.asked))[0]
+    return score(detector.fitted_, sounds(workshop.queries))[0]
 
 
 def test_the_table_holds_what_the_detector_says(page, scored):
@@ -125,21 +125,21 @@ def test_the_page_can_be_read_without_seeing_it(page):
 
 def test_the_same_recordings_give_the_same_bytes(workshop, tmp_path):
     pages = [
-        write_listening_report(workshop.detector, workshop.asked, tmp_path / name, top=1)
+        write_listening_report(workshop.detector, workshop.queries, tmp_path / name, top=1)
         for name in ("a.html", "b.html")
     ]
     assert pages[0].read_bytes() == pages[1].read_bytes()
 
 
 def test_without_healthy_recordings_it_says_how_to_have_them(workshop, tmp_path):
-    path = write_listening_report(workshop.detector, workshop.asked, tmp_path / "a.html", top=2)
+    path = write_listening_report(workshop.detector, workshop.queries, tmp_path / "a.html", top=2)
     page = Page(path.read_text("utf-8"))
     assert [tag for tag, _ in page.elements].count("audio") == 2
     assert "give the folder of the healthy recordings" in "".join(page.texts)
 
 
 def test_top_nought_is_a_table_alone(workshop, tmp_path):
-    path = write_listening_report(workshop.detector, workshop.asked, tmp_path / "a.html", top=0)
+    path = write_listening_report(workshop.detector, workshop.queries, tmp_path / "a.html", top=0)
     page = Page(path.read_text("utf-8"))
     assert "audio" not in [tag for tag, _ in page.elements]
     assert "listen" not in [attributes.get("id") for _, attributes in page.elements]
@@ -175,7 +175,7 @@ def test_a_page_of_thousands_stays_small(workshop, scored):
 def test_a_rate_that_is_not_supported_is_refused(workshop, tmp_path):
     with pytest.raises(InputError, match="needs 99 healthy recordings"):
         write_listening_report(
-            workshop.detector, workshop.asked, tmp_path / "a.html", false_alarm_rate=0.01
+            workshop.detector, workshop.queries, tmp_path / "a.html", false_alarm_rate=0.01
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_a_rate_that_is_not_supported_is_refused(workshop, tmp_path):
 def test_with_too_few_recordings_the_smallest_rate_is_used_and_said(workshop, tmp_path):
     fitted = replace(workshop.detector.fitted_, false_alarm_rate=0.01)
     detector = Detector.of(fitted)
-    path = write_listening_report(detector, workshop.asked, tmp_path / "a.html", top=0)
+    path = write_listening_report(detector, workshop.queries, tmp_path / "a.html", top=0)
     text = " ".join("".join(Page(path.read_text("utf-8")).texts).split())
     assert "A false-alarm rate of 1 % needs more healthy recordings" in text
     assert "the smallest rate that it supports" in text
@@ -192,7 +192,7 @@ def test_with_too_few_recordings_the_smallest_rate_is_used_and_said(workshop, tm
 
 
 def test_recordings_that_it_learned_from_are_named_so(workshop, tmp_path):
-    paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
+    paths = [workshop.healthy / "clip_003.wav", workshop.queries / "calm_0.wav"]
     path = write_listening_report(workshop.detector, paths, tmp_path / "a.html", top=2)
     page = Page(path.read_text("utf-8"))
     verdicts = {row[0]: row[2] for row in page.table("All recordings")[1:]}
@@ -212,5 +212,5 @@ def test_nothing_is_said_of_what_it_learned_from(workshop, tmp_path):
 def test_no_readable_recording_is_an_error(workshop, tmp_path):
     with pytest.raises(InputError, match=r"broken\.wav.*none of 1 recordings can be read"):
         write_listening_report(
-            workshop.detector, [workshop.asked / "broken.wav"], tmp_path / "a.html"
+            workshop.detector, [workshop.queries / "broken.wav"], tmp_path / "a.html"
         )

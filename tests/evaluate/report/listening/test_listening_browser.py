@@ -55,7 +55,7 @@ return [answer, document.documentElement.scrollWidth];
 def written(workshop, tmp_path_factory):
     output = tmp_path_factory.mktemp("report") / "listen.html"
     return write_listening_report(
-        workshop.detector, workshop.asked, output, healthy=workshop.healthy, top=3
+        workshop.detector, workshop.queries, output, healthy=workshop.healthy, top=3
     )
 
 
@@ -94,7 +94,7 @@ def test_sorts_on_a_phone(browser, written):
 
 
 def test_a_recording_without_company_is_no_wider_than_one_with_it(browser, workshop, tmp_path):
-    alone = write_listening_report(workshop.detector, workshop.asked, tmp_path / "a.html", top=2)
+    alone = write_listening_report(workshop.detector, workshop.queries, tmp_path / "a.html", top=2)
     browser.open(alone)
     size = "const box = document.querySelector('.player').getBoundingClientRect();"
     width, height = browser.run(size + "return [box.width, box.height];")
@@ -104,11 +104,11 @@ def test_a_recording_without_company_is_no_wider_than_one_with_it(browser, works
 
 
 def test_nothing_by_axe(browser, written):
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.submodule_search_locations is None:
+    package = importlib.util.find_spec("axe_core_python")
+    if package is None or package.submodule_search_locations is None:
         pytest.skip("axe-core-python is not installed")
     browser.open(written)
-    script = Path(found.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
+    script = Path(package.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
     browser.ask("Runtime.evaluate", expression=script)
     result = browser.run("return await axe.run()")
     assert [(each["id"], each["nodes"][0]["html"]) for each in result["violations"]] == []

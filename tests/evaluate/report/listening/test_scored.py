@@ -10,13 +10,13 @@ from dgmix.evaluate.report.listening.scored import score
 @pytest.fixture(scope="module")
 def result(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked)
-    return found, *score(detector.fitted_, found)
+    recordings = sounds(workshop.queries)
+    return recordings, *score(detector.fitted_, recordings)
 
 
 def test_scores_are_those_of_the_detector(workshop, result):
     _, scored, _ = result
-    paths = [workshop.asked / each.name for each in scored]
+    paths = [workshop.queries / each.name for each in scored]
     detector = workshop.detector
     assert [each.judgement.score for each in scored] == pytest.approx(detector.score_samples(paths))
     assert [each.judgement.p_known for each in scored] == pytest.approx(detector.p_values(paths))
@@ -41,8 +41,8 @@ def test_each_has_its_length_and_its_place(result):
 
 
 def test_numbers_lead_back_to_the_recordings(result):
-    found, scored, _ = result
-    assert [found.names[each.index] for each in scored] == [each.name for each in scored]
+    recordings, scored, _ = result
+    assert [recordings.names[each.index] for each in scored] == [each.name for each in scored]
 
 
 def test_what_cannot_be_read_is_told_and_stops_nothing(result):
@@ -54,7 +54,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(result):
 
 def test_what_is_no_recording_is_listed_too(workshop, capsys):
     link = "asked/gone.wav: a link to nothing"
-    given = replace(sounds([workshop.asked / "calm_0.wav"]), left_out=(link,))
+    given = replace(sounds([workshop.queries / "calm_0.wav"]), left_out=(link,))
     scored, unread = score(workshop.detector.fitted_, given)
     assert (len(scored), [each.name for each in unread]) == (1, ["asked/gone.wav"])
     assert f"left out: {link}" in capsys.readouterr().err.splitlines()
@@ -62,7 +62,7 @@ def test_what_is_no_recording_is_listed_too(workshop, capsys):
 
 def test_what_it_learned_from_is_known(workshop):
     detector = workshop.detector
-    paths = [workshop.healthy / "clip_003.wav", workshop.asked / "calm_0.wav"]
+    paths = [workshop.healthy / "clip_003.wav", workshop.queries / "calm_0.wav"]
     scored, _ = score(detector.fitted_, sounds(paths))
     assert {each.name: each.judgement.learned for each in scored} == {
         str(paths[0]): True,
@@ -72,9 +72,9 @@ def test_what_it_learned_from_is_known(workshop):
 
 def test_a_known_condition_is_judged_by_its_own_recordings(workshop):
     detector = workshop.detector
-    found = sounds(workshop.asked)
-    scored, _ = score(detector.fitted_, found, "source")
-    paths = [workshop.asked / each.name for each in scored]
+    recordings = sounds(workshop.queries)
+    scored, _ = score(detector.fitted_, recordings, "source")
+    paths = [workshop.queries / each.name for each in scored]
     expected = detector.p_values(paths, conditions=["source"] * len(paths))
     assert [each.judgement.p_known for each in scored] == pytest.approx(expected)
 

@@ -63,9 +63,9 @@ def test_bands_are_those_of_the_moment():
 
 @given(surprises)
 def test_the_region_holds_its_peak_and_ends_where_the_surprise_has_halved(surprise):
-    found = localization(surprise)
-    region = most_unusual(found)
-    for (first, last), values in ((region.frames, found.over_time), (region.bands, region.profile)):
+    place = localization(surprise)
+    region = most_unusual(place)
+    for (first, last), values in ((region.frames, place.over_time), (region.bands, region.profile)):
         assert values[first : last + 1].max() >= 0.99 * values.max()
         assert (values[first : last + 1] >= 0.5 * values.max()).all()
         outside = [values[i] for i in (first - 1, last + 1) if 0 <= i < len(values)]
