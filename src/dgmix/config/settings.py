@@ -17,8 +17,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 ONNX = "onnx"  # the encoder that is an ONNX file
 LEARNED = "dgmix"  # the view that is the embedding of a network
 GIVEN = "vectors"  # the view that is no more than vectors that the user gives
-MOST_NETWORKS = 32
-LEAST_BANDS, MOST_BANDS = 20, 512
+MOST_NETWORKS, LEAST_BANDS, MOST_BANDS = 32, 20, 512
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
