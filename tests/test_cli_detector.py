@@ -97,8 +97,9 @@ def test_fit_writes_a_detector_and_says_what_it_can_promise(
     assert then.startswith(f"next: dgmix score {path} ")
     loaded = Detector.load(path)
     assert (loaded.seed, loaded.fitted_.recipe.detect.neighbors) == (3, 2)
-    done = dgmix("fit", healthy, "-o", path, *options, "--json")
+    done = dgmix("fit", healthy, "-o", path, *options, "--false-alarm-rate", 0.2, "--json")
     values = json.loads(done.out)
+    assert values["false-alarm rate"] == 0.2
     assert (values["detector"], values["recordings"]) == (str(path), 5)
     contents = json.loads(dgmix("info", path, "--json").out)
     assert (values["unlike the others"], values["unlike in quality"]) == ([], [])
@@ -191,6 +192,9 @@ def test_fit_refuses_before_it_learns(
     empty.mkdir()
     options = ("-o", tmp_path / "x.dgmix", "--recipe", recipe_file, "--device", "cpu")
     assert_refused(dgmix("fit", empty, *options), empty, "no recordings")
+    done = dgmix("fit", healthy, *options, "--false-alarm-rate", 5)
+    assert_refused(done, "false-alarm rate 5.0: choose one between 0 and 1")
+    assert_refused(dgmix("score", healthy, tmp_path), healthy, "a folder; name the .dgmix file")
 
 
 # score

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -68,6 +68,9 @@ def fit(
         typer.Option(min=0, help="A microphone far from the machine: what it hears is taken out."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
+    false_alarm_rate: Annotated[
+        float, typer.Option(help="Of its verdicts, or the smallest that the recordings support.")
+    ] = 0.05,
     recordings_from: RecordingsFrom = None,
     conditions_from: ConditionsFrom = None,
     leave_out: Annotated[
@@ -98,6 +101,7 @@ def fit(
     from dgmix.config import load_recipe
     from dgmix.detect import learn
     from dgmix.detect.bundle import save_detector
+    from dgmix.detect.conformal import check_is_rate
     from dgmix.detect.reporting import broken_recordings, fit_report, odd_recordings
     from dgmix.detect.sources import healthy_sounds
     from dgmix.detect.summary import summary
@@ -107,6 +111,8 @@ def fit(
     chosen = [f"audio.{key}={value}" for key, value in options.items() if value is not None]
     settings = load_recipe(recipe, [*(changes or ()), *chosen], plugins or ())
     check_output(output, ".dgmix")
+    check_is_rate(false_alarm_rate)
+    fitting: dict[str, Any] = {"seed": seed, "false_alarm_rate": false_alarm_rate}
     if is_vectors(healthy, vectors):
         of_sound = {
             "--channels": channels,
@@ -117,7 +123,7 @@ def fit(
             "--report": report,
             "--sensitivity": sensitivity,
         }
-        fit_file(healthy, output, settings, seed, as_json, of_sound)
+        fit_file(healthy, output, settings, of_sound, as_json, fitting)
         return
     if report:
         check_output(report, ".html")
@@ -125,7 +131,7 @@ def fit(
     given = healthy_sounds(healthy).without(leave_out or ())
     settings, given = _prepared(settings, given, recordings_from, conditions_from, cache)
     device = chosen_device(device, networks=settings.detect.learns)
-    fitted = learn.fit(given, settings, seed=seed, cache=cache, device=device)
+    fitted = learn.fit(given, settings, cache=cache, device=device, **fitting)
     if sensitivity:
         from dgmix.detect.planting.measuring import with_sensitivity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dgmix.cli_options import show
 from dgmix.errors import InputError
@@ -28,13 +28,14 @@ def fit_file(
     path: Path,
     output: Path,
     recipe: Recipe,
-    seed: int,
-    as_json: bool,
     of_sound: Mapping[str, object],
+    as_json: bool,
+    fitting: Mapping[str, Any],
 ) -> None:
     """Learn from a file of vectors of healthy recordings, write the detector, and print it.
 
-    Raises `InputError` for the first of the options `of_sound` that is given.
+    `fitting` are options of `fit_vectors`. Raises `InputError` for the first of the options
+    `of_sound` that is given.
     """
     from dgmix.data.vectors import read_vectors
     from dgmix.detect.bundle import save_detector
@@ -46,7 +47,7 @@ def fit_file(
         if value:
             raise InputError(f"{name}: of recordings only, and vectors are given; leave it out")
     table = read_vectors(path)
-    fitted = fit_vectors(table, recipe, seed=seed)
+    fitted = fit_vectors(table, recipe, **fitting)
     save_detector(fitted, output)
     values = {"detector": str(output), **summary(fitted)}
     show(fit_report(fitted, str(output), table.names or ()), values, as_json)

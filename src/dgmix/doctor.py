@@ -23,6 +23,7 @@ EXTRAS = {
     "live": ["pydantic_settings", "sounddevice", "paho", "starlette", "uvicorn"],
     "notify": ["apprise"],
     "cluster": ["ray"],
+    "plot": ["matplotlib"],
 }
 """The modules that tell whether an extra is installed."""
 GPUS = Path("/proc/driver/nvidia/gpus")
@@ -67,7 +68,7 @@ def page(facts: Facts) -> str:
             f"{name} {version or 'missing'}" for name, version in packages.items()
         ),
         "processor": f"{facts['processor'] or 'unknown'}, {facts['cores']} cores{memory}",
-        "threads": f"OMP_NUM_THREADS={facts['threads'] or 'not set'}",
+        "threads": f"OMP_NUM_THREADS is {facts['threads'] or 'not set'}",
         "gpu": facts["gpu"] or "none",
         "decoders": _decoders_line(facts["decoders"]),
         "extras": ", ".join(f"{n}{'' if there else ' missing'}" for n, there in extras.items()),
@@ -85,9 +86,13 @@ def _decoders_line(decoders: Facts) -> str:
 
 
 def _cache_line(cache: Facts) -> str:
-    held = f"{cache['stores']} stores, {cache['recordings']} recordings"
+    held = f"{_counted(cache['stores'], 'store')}, {_counted(cache['recordings'], 'recording')}"
     free = f"{shown_size(cache['free'])} free"
     return f"{cache['folder']}, {shown_size(cache['size'])} in {held}, {free}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _problems(facts: Facts) -> Iterator[str]:

@@ -144,7 +144,7 @@ def test_content_ends_where_a_recording_was_cut_off(detector: Detector) -> None:
 def test_healthy_recordings_that_lack_a_part_are_named() -> None:
     recipe = recipe_at(load_recipe("default"), RATE)
     healthy = sounds([machine(0), resampled(machine(1), 16_000)], RATE)
-    (line,) = remarks(healthy, healthy.bank(recipe), recipe)
+    (line,) = remarks(healthy.names, [RATE, RATE], healthy.bank(recipe), recipe)
     assert line.startswith(
         "no sound in the upper part of the band, which ends at 24 kHz, in 1 of 2"
     )

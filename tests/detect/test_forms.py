@@ -75,7 +75,7 @@ def test_several_sections_are_named(capsys: pytest.CaptureFixture[str]) -> None:
         "normal (section 00)",
         "ANOMALY by its peaks (section 01)",
         "unreadable: truncated; copy it again",
-        "ANOMALY by its peaks (section any)",
+        "ANOMALY by its peaks (compared with all sections)",
     ]
 
 

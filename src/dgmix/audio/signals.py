@@ -102,3 +102,8 @@ def _lacking(channels: int, wanted: Sequence[int], reference: int) -> str:
         f"it has {there}, and channel{plural} {numbers} are compared; record it as the others, or "
         "choose channels that all recordings have (audio.channels)"
     )
+
+
+def hertz(frequency: float) -> str:
+    """Return a frequency in the unit that suits it: "22.05 kHz"."""
+    return f"{frequency / 1000:.5g} kHz" if frequency >= 1000 else f"{frequency:.4g} Hz"

@@ -6,7 +6,7 @@ frequency: there its level falls within two bands by more than any machine's doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from dgmix.audio.bank import MelBank
 from dgmix.audio.features import FLOOR
 from dgmix.audio.mel_scale import mel_edges
-from dgmix.audio.signals import Signal, signals_of
+from dgmix.audio.signals import Signal, hertz, signals_of
 from dgmix.config import Recipe
 from dgmix.detect.localize import MOST_FRAMES, BandStatistics
 from dgmix.detect.quality import Defect
-from dgmix.detect.recordings import Sounds
-from dgmix.detect.resolve import hertz, sample_rates
 from dgmix.errors import first_few
 
 PLATEAU, SLOPE = 6, 2  # bands below the end of the sound, and in which it ends
@@ -104,9 +102,14 @@ def _end(levels: Floats, fall: float) -> int | None:
     return None if falls.max() < fall else first + int((falls >= falls.max() - 1).argmax())
 
 
-def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
-    """Yield sentences on sound that is not learned from, and on what healthy recordings lack."""
-    rates, whole = sample_rates(healthy), highest(recipe)
+def remarks(
+    names: Sequence[str], rates: Collection[int], bank: MelBank, recipe: Recipe
+) -> Iterator[str]:
+    """Yield sentences on sound that is not learned from, and on what healthy recordings lack.
+
+    `names` are those of the recordings of `bank`, `rates` their sample rates in Hz, where known.
+    """
+    whole = highest(recipe)
     if rates and min(rates) / 2 > whole * (1 + 1e-6):
         yield (
             f"sound above {hertz(whole)} is not compared, though the recordings reach "
@@ -120,7 +123,7 @@ def remarks(healthy: Sounds, bank: MelBank, recipe: Recipe) -> Iterator[str]:
     ]
     short = [place for place, end in enumerate(ends) if end < WHOLE * whole]
     if short:
-        listed = first_few([f"{healthy.names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])
+        listed = first_few([f"{names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])
         yield (
             f"no sound in the upper part of the band, which ends at {hertz(whole)}, in "
             f"{len(short)} of {len(bank)} recordings ({listed}): were they resampled, or "

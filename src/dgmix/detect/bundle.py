@@ -171,6 +171,8 @@ def _load(
 def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name the .dgmix file first")
     if not path.is_file():
         raise InputError(f"{path}: there is no such detector file; `dgmix fit` makes one")
     try:

@@ -37,15 +37,20 @@ class Scale:
     votes: Floats
 
     @cached_property
+    def _distinct(self) -> tuple[Floats, NDArray[np.int64]]:
+        """The distinct scores (step,), ascending, and which of them each piece (piece,) has."""
+        steps, of = np.unique(self.scores, return_inverse=True)
+        return steps, of
+
+    @property
     def steps(self) -> Floats:
         """The distinct scores (step,), ascending."""
-        return np.unique(self.scores)
+        return self._distinct[0]
 
     @cached_property
     def levels(self) -> Floats:
         """The p-values (step + 1,) of scores up to each step, and beyond the last."""
-        of = np.searchsorted(self.steps, self.scores)
-        weights = np.bincount(of, self.votes, len(self.steps))
+        weights = np.bincount(self._distinct[1], self.votes, len(self.steps))
         above = np.append(np.cumsum(weights[::-1])[::-1], 0)
         return np.asarray(np.round(1 + above, 9) / np.round(1 + self.votes.sum(), 9))
 
@@ -126,13 +131,18 @@ def groups_needed(rate: float) -> int:
     return math.ceil(1 / rate - ROUNDING) - 1
 
 
+def check_is_rate(rate: float) -> None:
+    """Raise `InputError` unless a false-alarm rate is between 0 and 1."""
+    if not 0 < rate < 1:
+        raise InputError(f"false-alarm rate {rate}: choose one between 0 and 1, for example 0.05")
+
+
 def check_rate(rate: float, count: int, groups: str = "healthy recordings") -> None:
     """Raise `InputError` if `rate` is no rate, or needs more than `count` groups.
 
     `groups` says what they are of in the message.
     """
-    if not 0 < rate < 1:
-        raise InputError(f"false-alarm rate {rate}: choose one between 0 and 1, for example 0.05")
+    check_is_rate(rate)
     needed = groups_needed(rate)
     if count < needed:
         raise InputError(

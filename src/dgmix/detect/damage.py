@@ -56,6 +56,7 @@ def check_memory(memory: Memory) -> None:
     count = len(memory.clips)
     for name, view in memory.views.items():
         clips = view.clips
-        whole = np.array_equal(np.unique(clips), np.arange(count)) and (np.diff(clips) >= 0).all()
+        steps = np.diff(clips, prepend=-1, append=count)  # 0 within a recording, 1 to the next
+        whole = bool(((steps == 0) | (steps == 1)).all()) and steps[0] == steps[-1] == 1
         if len(clips) != len(view.values) or not whole:
             raise DamageError(f"memory.{name}.clips does not name every recording in order")

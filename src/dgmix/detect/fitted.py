@@ -28,13 +28,12 @@ from dgmix.detect.judgement import Judgement, Promise
 from dgmix.detect.localize import BandStatistics, Localization, localize
 from dgmix.detect.memory import Memory, Update
 from dgmix.detect.quality import Defect, Limits, defects
-from dgmix.detect.recordings import Sounds
 from dgmix.detect.sensitivity import Sensitivity
 from dgmix.detect.views import Vectors, deciding, names_of, represent, signal_of, view_of
 from dgmix.errors import InputError, choices
-from dgmix.workers import single_threaded
 
 if TYPE_CHECKING:
+    from dgmix.detect.recordings import Sounds
     from dgmix.model.network import Network
 
 ALL = ""
@@ -321,6 +320,8 @@ class FittedDetector:
 
         However many there are, few are in memory. One that cannot be read does not stop the others.
         """
+        from dgmix.workers import single_threaded
+
         first = 0
         for part, bank in recordings.banks(self.recipe):
             named = None if conditions is None else conditions[first : first + len(part)]

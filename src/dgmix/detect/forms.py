@@ -169,7 +169,8 @@ def _explanation(judgement: Judgement, verdict: str, sectioned: bool) -> str:
         return f": {str(judgement.error).removeprefix(f'{judgement.name}: ')}"
     flagged = verdict in (ANOMALY, NEW_CONDITION) and judgement.view != GIVEN
     view = f" by its {decisive(judgement)}" if flagged else ""
-    section = f" (section {judgement.section or 'any'})" if sectioned else ""
+    own = f"section {judgement.section}" if judgement.section else "compared with all sections"
+    section = f" ({own})" if sectioned else ""
     reason = f": {judgement.unusable}" if verdict == UNUSABLE else ""
     notes = "".join(f"; {note}" for note in judgement.notes)
     return view + reason + section + notes

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dgmix.config import GIVEN, Recipe
 from dgmix.data.vectors import Column, VectorTable
+from dgmix.detect.conformal import check_is_rate
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY, Judgement
 from dgmix.detect.learn import with_update
@@ -29,8 +30,10 @@ def fit_vectors(
 ) -> FittedDetector:
     """Return a detector that has learned from vectors of healthy recordings.
 
-    Vectors that are equal count once. Raises `InputError` where there is none.
+    Vectors that are equal count once. Raises `InputError` where there is none,
+    and for a false-alarm rate that is none.
     """
+    check_is_rate(false_alarm_rate)
     if not len(healthy):
         raise InputError(f"{healthy.source}: no vector; give one of each healthy recording")
     if recipe.audio.sample_rate == "auto":

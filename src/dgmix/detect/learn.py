@@ -18,6 +18,7 @@ from dgmix.audio.layout import Layout
 from dgmix.audio.signals import signals_of
 from dgmix.config import Recipe
 from dgmix.detect.band import remarks
+from dgmix.detect.conformal import check_is_rate
 from dgmix.detect.duplicates import merge_copies
 from dgmix.detect.fitted import FittedDetector
 from dgmix.detect.judgement import ANOMALY, UNUSABLE
@@ -25,7 +26,7 @@ from dgmix.detect.localize import BandStatistics
 from dgmix.detect.memory import HealthyClips, Memory, Update, digests, durations
 from dgmix.detect.quality import measures_of
 from dgmix.detect.recordings import Sounds
-from dgmix.detect.resolve import resolve
+from dgmix.detect.resolve import resolve, sample_rates
 from dgmix.detect.views import represent
 from dgmix.errors import InputError
 from dgmix.progress import Advance, progress, say, silent
@@ -47,14 +48,15 @@ def fit(
     """Return a detector that has learned from healthy recordings.
 
     They decide what the recipe leaves open. Recordings that hold the same sound count once. Raises
-    `InputError` for recordings that cannot be used.
+    `InputError` for recordings that cannot be used, and a false-alarm rate that is none.
     """
     from threadpoolctl import threadpool_limits
 
+    check_is_rate(false_alarm_rate)
     recipe.encoder.weights_file()  # a missing file is reported before anything is decoded
     recipe = resolve(recipe, healthy)
     bank = healthy.bank(recipe, cache, os.cpu_count() or 1)
-    for line in remarks(healthy, bank, recipe):
+    for line in remarks(healthy.names, sample_rates(healthy), bank, recipe):
         say(line)
     network = _trained(healthy, bank, recipe, seed, device) if recipe.detect.learns else None
     with threadpool_limits(1, "blas"), progress("remembering", len(bank)) as advance:

@@ -13,6 +13,7 @@ from dgmix.audio.frames import crops_of
 from dgmix.audio.io import Form, Recording, form_of, measured_channels
 from dgmix.audio.layout import Layout, choice, chosen, every
 from dgmix.audio.mel_scale import features_at
+from dgmix.audio.signals import hertz
 from dgmix.config import LEAST_BANDS, Recipe, StageSettings
 from dgmix.data.clip import Clip
 from dgmix.data.dcase import parse_name
@@ -187,8 +188,3 @@ def _measured(item: Item) -> Channels | None:
 def listed(rates: Counter[int]) -> str:
     """Return rates with how many recordings have each: "16 kHz (10), 48 kHz (2)"."""
     return ", ".join(f"{hertz(rate)} ({count})" for rate, count in sorted(rates.items()))
-
-
-def hertz(frequency: float) -> str:
-    """Return a frequency in the unit that suits it: "22.05 kHz"."""
-    return f"{frequency / 1000:.5g} kHz" if frequency >= 1000 else f"{frequency:.4g} Hz"

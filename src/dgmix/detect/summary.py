@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from dgmix.audio.layout import facts
-from dgmix.audio.signals import words_of
+from dgmix.audio.signals import hertz, words_of
 from dgmix.detect.band import highest
 from dgmix.detect.conformal import groups_needed, rate_interval, rounded_up, smallest_rate
 from dgmix.detect.fitted import FittedDetector
-from dgmix.detect.resolve import hertz
 from dgmix.detect.scorers import estimates
 from dgmix.detect.sensitivity import sensitivity_of, sensitivity_report
 from dgmix.detect.views import GIVEN, LEARNED
@@ -135,7 +134,10 @@ def band(values: Summary) -> str:
 
 def sections(values: Summary) -> str:
     """Return the sections, each compared with itself, of a `summary`."""
-    return f"{_listed(values['sections'])}; a recording is compared with those of its own section"
+    return (
+        f"{_listed(values['sections'])}; a recording is compared with those of its own section "
+        "(--set detect.per_section=false: with all)"
+    )
 
 
 def known_conditions(values: Summary) -> str:

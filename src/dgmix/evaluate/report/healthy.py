@@ -168,7 +168,7 @@ def _table(
             clips.sections[clip],
             clips.conditions[clip],
             f"{seconds[clip]:.1f}",
-            f"{level[clip]:.1f}",
+            svg.with_minus(f"{level[clip]:.1f}"),
             wrong.get(clip, ""),
         ]
         rows.append(Row(cells, "flagged" if clip in flagged or clip in wrong else ""))

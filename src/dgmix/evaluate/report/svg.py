@@ -190,7 +190,12 @@ def short(value: float) -> str:
     if not math.isfinite(value):
         return "not finite"
     text = f"{value:.4g}"
-    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")
+    return with_minus(text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e"))
+
+
+def with_minus(text: str) -> str:
+    """Return a text of numbers with minus signs in place of hyphens."""
+    return text.replace("-", "−")
 
 
 _OUTLINES: dict[str, list[Point]] = {

@@ -21,6 +21,7 @@ from dgmix.evaluate.report.listening.figures import Ranges, overview, sound_pict
 from dgmix.evaluate.report.listening.scored import Scored
 from dgmix.evaluate.report.listening.unusual import Region
 from dgmix.evaluate.report.parts import drawn
+from dgmix.evaluate.report.svg import with_minus
 from dgmix.progress import progress
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _gain(shown: Sequence[Shown]) -> float:
 def _scales(ranges: Ranges, gain: float) -> str:
     change = round(20 * math.log10(gain))
     played = f"{abs(change)} dB {'louder' if change > 0 else 'quieter'} than recorded"
-    return (
+    return with_minus(
         f"Colours: {ranges.quiet:.0f} dB (dark) to {ranges.loud:.0f} dB (light). "
         f"Played {played if change else 'as loud as recorded'}."
-    ).replace("-", "−")
+    )
