@@ -65,12 +65,12 @@ def test_columns_say_what_a_vector_is_of(name: str, write: Write, tmp_path: Path
         ("v.csv", "a,b\n", "no vector in it"),
         ("v.csv", "a,b\n1,2\n\n3,x\n", "line 4: column 'b' holds 'x', no number"),
         ("v.csv", "a,b\n1\n", "line 2: column 'b' holds '', no number"),
-        ("v.csv", "a;b\n1;2\n", "column 'a;b' holds '1;2', no number"),
+        ("v.csv", "a:b\n1:2\n", "column 'a:b' holds '1:2', no number"),
         ("v.csv", "a,b\n1,nan\n", "row 0 holds a value that is not a finite number"),
         ("v.csv", "a,b\n1,2,3\n", "cannot be read as a table"),
         ("v.csv", "a,a\n1,2\n", "line 1: column 'a' twice"),
         ("v.csv", "a,\n1,2\n", "line 1: a column has no name"),
-        ("v.csv", b"a,b\n1,\xff\n", "cannot be read as a table"),
+        ("v.csv", b"a,b\n1,\xff\n", "not a text file in UTF-8"),
         ("v.npy", b"", "a damaged file of arrays"),
         ("v.npy", b"hello", "no arrays of numbers; Python objects are not loaded"),
         ("v.npy", pickle.dumps([1]), "no arrays of numbers; Python objects are not loaded"),
@@ -107,6 +107,14 @@ def test_arrays_and_frames_of_something_else(
     write(tmp_path / name)
     with pytest.raises(InputError, match=sentence):
         read_vectors(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["name;a;b\nx;-0,5;1e3\n", "name\ta\tb\nx\t-0.5\t1000\n"])
+def test_tables_as_spreadsheets_write_them(text: str, tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_bytes(text.encode("utf-16"))
+    table = read_vectors(tmp_path / "v.csv")
+    assert table.values.tolist() == [[-0.5, 1000]]
+    assert (table.names, table.feature_names) == (["x"], ("a", "b"))
 
 
 def test_a_header_that_promises_more_than_there_is_fills_no_memory(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgmix.errors import InputError, check_length, first_few
-from dgmix.files import explained, printable
+from dgmix.files import explained, printable, read_csv_text
 
 if TYPE_CHECKING:
     import polars
@@ -254,8 +254,15 @@ def _read_csv(path: Path) -> polars.DataFrame:
     """Return a CSV file as a frame; without a line of names its columns are "0", "1", …"""
     import polars
 
-    cells = polars.read_csv(path, has_header=False, infer_schema=False)
+    text = read_csv_text(path)
+    first_line = text.partition("\n")[0]
+    separator = next((each for each in (";", "\t") if each in first_line), ",")
+    cells = polars.read_csv(
+        text.encode(), separator=separator, has_header=False, infer_schema=False
+    )
     cells = cells.select(polars.all().str.strip_chars())
+    if separator != ",":  # as spreadsheets write it where the decimal point is a comma
+        cells = cells.select(polars.all().str.replace(r"^([-+]?\d*),(\d+)", "${1}.${2}"))
     names, first = [each or "" for each in cells.row(0)], 1
     if all(map(_is_number, names)):
         names, first = [str(number) for number in range(len(names))], 0

@@ -75,6 +75,4 @@ def test_a_detector_alone_asks_for_recordings(dgmix, pump):
 def test_a_folder_is_no_detector(dgmix, workshop, tmp_path):
     status, _, complaint = dgmix("report", tmp_path, workshop.queries)
     assert status == 2
-    assert (
-        complaint == f"dgmix: {tmp_path}: there is no such detector file; `dgmix fit` makes one\n"
-    )
+    assert complaint == f"dgmix: {tmp_path}: a folder; name the .dgmix file first\n"
