@@ -36,7 +36,6 @@ from dgmix.files import printable
 HANGS_AFTER = 20  # seconds
 NAMES_AT_ONCE = 100
 RATE, SAMPLES = 16_000, 2000
-FEW = 60  # samples that are missing where a header counts itself along
 MOMENT = 1600  # samples behind the end that a header claims, which are perhaps no sound
 EXACT = {("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("W64", None), ("RF64", None)}
 
@@ -121,9 +120,18 @@ def check_sounds(case: Any, folder: Path) -> str:  # noqa: ARG001 - one form for
             raise WrongError(f"other samples, {len(samples)} of {len(written)}")
         if how == "sizes" and len(samples) + MOMENT < len(written):
             raise WrongError(f"{len(samples)} of {len(written)} samples, note {recording.note!r}")
-        if len(samples) + FEW < len(written) and how != "sizes" and not recording.note:
+        lost = len(samples) < len(written) and how != "sizes"
+        if lost and not recording.note and not _counts_header(case):
             raise WrongError(f"{len(samples)} of {len(written)} samples, without a word")
     return "noted" if recording.note else "read"
+
+
+def _counts_header(case: Any) -> bool:
+    """Say whether a file lacks just what a header that counts itself along would lack."""
+    data, *of, _ = case
+    (whole,) = (each[3] for each in FILES if list(each[:3]) == of)
+    header = whole.index(b"data") + (24 if of[0] == "W64" else 8)
+    return len(whole) - len(data) in (header, header - 8)
 
 
 WORDS = [
@@ -280,8 +288,9 @@ def scores(draw: random.Random, folder: Path) -> tuple[Any, str]:  # noqa: ARG00
     form, comma = draw.choice(["", thousands]), draw.random() < 0.4
     form += f".{digits}" + draw.choice("fe" if not form else "f")
     texts = [format(number, form) for number in numbers]
-    if comma:
-        texts = [text.translate(str.maketrans(",.", ".,")) for text in texts]
+    group = draw.choice([",", ",", " ", "\xa0", "\u202f", "'"])
+    marks = {",": "." if comma and group == "," else group, ".": "," if comma else "."}
+    texts = [text.translate(str.maketrans(marks)) for text in texts]
     quote = draw.choice(["", "", '"'])
     lines = [
         f"section_00_source_test_normal_{place:04d}.wav{mark}{quote}{text}{quote}"
