@@ -97,3 +97,13 @@ def test_a_detector_of_sound_takes_no_vectors(folder: Path, dgmix: Command) -> N
         done = dgmix(command, "sound.dgmix", "new.npy")
         assert done.status == 2
         assert "new.npy: vectors, and this detector was fitted on recordings" in done.err
+
+
+def test_vectors_among_recordings_stop_nothing(folder: Path, dgmix: Command) -> None:
+    sound = [np.random.default_rng(i).normal(0, 0.1, 8000).astype(np.float32) for i in range(3)]
+    Detector().fit(sound, sample_rate=16_000).save("sound.dgmix")
+    write_wav("a.wav", sound[0], 16_000)
+    done = dgmix("score", "sound.dgmix", "a.wav", "new.npy", "a.wav")
+    assert done.status == 1
+    assert [line.split()[0] for line in done.out.splitlines()[1:4]] == ["a.wav", "new.npy", "a.wav"]
+    assert "unreadable" in done.out.splitlines()[2]

@@ -56,15 +56,16 @@ def fit_file(
 def takes_vectors(fitted: FittedDetector, paths: Sequence[str | Path]) -> bool:
     """Return whether a detector compares vectors.
 
-    Raises `InputError` where it does not, and a file of vectors is given.
+    Raises `InputError` where it does not, and all files that are given hold vectors; one among
+    recordings is listed with those that cannot be read.
     """
     from dgmix.config import GIVEN
     from dgmix.data.vectors import holds_vectors
 
     if GIVEN in fitted.recipe.detect.views:
         return True
-    for path in filter(holds_vectors, paths):
-        raise InputError(f"{path}: vectors, and this detector was fitted on recordings")
+    if paths and all(map(holds_vectors, paths)):
+        raise InputError(f"{paths[0]}: vectors, and this detector was fitted on recordings")
     return False
 
 
