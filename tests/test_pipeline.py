@@ -565,10 +565,7 @@ def test_together_without_a_learned_view_trains_nothing(
     assert not list(output.rglob("last.ckpt"))
     assert not (output / TOGETHER).exists()
     assert "no view of this recipe is learned, so no network is trained" in capsys.readouterr().err
-    assert (
-        results(output)["machine"].to_list()
-        == results(start(simulated, "each"))["machine"].to_list()
-    )
+    assert set(results(output)["machine"]) == {"fan", "valve"}
 
 
 def test_a_machine_of_the_name_of_what_all_share_is_refused(
