@@ -130,7 +130,7 @@ def test_fit_names_what_is_unlike_all_others_and_counts_copies(
     done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", *options)
     assert "copy.wav" in (tmp_path / "fit.html").read_text("utf-8")
     assert f"report: {tmp_path / 'fit.html'}" in done.out
-    assert "left out: off.wav: as you asked" in done.err
+    assert "left out: off.wav: named by --leave-out" in done.err
     assert "off.wav" not in done.out
     done = dgmix("fit", folder, "-o", tmp_path / "pump.dgmix", "--leave-out", "none*")
     assert (done.status, done.err.count("\n")) == (2, 1)

@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _level(arguments: Sequence[str]) -> int:
-    """Return how much is to be said: the last of -q and -v, wherever they stand."""
+    """Return how much is shown: the last of -q and -v, wherever they stand."""
     levels = [LEVELS[each] for each in arguments if each in LEVELS]
     return levels[-1] if levels else USUAL
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def is_vectors(path: Path, vectors: bool = False) -> bool:
-    """Return whether a file holds vectors, by its name or because that is said."""
+    """Return whether a file holds vectors, by its name, or because an option names it so."""
     from dgmix.data.vectors import holds_vectors
 
     return vectors or holds_vectors(path)

@@ -168,7 +168,7 @@ def _driver_gpu() -> str | None:
     for path in sorted(GPUS.glob("*/information")):
         model = path.read_text(errors="replace").partition("Model:")[2].partition("\n")[0].strip()
         models.append(model or "an NVIDIA GPU")
-    return f"{', '.join(models)} (not asked torch; --torch does)" if models else None
+    return f"{', '.join(models)} (torch was not loaded; --torch does)" if models else None
 
 
 def _torch_gpu() -> str:

@@ -130,7 +130,7 @@ def demo(output: str | Path, *, quick: bool = False, jobs: int | None = None) ->
 
 
 def summary(run: Path) -> str:
-    """Return a few lines on what a finished run found: Ω of each system."""
+    """Return a few lines on the result of a finished run: Ω of each system."""
     from dgmix.evaluate.scores import read_run
     from dgmix.evaluate.tables import summary_text
 

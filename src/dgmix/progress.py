@@ -30,7 +30,7 @@ class Advance(Protocol):
 
 
 def silent(steps: int = 1, note: str = "") -> None:
-    """Show nothing, where an `Advance` is asked for."""
+    """Show nothing, where an `Advance` is needed."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def quiet() -> AbstractContextManager[None]:
 
 
 def level() -> int:
-    """Return how much is said; see `speaking`."""
+    """Return how much is shown; see `speaking`."""
     return _level
 
 

@@ -202,7 +202,7 @@ def test_notes_say_how_the_interval_was_made(make_scores):
     assert "90 % bootstrap interval, 20 resamples" in three
     assert "and of the seeds; every number is the mean over 3 seeds" in three
     none = results_markdown(make_scores(), EvaluateSettings(bootstrap=0))
-    assert "no interval was asked for" in none
+    assert "no interval was computed" in none
     partial = make_scores(("fan", "valve"), seeds=(0, 7)).head(-40)
     assert "dgmix: seed 7 has not scored every section" in results_markdown(partial, SETTINGS)
     splits = make_scores(("fan", "valve"), repeats=(0, 1)).head(-40)

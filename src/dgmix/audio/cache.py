@@ -219,7 +219,7 @@ def features_of(source: Source, audio: AudioSettings, mel: MelSpectrogram) -> Fe
     return Features(frames, reader.note, reader.quality, reader.channels)
 
 
-LATER = {  # settings that came after the first stores: told where they are not the default
+LATER = {  # settings that came after the first stores: named where they are not the default
     "win_length",
     "window",
     "power",

@@ -1,6 +1,6 @@
 """Files of plain samples whose header is wrong: where their sound lies, and a header that fits it.
 
-What is found is decoded by libsndfile. See `dgmix.audio.chunks` for how the sound is found.
+The sound is decoded by libsndfile; `dgmix.audio.chunks` locates it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Entry:
 
 
 class Index:
-    """The lines of all shards of a folder, to be found by the content of a file."""
+    """The lines of all shards of a folder, by the content of a file."""
 
     def __init__(self, folder: Path, n_mels: int) -> None:
         self._folder = folder

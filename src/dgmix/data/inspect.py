@@ -192,7 +192,7 @@ def _facts(inspection: Inspection) -> Iterator[str]:
 
 
 def _shared(inspection: Inspection) -> str:
-    """Return what is said where recordings of several sample rates share the lowest one's band."""
+    """Return the note for where recordings of several sample rates share the lowest one's band."""
     if len(inspection.sample_rates) == 1:
         return ""
     return "; that of the lowest sample rate is what all share, and what `dgmix fit` learns from"

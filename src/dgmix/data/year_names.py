@@ -2,7 +2,7 @@
 
 Years differ in their machines and sections, in the form of names (2020, later), in the folders of
 test clips (`source_test` and `target_test` in 2021, `test` otherwise) and in the machines whose
-clips are called `noAttribute`. Two sets that differ in none of these cannot be told apart by names.
+clips are called `noAttribute`. Sets that differ in none of these are not distinguished by names.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dgmix.errors import InputError
 
 ROUNDING = 1e-9
-EQUAL = 1e-5  # scores in deviations that the rounding of an inverse may have told apart
+EQUAL = 1e-5  # scores in deviations that the rounding of an inverse may have made different
 MARGIN = 0.01
 BETA_STEPS, LEAST_STEPS, NEGLIGIBLE = 20_000, 64, 1e-12
 Floats = NDArray[np.float64]

@@ -37,7 +37,7 @@ Names = Sequence[str] | None
 
 
 class Detector(FormerNames, VectorMethods, SensitivityMethods, BaseEstimator):  # type: ignore[misc]
-    """Tells from sound how anomalous a recording is, having heard healthy ones only.
+    """Tells from sound how anomalous a recording is, having learned from healthy ones only.
 
     Names and signs are PyOD's: a higher score is more anomalous, `predict` gives 1 for an anomaly
     and 0 for a healthy recording. It is an estimator as scikit-learn has them (docs/scikit-learn.md

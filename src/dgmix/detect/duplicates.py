@@ -35,7 +35,7 @@ def merge_copies(signals: Sequence[MelBank], recordings: Sequence[str]) -> list[
     """Return the recording (clip,) of each clip, the same where they hold the same sound.
 
     `signals` are the features of the clips in each signal that is compared; copies are alike in all
-    of them, where something is heard. `recordings` (clip,) are their names; copies take the name of
+    of them, where there is sound. `recordings` (clip,) are their names; copies take the name of
     the first one. Pairs are sought among the clips whose mean levels are most alike, 20 of each
     clip's.
     """

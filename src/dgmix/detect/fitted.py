@@ -235,7 +235,7 @@ class FittedDetector:
         """Return the judgements of clips that are described in every view, in order.
 
         `learned` bool (clip,): which are among the healthy ones; `missing` (clip,): channels that
-        are not compared. Nothing is said of their quality.
+        are not compared. Their quality is not judged.
         """
         named = np.array([None] * len(names) if conditions is None else conditions, object)
         judgements: list[Judgement | None] = [None] * len(names)
@@ -339,7 +339,7 @@ class FittedDetector:
         """Return the number of groups that a promise rests on, of the section that has the fewest.
 
         Groups are recordings, or of new conditions conditions: 0 where nothing is promised of
-        these. `sections` are those asked about, all by default; `condition` counts the recordings
+        these. `sections` are those that count, all by default; `condition` counts the recordings
         of one condition.
         """
         keys = {self.key(section) for section in sections} or set(self.sections)

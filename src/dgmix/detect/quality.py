@@ -100,7 +100,7 @@ def unusable(defects: Sequence[Defect]) -> str:
 
 
 def _silent(quality: Quality, healthy: Limits) -> bool:
-    """Say whether nothing is heard, though something is in the healthy recordings, if known."""
+    """Return whether it is silent, and the healthy recordings are not, if known."""
     as_quiet = healthy.least("level") - quality.level < MUCH_QUIETER
     return quality.level <= 20 * np.log10(SILENCE) and not as_quiet
 

@@ -120,7 +120,7 @@ class Sounds:
         return replace(self.select(kept), left_out=(*self.left_out, *map(printable, lines)))
 
     def silent(self, bank: MelBank) -> list[int]:
-        """Return which of these recordings have features in which nothing is heard."""
+        """Return which of these recordings are silent by their features."""
         return [
             index
             for index in range(len(self))
@@ -134,7 +134,7 @@ class Sounds:
                 warn(f"{name}: {note}")
 
     def refuse_silent(self, bank: MelBank) -> None:
-        """Raise `InputError` for the first file in whose features nothing is heard.
+        """Raise `InputError` for the first file that is silent by its features.
 
         Beside silence all other differences between healthy recordings would look small. (Arrays
         are taken as they are: scikit-learn's own checks have some of a single sample.)
@@ -190,7 +190,7 @@ class Sounds:
                 raise InputError(f"{pattern}: no recording is called that; nothing is left out")
             left_out |= matches
         kept = self.select([number for number in range(len(self)) if number not in left_out])
-        lines = (f"{self.names[number]}: as you asked" for number in sorted(left_out))
+        lines = (f"{self.names[number]}: named by --leave-out" for number in sorted(left_out))
         return replace(kept, left_out=(*kept.left_out, *lines))
 
     def select(self, chosen: Sequence[int]) -> Sounds:

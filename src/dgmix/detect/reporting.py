@@ -112,7 +112,7 @@ def _unlike(names: Sequence[str], odd: Odd) -> str:
 
 
 def _questions(fitted: FittedDetector, names: Sequence[str]) -> list[str]:
-    """Return what is to be asked of the healthy recordings, which are all learned from."""
+    """Return which healthy recordings are to be checked; all are learned from."""
     odd, broken = odd_recordings(fitted, names), broken_recordings(fitted, names)
     lines = [f"unlike the others: {each}" for each in odd[:MOST_QUESTIONS]]
     lines += [f"quality: {each}" for each in broken[:MOST_QUESTIONS]]

@@ -33,7 +33,7 @@ class Response:
     detected: tuple[float, ...]
 
     def least(self, share: float) -> float | None:
-        """Return the least strength from which on at least such a share is found; None if none."""
+        """Return the least strength from which on such a share is detected, None without one."""
         enough = np.array(self.detected) >= share - 1e-9
         fewer = np.flatnonzero(~enough)
         first = int(fewer[-1]) + 1 if len(fewer) else 0
@@ -147,7 +147,7 @@ def report_terms(sensitivity: Sensitivity) -> list[str]:
 
 
 def table_rows(sensitivity: Sensitivity) -> list[tuple[str, ...]]:
-    """Return the cells of a table with `HEADER`: from which strength on each kind is found."""
+    """Return the cells of a table with `HEADER`: from which strength on each kind is detected."""
     return [_row(response) for response in sensitivity.responses]
 
 

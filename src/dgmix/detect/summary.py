@@ -191,7 +191,7 @@ def uncertainty(values: Summary) -> str:
 
 
 def channels(values: Summary) -> str:
-    """Return which channels are compared, and what is to be said of the others."""
+    """Return which channels are compared, and what is wrong with the others."""
     words = ", ".join(words_of(each) for each in values["channels"]["compared"])
     counts = values["channels"].get("recordings", {})
     of = f" of {' or '.join(counts)}" if counts else ""

@@ -109,7 +109,7 @@ def interval_note(judged: Resampled) -> str:
         repeats = len({unit.repeat for unit in judged.cells})
         return f"±: standard error over {repeats} train/test splits; each split is {over_seeds}."
     if not judged.resamples:
-        return f"Every number is of {over_seeds}; no interval was asked for."
+        return f"Every number is of {over_seeds}; no interval was computed."
     return (
         f"[low, high]: {100 * judged.confidence:g} % bootstrap interval, {judged.resamples} "
         "resamples of the test clips (within section, domain and label)"

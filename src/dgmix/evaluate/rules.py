@@ -112,7 +112,7 @@ def first_shot_notes(folder: Path, year: Year | None) -> list[str]:
     """Return whether the scores in a folder keep the first-shot rule of a year that has one.
 
     From 2023 on nothing may be set by machine type. A run of dgmix has one recipe for all; a folder
-    with several runs is seen to have the same one throughout. Without a recipe nothing is said.
+    with several runs is seen to have the same one throughout. Without a recipe there is no note.
     """
     if year is None or not year.first_shot or not folder.is_dir():
         return []

@@ -48,7 +48,7 @@ def score_lines(file: Path) -> ScoreLines:
     """
     text = read_csv_text(file)
     start = 1
-    if named := re.match(r"sep=(.)\r?\n", text):  # how Excel is told the separator
+    if named := re.match(r"sep=(.)\r?\n", text):  # the separator, for Excel
         text, start = text[named.end() :], 2
     separators = (named[1],) if named else SEPARATORS
     readings = [reading for each in separators if (reading := _read(file, text, each, start))]

@@ -58,10 +58,10 @@ class TrainingCrops:
     def epoch(
         self, network: Network, settings: StageSettings, rng: np.random.Generator
     ) -> Iterator[Batch]:
-        """Yield the batches of one epoch; every clip is heard `crops_per_clip` times.
+        """Yield the batches of one epoch; every clip is used `crops_per_clip` times.
 
         Crops are dealt to batches of nearly equal, even size, at least four: no small last batch.
-        Where a number has to be made even, or four, some clips are heard once more.
+        Where a number has to be made even, or four, some clips are used once more.
         """
         device = network.device
         for clips in deal(len(self.bank), settings, self.steps_per_epoch(settings), rng):

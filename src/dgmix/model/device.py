@@ -6,7 +6,7 @@ from dgmix.errors import InputError
 
 
 def chosen_device(wanted: str | None, *, networks: bool = True) -> str:
-    """Return the device that is asked for, or "cuda" where torch can use a GPU, else "cpu".
+    """Return the device that is chosen, or "cuda" where torch can use a GPU, else "cpu".
 
     Without `networks` nothing needs a GPU. Raises `InputError` for a device that torch does not
     know or cannot use here.

@@ -42,7 +42,7 @@ from dgmix.plugins import NONE, Plugins
 from dgmix.progress import Advance, progress, say, warn
 
 CHECKPOINT_SECONDS = 20.0
-STEPS_BETWEEN_NOTES = 10  # a GPU that is asked for a loss waits
+STEPS_BETWEEN_NOTES = 10  # a GPU waits where a loss is read
 
 
 @dataclass

@@ -20,7 +20,7 @@ LEAST_SECONDS, MOST_SECONDS = 0.5, 60.0
 
 @dataclass(frozen=True, slots=True)
 class WindowJudgement:
-    """What is said of one window.
+    """The judgement of one window.
 
     `p_value` is for the healthy conditions learned from, `p_new` for new conditions where the
     detector promises something about them; `view` is that in which the window is least like the
@@ -107,7 +107,7 @@ class DetectorJudge:
 
 
 def unreadable(reason: str) -> WindowJudgement:
-    """Return that nothing can be said of a window, and why."""
+    """Return the judgement of a window that cannot be judged, with the reason."""
     return WindowJudgement(None, None, None, "unreadable", "", reason)
 
 

@@ -1,7 +1,7 @@
 """What persons say of events, and the detectors that follow from it.
 
 Nothing is learned by itself. A detector is that of the settings, updated with the clips that are
-called healthy now; it is made from that one each time, so that whatever was said can be taken back.
+called healthy now; it is made from that one each time, so that every label can be taken back.
 Its file is named by what it is made of: the one before stays where it was.
 """
 
@@ -75,7 +75,7 @@ class Learning:
         return self._event(event)
 
     def undo(self, event: str, who: str) -> dict[str, Any]:
-        """Take back what was said of an event, and return the event; raises `InputError`."""
+        """Take back the label of an event, and return the event; raises `InputError`."""
         row = self._event(event)
         now = self._store.clock.now()
         self._store.write_now(lambda to: rows.undo_label(to, event, who.strip() or "unknown", now))

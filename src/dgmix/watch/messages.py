@@ -1,4 +1,4 @@
-"""What people are told: the same versioned body for every sink, and a sentence in it."""
+"""Messages to people: the same versioned body for every sink, and a sentence in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLEARED = {
     "new condition": "sounds as known again",
     "wear": "is back at its healthy sound",
     "unusable": "can be judged again",
-    "no sound": "is heard again",
+    "no sound": "has sound again",
 }
 
 

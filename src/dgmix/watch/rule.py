@@ -5,7 +5,7 @@ A window is an anomaly by its p-value at the false-alarm rate. One alone says li
 anomalies, and cleared, with hysteresis, when a number of windows in a row are calm: normal, with a
 p-value above a multiple of the rate. What lies between keeps the event as it is.
 
-Windows that no healthy condition explains, but that are not told apart from a new condition, count
+Windows that no healthy condition explains, but that may be of a new condition, count
 for `new condition`; windows that cannot be judged count for neither, and for `unusable`.
 """
 

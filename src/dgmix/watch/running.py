@@ -24,7 +24,7 @@ log = logging.getLogger("dgmix.watch")
 
 
 class Signals:
-    """What was asked for by signals: to stop, or to read the settings again."""
+    """What signals demand: to stop, or to read the settings again."""
 
     def __init__(self) -> None:
         self.changed = threading.Event()

@@ -152,7 +152,7 @@ class Watch:
         return event_row
 
     def undo(self, event: str, who: str) -> dict[str, Any]:
-        """Take back what was said of an event, and judge without it; return the event."""
+        """Take back the label of an event, and judge without it; return the event."""
         event_row = self.learning.undo(event, who)
         self._learn(event_row["machine"])
         return event_row

@@ -48,7 +48,7 @@ class WindowSettings(Settings):
 
 
 class RuleSettings(Settings):
-    """When a person is told."""
+    """When a person gets a message."""
 
     rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="false-alarm rate of a single window; by default the detector's"

@@ -25,7 +25,7 @@ def test_all_machines_at_a_glance(served: Served) -> None:
     text = text_of(served, "")
     assert 'data-state="normal"' in text
     assert "0 of 60 min" in text
-    assert "Nobody is told" in text
+    assert "Nobody gets messages" in text
     served.feed(ODD, ODD, ODD)
     assert 'data-state="anomaly"' in text_of(served, "")
 

@@ -40,7 +40,7 @@ def simulate(
     script that asks for more than one needs the `__main__` guard). A second call makes only the
     clips that are missing. Clips of the same form, name, seed and length are the same in every set.
 
-    How many clips, how much disk and how much time that takes is said before it begins.
+    How many clips, how much disk and how much time that takes is logged before it begins.
 
     Raises `InputError` for arguments out of range, and for a folder that holds anything but a set
     simulated with these arguments, and `DgmixError` where the disk has no room for the set.

@@ -151,7 +151,7 @@ def recorded(sound: Samples, path: Path, rng: Generator) -> Samples:
 
 
 def own_generator(place: tuple[int, ...], what: str) -> Generator:
-    """Return the generator of a section's fixture, told apart by a name."""
+    """Return the generator of a section's fixture, one for each name."""
     return np.random.default_rng([*place, crc32(what.encode())])
 
 

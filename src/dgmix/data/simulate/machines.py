@@ -1,4 +1,4 @@
-"""The data sheet: for every machine type its model, its faults, and how well it is heard."""
+"""The data sheet: for every machine type its model, its faults, and how loud it is."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def fan_sound(fan: Fan, _condition: Condition, wear: Wear, samples: int, rng: Ge
 
     Imbalance swings the flow once a revolution; a chipped blade is louder than its neighbours; a
     clogged inlet moves less air and surges at 0.7 to 2 Hz; a loose guard rattles in bouts. No tag
-    of a fan's condition is about the fan itself: they name what else is heard.
+    of a fan's condition is about the fan itself: they name the other sounds.
     """
     speed = np.float32(fan.speed * rng.normal(1, 0.03)) * (1 + drift(samples, 0.004, rng))
     turns = turning(speed, samples, rng.random())

@@ -97,7 +97,7 @@ def wavering(signal: Samples, strength: float, rate: float, rng: Random) -> Samp
 
 
 def missing(signal: Samples, strength: float, rate: float, rng: Random) -> Samples:  # noqa: ARG001
-    """Make a stretch of a recording, where most is heard, as quiet as its quiet moments."""
+    """Make a stretch of a recording, where it is loudest, as quiet as its quiet moments."""
     frame = max(round(FRAME_SECONDS * rate), 1)
     levels = np.sqrt(_frame_means(signal.astype(np.float64) ** 2, frame))
     length = min(max(round(strength / 100 * len(levels)), 1), len(levels))

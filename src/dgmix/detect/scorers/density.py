@@ -41,7 +41,7 @@ class LocalDensity:
     def _typical_distances(self) -> Floats:
         """Return the mean distance (reference,) of each reference to its K nearest others.
 
-        Copies have the least radius that is told from none; without any spread all have 1.
+        Copies have the least radius that differs from none; without any spread all have 1.
         """
         total = len(self._references)
         few = min(self.neighbors, total - 1)

@@ -124,7 +124,7 @@ def _shipped(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def environment_table(environment: dict[str, Any]) -> Table | None:
-    """Return versions and hardware as the run found them."""
+    """Return versions and hardware at the time of the run."""
     if not environment:
         return None
     shown = {name: value for name, value in environment.items() if name != "recipe"}

@@ -1,6 +1,6 @@
 """The figures of a report, each a pure function from numbers to an SVG element.
 
-Nothing is told by colour alone: systems differ in marker and dash, normal and anomalous clips lie
+Nothing is shown by colour alone: systems differ in marker and dash, normal and anomalous clips lie
 on either side of a base line.
 """
 
@@ -153,7 +153,7 @@ def scatter(groups: Mapping[tuple[str, str], Floats], label: str) -> tuple[Eleme
     """Return points (clip, 2) of groups by domain and label, and how many lie outside.
 
     Both axes have the same unit and hold 96 % of the points; those outside are drawn at the edge.
-    Each group has a colour for its domain and a shape for both, so that none is told by its colour
+    Each group has a colour for its domain and a shape for both, so that none is known by its colour
     alone.
     """
     side, edge = 260.0, 8.0

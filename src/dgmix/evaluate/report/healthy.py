@@ -184,7 +184,7 @@ def _table(
 
 
 def _sensitivity(measured: Sensitivity) -> Section:
-    """Return which planted faults are found, from which strength on."""
+    """Return which planted faults are detected, from which strength on."""
     from dgmix.detect.sensitivity import HEADER, report_terms, table_rows
 
     columns = [Column(name, False) for name in HEADER]

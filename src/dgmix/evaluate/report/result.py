@@ -30,7 +30,7 @@ class TablePart:
 
 
 def verdict(judged: Resampled, systems: Sequence[str]) -> list[str]:
-    """Return what the run found, in plain sentences: the best system, then how dgmix stands."""
+    """Return the result of the run, in plain sentences: the best system, then how dgmix stands."""
     omega = {system: judged.estimate(system) for system in systems}
     known = [system for system in systems if not math.isnan(omega[system].value)]
     if not known:

@@ -32,7 +32,7 @@ class BEATs(nn.Module):
     """(crop, 1, mel, frame) linear magnitudes → (crop, 768) for the standard width.
 
     The mean over all patches of the last layer's output. Its features are Kaldi's: the logarithm of
-    a band's power. Frames that do not fill a patch of sixteen are not heard.
+    a band's power. Frames that do not fill a patch of sixteen do not count.
     """
 
     expected: ClassVar = {
@@ -98,7 +98,7 @@ class Transformer(nn.Module):
 
 
 class Positions(nn.Module):
-    """What a patch is told of its place: a grouped convolution with normed weights, and GELU.
+    """The position of a patch: a grouped convolution with normed weights, and GELU.
 
     For each tap, `weight_v` (out, in / groups, tap) has the directions and `weight_g` the length.
     """

@@ -27,7 +27,7 @@ class EAT(nn.Module):
     """(crop, 1, mel, frame) linear magnitudes → (crop, 768) for the standard width.
 
     The mean over all patches of the last layer's output. Its features are Kaldi's: the logarithm of
-    a band's power, of samples up to 1. Frames that do not fill a patch of sixteen are not heard.
+    a band's power, of samples up to 1. Frames that do not fill a patch of sixteen do not count.
     """
 
     # positions that are computed here; a fine-tuned network's classes

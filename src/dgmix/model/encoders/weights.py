@@ -1,7 +1,7 @@
 """Weights of an encoder from a file that someone else wrote: tensors are read, nothing runs.
 
 The file is safetensors (a `.dgmix` file too) or a PyTorch checkpoint, and may hold more than the
-encoder, at any depth: what it holds is flattened to dotted names, and the encoder is found by the
+encoder, at any depth: what it holds is flattened to dotted names, and the encoder is located by the
 names of its tensors.
 """
 

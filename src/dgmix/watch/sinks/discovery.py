@@ -1,4 +1,4 @@
-"""What Home Assistant is told of each machine, so that its entities appear by themselves.
+"""What Home Assistant learns of each machine, so that its entities appear by themselves.
 
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """

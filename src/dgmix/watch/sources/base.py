@@ -1,4 +1,4 @@
-"""What all sources have in common: states, and how a stream is lost and found again."""
+"""What all sources have in common: states, and how a stream is lost and connected again."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def events(
     most: int = 100,
     active: bool = False,
 ) -> list[Values]:
-    """Return events, newest first, with what a person said of them and the number of their clip."""
+    """Return events, newest first, with their label by a person and the number of their clip."""
     result = connection.execute(
         f"{EVENTS} WHERE (?1 IS NULL OR events.machine = ?1) AND"
         " (raised >= ?2 OR cleared IS NULL) AND (NOT ?3 OR cleared IS NULL)"
@@ -105,7 +105,7 @@ def healthy_clips(connection: sqlite3.Connection, machine: str, most: int = 40) 
 
 
 def labels(connection: sqlite3.Connection, machine: str, *, undone: bool = False) -> list[Values]:
-    """Return what persons said of a machine's events, oldest first."""
+    """Return the labels of a machine's events, oldest first."""
     result = connection.execute(
         "SELECT labels.*, clips.file FROM labels LEFT JOIN clips ON clips.event = labels.event"
         " WHERE labels.machine = ? AND (undone IS NULL OR ?) GROUP BY labels.id ORDER BY labels.id",

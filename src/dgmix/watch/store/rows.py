@@ -47,7 +47,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told: an id, when, of which machine, and the body that every sink sends."""
+    """A message: an id, when, of which machine, and the body that every sink sends."""
 
     machine: str
     created: float
@@ -218,7 +218,7 @@ def insert_label(
 
 
 def undo_label(connection: sqlite3.Connection, event: str, who: str, at: float) -> int:
-    """Take back what was said of an event; the row stays. Return how many labels that were."""
+    """Take back the labels of an event; the row stays. Return how many labels that were."""
     cursor = connection.execute(
         "UPDATE labels SET undone = ?, undone_by = ? WHERE event = ? AND undone IS NULL",
         (at, who, event),

@@ -144,7 +144,7 @@ class Api:
         return reply(result)
 
     async def undo(self, request: Request) -> Response:
-        """Take back what was said of an event; `who` says who does."""
+        """Take back the labels of an event; `who` is the person."""
         who = request.query_params.get("who", "")
         return reply(await run_in_threadpool(self._watch.undo, request.path_params["event"], who))
 
