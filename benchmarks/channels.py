@@ -81,8 +81,8 @@ def room(count: int, where: str, seed: int) -> dict[str, tuple[float, float]]:
     measured = {}
     for name, channels in SYSTEMS.items():
         scores = scores_of(described, queries, channels(count), parts=name != VIEWS)
-        found = scores.p_known[faulty] <= ALARMS + 1e-9
-        measured[name] = float(roc_auc_score(faulty, scores.score)), float(found.mean())
+        flagged = scores.p_known[faulty] <= ALARMS + 1e-9
+        measured[name] = float(roc_auc_score(faulty, scores.score)), float(flagged.mean())
     return measured
 
 
