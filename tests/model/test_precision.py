@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dgmix.config import Recipe
+from dgmix.config import EncoderSettings, Recipe
 from dgmix.model import precision
 from dgmix.model.batch import Batch
 from dgmix.model.distributed import ALONE
+from dgmix.model.encoders import build_encoder
 from dgmix.model.encoders.strided import StridedDepthwise
 from dgmix.model.joint import _normalize
 from dgmix.model.network import build_network
@@ -39,6 +40,17 @@ def test_auto_is_bfloat16_where_hardware_and_encoder_bear_it(
     assert training_dtype("auto", nn.Linear(1, 1), HERE) == torch.float32
     assert training_dtype("bfloat16", nn.Linear(1, 1), HERE) == torch.bfloat16
     assert training_dtype("float32", Bearing(1, 1), HERE) == torch.float32
+
+
+def test_maps_of_one_frame_are_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda _: True)
+    for frames, wanted in ((32, torch.float32), (33, torch.bfloat16)):
+        encoder = build_encoder(EncoderSettings(name="resnet"), 64, frames)
+        assert training_dtype("auto", encoder, HERE) == wanted
+        narrowest = encoder.get_submodule("blocks")(
+            encoder.get_submodule("stem")(torch.zeros(2, 1, 64, frames))
+        )
+        assert (narrowest.shape[3] > 1) == (wanted == torch.bfloat16)
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,11 @@ LEAST_VARIANCE = 1e-4
 class ResNet(nn.Module):
     """(crop, 1, mel, frame) → (crop, 128) for the standard width."""
 
-    trains_in_bfloat16 = True
-
     def __init__(self, settings: EncoderSettings, n_mels: int, frames: int) -> None:
         super().__init__()
         check_size("resnet", 1, n_mels, frames)
+        # oneDNN 3.12 reads memory that nothing wrote where a map becomes one frame wide in bfloat16
+        self.trains_in_bfloat16 = frames > DOWNSAMPLING
         first, *_, last = channels = [max(4, round(c * settings.width)) for c in CHANNELS]
         self.embedding_size = max(4, round(EMBEDDING * settings.width))
         self.stem = nn.Sequential(
