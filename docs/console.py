@@ -13,7 +13,7 @@ UAV_PROPELLER is the folder of the flights. Of each page (all that have commands
 
 All run in the order of the page in one empty folder, in which `uav_propeller` is the folder given;
 `$DOCS` is the folder of this file. A command that fails stops it, and the page stays as it was.
-docs/console.json keeps a digest of what each page then said: a test fails where a page has
+docs/console.json keeps a digest of each page's text then: a test fails where a page has
 commands that were not run as they stand, or output that was changed by hand.
 """
 
@@ -86,7 +86,7 @@ def keep(page: Path) -> None:
 
 
 def recorded() -> dict[str, Count]:
-    """Return what each page said when it was run last."""
+    """Return the digest of each page when it was run last."""
     rows = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
     return {name: Count(**row) for name, row in rows.items()}
 
