@@ -65,7 +65,7 @@ def fit(
     ] = None,
     reference_channel: Annotated[
         int | None,
-        typer.Option(min=0, help="A microphone far from the machine: what it picks up is taken out."),
+        typer.Option(min=0, help="A microphone far from the machine; its sound is taken out."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
     false_alarm_rate: Annotated[
