@@ -184,6 +184,17 @@ def test_first_shot_years_share_their_development_machines_and_their_rule():
     assert year_notes(scores, wanted=2024) == []
 
 
+def test_machines_of_two_years_are_noted():
+    scores = [
+        random_scores(year, ("dev",)).filter(machine=machine)
+        for year, machine in ((2022, "fan"), (2023, "valve"), (2024, "slider"))
+    ]
+    [note] = year_notes(pl.concat(scores))
+    assert note.startswith("Machines of different years of DCASE Task 2: fan (2022), slider (2024,")
+    [note] = year_notes(pl.concat(scores[1:]))
+    assert "which year of DCASE Task 2 this is: 2024, 2025 have these" in note
+
+
 def test_renamed_clips_are_of_the_year_of_their_machines():
     scores = random_scores(2024).with_columns(pl.col("path").str.replace("_noAttribute", "_vel_8"))
     assert year_of_scores(scores).number == 2024

@@ -20,14 +20,14 @@ tell is "unknown" for label and domain (2020 knows no domains: all is source), a
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dgmix.data.clip import Clip, Manifest
 from dgmix.data.walk import walk
-from dgmix.data.year_names import NAME, NAME_2020, SPLIT_DOMAINS, evidence, fitting_years
-from dgmix.errors import InputError, first_few
+from dgmix.data.year_names import NAME, NAME_2020, SPLIT_DOMAINS, evidence, mixture_of_years
+from dgmix.errors import InputError
 
 SPLIT_FOLDERS = ("train", "test", *SPLIT_DOMAINS)
 SUPPLEMENTAL = "supplemental"
@@ -112,27 +112,10 @@ def _refuse_two_sets(clips: Sequence[Clip]) -> None:
 
 
 def _years_apart(clips: Sequence[Clip]) -> list[str]:
-    """Return the sentence on machines of which no year has all, though each is of some year.
-
-    Nor has a year all sections of all of them, where each machine has all that some year has.
-    """
-    of = evidence((clip.machine, clip.section, clip.path) for clip in clips)
-    for whole in (False, True):
-        years = fitting_years(of, whole)
-        if all(years.values()) and not set.intersection(*years.values()):
-            return [
-                f"machines of different years of DCASE Task 2: {_shown(years)}; to have each "
-                "judged by its own rule, give each year a folder of its own"
-            ]
-    return []
-
-
-def _shown(years: Mapping[str, Collection[int]]) -> str:
-    """Return machines with the years that they may be of, those of equal years together."""
-    machines: dict[str, list[str]] = {}
-    for machine, of in years.items():
-        machines.setdefault(", ".join(map(str, sorted(of))), []).append(machine)
-    return first_few([f"{' '.join(names)} ({of})" for of, names in machines.items()])
+    """Return the sentence on machines of different years, if there are any."""
+    mixture = mixture_of_years(evidence((c.machine, c.section, c.path) for c in clips))
+    advice = "to have each judged by its own rule, give each year a folder of its own"
+    return [f"{mixture}; {advice}"] if mixture else []
 
 
 def parse_name(path: Path, machine: str) -> Clip | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from dgmix.data.years import YEARS, Year
+from dgmix.errors import first_few
 
 NAME = re.compile(
     r"section_(?P<section>\d+)"
@@ -100,6 +101,22 @@ def fitting_years(of: Mapping[str, Evidence], whole: bool) -> dict[str, set[int]
         }
         for machine, own in of.items()
     }
+
+
+def mixture_of_years(of: Mapping[str, Evidence]) -> str:
+    """Return words on machines of which no year has all, though each is of some year; else "".
+
+    Nor has a year all sections of all of them, where each machine has all that some year has.
+    """
+    for whole in (False, True):
+        years = fitting_years(of, whole)
+        if years and all(years.values()) and not set.intersection(*years.values()):
+            machines: dict[str, list[str]] = {}
+            for machine, numbers in years.items():
+                machines.setdefault(", ".join(map(str, sorted(numbers))), []).append(machine)
+            named = [f"{' '.join(names)} ({numbers})" for numbers, names in machines.items()]
+            return f"machines of different years of DCASE Task 2: {first_few(named)}"
+    return ""
 
 
 def possible_years(of: Mapping[str, Evidence]) -> list[Year]:

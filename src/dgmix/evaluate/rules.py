@@ -19,7 +19,13 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from dgmix.data.year_names import Evidence, evidence, likely_years, possible_years
+from dgmix.data.year_names import (
+    Evidence,
+    evidence,
+    likely_years,
+    mixture_of_years,
+    possible_years,
+)
 from dgmix.data.years import YEARS, Rule, Year
 from dgmix.errors import InputError, first_few
 from dgmix.evaluate.intervals import Place
@@ -52,9 +58,11 @@ def year_of_scores(scores: pl.DataFrame, wanted: int | None = None) -> Year | No
 
 
 def year_notes(scores: pl.DataFrame, wanted: int | None = None) -> list[str]:
-    """Return which other years scores may be of, where another year's rule or figures would be."""
+    """Return which other years scores may be of, by another rule or with other figures beside."""
     of = _evidence(scores)
     likely, possible = likely_years(of), possible_years(of)
+    if mixture := mixture_of_years(of):
+        return [f"{mixture[0].upper()}{mixture[1:]}; evaluate each year by itself."]
     if wanted is not None or not likely:
         return []
     if len(likely) > 1:
@@ -79,7 +87,8 @@ def _years(years: Sequence[Year]) -> str:
 def _evidence(scores: pl.DataFrame) -> dict[str, Evidence]:
     path = pl.col("path").str.replace(r"_\d{4,}", "_0000")  # clips differ in it, years do not
     tested = scores.filter(split="test").select("machine", "section", path).unique()
-    return evidence((m, s, PurePosixPath(path)) for m, s, path in tested.iter_rows())
+    rows = tested.sort("machine", "section").iter_rows()
+    return evidence((m, s, PurePosixPath(name)) for m, s, name in rows)
 
 
 def official_convention(year: Year | None) -> Convention:
