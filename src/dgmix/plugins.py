@@ -12,10 +12,12 @@ import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -162,6 +164,31 @@ class Plugins:
             for name, each in contents_of(file)[kind].items():
                 objects.setdefault(name, each)
         return objects
+
+
+CLASSES = {
+    "encoders": "(EncoderSettings, mel bands, frames), or of (EncoderSettings, samples)",
+    "scorers": "(DetectSettings)",
+    "objectives": "(FinetuneSettings, embedding size, classes)",
+}
+"""What a class of each kind is called with."""
+
+
+def made(kind: Kind, name: str, build: Callable[..., T], *arguments: object) -> T:
+    """Return what a class that is plugged in makes of arguments.
+
+    Raises `InputError` for one that takes others.
+    """
+    try:
+        with suppress(ValueError):  # builtins have no signature
+            signature(build).bind(*arguments)
+    except TypeError as error:
+        raise InputError(
+            f"{kind[:-1]} '{name}': a class is called with {CLASSES[kind]}, and this one takes "
+            f"other arguments ({error}); give an object instead, which is used as it is "
+            "(docs/plugins.md)"
+        ) from error
+    return build(*arguments)
 
 
 def check_names(kind: Kind, objects: object, origin: str) -> None:

@@ -351,3 +351,29 @@ def test_a_member_of_dgmix_is_one_file_and_one_line(
         getattr(checks, f"check_{kind[:-1]}")(given)
     finally:
         sys.modules.pop("added", None)
+
+
+class Bare(nn.Module):
+    """A class that is called with nothing, where dgmix calls it with settings and sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "change"),
+    [
+        ("scorers", Centre, "detect.scorer=mine"),
+        ("encoders", Bare, "encoder.name=mine"),
+        ("objectives", Bare, "finetune.objective=mine"),
+    ],
+)
+def test_a_class_that_takes_other_arguments_is_one_sentence(
+    kind: str, given: type, change: str
+) -> None:
+    views = "detect.views=[logmel-max]" if kind == "scorers" else "detect.views=[dgmix]"
+    changes = [change, views, "pretrain.epochs=0", "finetune.epochs=1", "audio.sample_rate=16000"]
+    recipe = load_recipe("default", changes, {kind: {"mine": given}})
+    sound = [np.random.default_rng(i).normal(size=RATE).astype(np.float32) for i in range(4)]
+    with pytest.raises(InputError, match=f"{kind[:-1]} 'mine': a class is called with"):
+        _ = Detector(recipe).fit(sound, sample_rate=RATE, sections=["a", "b"] * 2).threshold_

@@ -25,7 +25,7 @@ from dgmix.detect.scorers.protocols import Scorer as Scorer
 from dgmix.detect.scorers.whitening import Whitened
 from dgmix.detect.views import Vectors
 from dgmix.errors import InputError
-from dgmix.plugins import NONE, Own, Plugins
+from dgmix.plugins import NONE, Own, Plugins, made
 
 Groups = NDArray[np.int64]
 Domains = NDArray[np.str_]
@@ -65,10 +65,10 @@ def build_joint_scorer(
 
     `groupings` (clip,) each say which clips count as one.
     """
-    made = plugins.find("scorers", settings.scorer)
+    joint = plugins.find("scorers", settings.scorer)
 
     def build(part: Vectors) -> JointScorer:
-        scorer: JointScorer = made(settings, part, groupings)
+        scorer: JointScorer = joint(settings, part, groupings)
         return scorer
 
     return build(view) if settings.bands == 1 else JointBandWise(build, view, settings.bands)
@@ -113,5 +113,6 @@ def _plain(settings: DetectSettings, domains: Domains | None, plugins: Plugins) 
             "balance"
         )
     arguments = [settings, domains] if getattr(given, "by_domains", False) else [settings]
-    scorer: Scorer = given(*arguments) if isinstance(given, type) else copy.deepcopy(given)
-    return scorer
+    if not isinstance(given, type):
+        return copy.deepcopy(given)  # type: ignore[no-any-return]
+    return made("scorers", settings.scorer, given, *arguments)  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ from dgmix.model.encoders.ensemble import Ensemble
 from dgmix.model.encoders.frozen import FrozenEncoder, GivenEncoder
 from dgmix.model.encoders.he import draw_he_fan_out
 from dgmix.model.encoders.onnx import OnnxEncoder, read_model
-from dgmix.plugins import NONE, Own, Plugins
+from dgmix.plugins import NONE, Own, Plugins, made
 
 
 class Encoder(Protocol):
@@ -59,7 +59,9 @@ def build_encoder(
     build = plugins.find("encoders", settings.name)
     waveform = getattr(build, "takes", "mel") == "waveform"
     sizes = (samples,) if waveform else (n_mels, frames)
-    members: list[nn.Module] = [build(settings, *sizes) for _ in range(settings.ensemble)]
+    members: list[nn.Module] = [
+        made("encoders", settings.name, build, settings, *sizes) for _ in range(settings.ensemble)
+    ]
     if settings.init == "he-fan-out":
         for member in members:
             draw_he_fan_out(member)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dgmix.model.batch import Batch, Outcome
 from dgmix.model.objectives.dgmix import DGMix
-from dgmix.plugins import NONE, Own, Plugins
+from dgmix.plugins import NONE, Own, Plugins, made
 
 
 class Objective(Protocol):
@@ -44,7 +44,7 @@ def build_objective(
     """
     if stage == "pretrain":
         return DGMix(settings, embedding_size)
-    objective: nn.Module = plugins.find("objectives", settings.objective)(
-        settings, embedding_size, classes
-    )
+    name = settings.objective
+    build = plugins.find("objectives", name)
+    objective: nn.Module = made("objectives", name, build, settings, embedding_size, classes)
     return objective
