@@ -21,11 +21,13 @@ def sound(seconds: float = 8.0) -> np.ndarray:
     return np.clip(noise, -1, 1).astype(np.float32)
 
 
-def encoded(samples: np.ndarray, format: str, subtype: str | None = None, mode: str = "") -> bytes:
+def encoded(
+    samples: np.ndarray, format: str, subtype: str | None = None, mode: str = "", rate: int = RATE
+) -> bytes:
     """Return what libsndfile writes; `mode` is CONSTANT or VARIABLE, for MP3."""
     file = io.BytesIO()
     options = {"bitrate_mode": mode, "compression_level": 0.5} if mode else {}
-    soundfile.write(file, samples, RATE, format=format, subtype=subtype, **options)
+    soundfile.write(file, samples, rate, format=format, subtype=subtype, **options)
     return file.getvalue()
 
 

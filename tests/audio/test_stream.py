@@ -60,6 +60,35 @@ def test_all_that_a_file_holds_is_decoded(tmp_path: Path, name: str) -> None:
     assert read_header(path).seconds == pytest.approx(seconds, abs=0.2)
 
 
+STEREO = np.stack([SHORT, SHORT], 1)
+JOINED = {  # files one after the other, the second of other channels or of another rate
+    "stereo behind mono": c.encoded(SHORT, "MP3") + c.encoded(STEREO, "MP3"),
+    "mono behind stereo": c.encoded(STEREO, "MP3") + c.encoded(SHORT, "MP3"),
+    "44.1 kHz behind 16": c.encoded(SHORT, "MP3") + c.encoded(SHORT, "MP3", rate=44_100),
+    "16 kHz behind 44.1": c.encoded(SHORT, "MP3", rate=44_100) + c.encoded(SHORT, "MP3"),
+    "stereo flac behind mono": c.encoded(SHORT, "FLAC") + c.encoded(STEREO, "FLAC"),
+    "three of them": 2 * c.encoded(STEREO, "MP3") + c.encoded(SHORT, "MP3", rate=22_050),
+}
+OTHER_SECONDS = {"44.1 kHz behind 16": 6.8, "16 kHz behind 44.1": 6.8, "three of them": 13.6}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_files_of_other_kinds_that_were_joined_are_decoded_as_the_first(name: str) -> None:
+    recording = read_audio(io.BytesIO(JOINED[name]))
+    seconds = len(recording.samples) / recording.sample_rate
+    assert seconds == pytest.approx(OTHER_SECONDS.get(name, 10), abs=0.25)
+    assert recording.note == ""
+    assert 0.09 < recording.samples[-2000:].std() < 0.25
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050])
+def test_a_stream_of_other_kind_behind_another_that_is_not_decoded_is_noted(rate: int) -> None:
+    chained = c.encoded(SHORT, "OGG", rate=rate) + c.encoded(STEREO, "OGG", rate=8000)
+    recording = read_audio(io.BytesIO(chained))
+    there = len(recording.samples) / recording.sample_rate
+    assert f"incomplete: {there:.2f} of {5 * 16_000 / rate + 10:.2f} s are there" in recording.note
+
+
 @pytest.mark.parametrize("name", MORE_THAN_LIBSNDFILE)
 def test_without_ffmpeg_what_is_missing_is_noted(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

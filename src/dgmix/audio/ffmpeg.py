@@ -99,30 +99,40 @@ class FFmpegSound:
         there = self._decoded / self.sample_rate
         packets = "1 damaged packet is" if self._skipped == 1 else f"{self._skipped} packets are"
         notes = [f"{packets} left out"] if self._skipped else []
-        states_length = self._container.format.name in WITH_LENGTH and self._contents is None
+        states_length = self._container.format.name in WITH_LENGTH or self._contents is not None
         if states_length and there and self.seconds - there > OFF_SECONDS:
             notes.append(shortfall(there, self.seconds))
         return "; ".join(notes)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield what can be decoded, float32 (frame, channel), all at the rate of the first."""
+        self._decoded = 0
+        for part in self._resampled():
+            self._decoded += part.samples
+            interleaved = part.to_ndarray()  # planes of more than 8 channels crash PyAV
+            samples = np.asarray(interleaved, np.float32).reshape(-1, part.layout.nb_channels)
+            if samples.shape[1] != self.channels:  # of another file behind the first
+                samples = samples.mean(1, keepdims=True).repeat(self.channels, 1)
+            yield samples
+
+    def _resampled(self) -> Iterator[Any]:
+        """Yield frames at the rate of the first, of which files that are joined may have others."""
         import av
 
-        layout = self._stream.layout.name
-        resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
-        self._decoded = 0
+        resampler, form = None, None
         for frame in chain(self._frames(), [None]):
-            if frame:
-                frame.pts = None  # joined and damaged streams jump in time
+            own = frame and (frame.format.name, frame.layout.name, frame.sample_rate)
             try:
-                parts = resampler.resample(frame)
+                if resampler and form != own:
+                    yield from resampler.resample(None)
+                if frame and form != own:
+                    resampler = av.AudioResampler("flt", frame.layout.name, self.sample_rate)
+                form = own
+                if frame and resampler:
+                    frame.pts = None  # joined and damaged streams jump in time
+                    yield from resampler.resample(frame)
             except av.error.FFmpegError:  # of a rate or layout that is none
                 self._skipped += 1
-                continue
-            for part in parts:
-                self._decoded += part.samples
-                interleaved = part.to_ndarray()  # planes of more than 8 channels crash PyAV
-                yield np.asarray(interleaved, np.float32).reshape(-1, self.channels)
 
     def _frames(self) -> Iterator[Any]:
         """Yield decoded frames; damaged packets are counted, and left out."""
