@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,22 @@ def test_tables_are_joined() -> None:
     assert np.array_equal(joined.values, np.concatenate([VALUES, VALUES]))
     with pytest.raises(InputError, match="two: vectors of 1 numbers, and one of 2"):
         VectorTable.joined([first, VectorTable.of(VALUES[:, :1], "two")])
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.npz", "v.csv"])
+def test_damage_anywhere_is_one_sentence(name: str, tmp_path: Path) -> None:
+    """(Polars prints each panic at damaged Parquet: its files are not among these.)"""
+    path = tmp_path / name
+    writers: dict[str, Write] = {
+        ".npy": lambda path: np.save(path, VALUES),
+        ".npz": lambda path: np.savez_compressed(path, VALUES),
+        ".csv": FRAME.write_csv,
+    }
+    writers[path.suffix](path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=300).tolist():
+        changed = bytearray(whole)
+        changed[place] = rng.integers(256)
+        path.write_bytes(changed[:place] if place % 5 == 0 else changed)
+        with suppress(InputError):
+            read_vectors(path)

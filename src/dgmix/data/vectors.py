@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,10 @@ COLUMNS = {
     "condition": "conditions",
 }
 VECTORS = "vectors"
+DAMAGE = (  # what numpy, zipfile and zlib raise for files that are no archives of arrays
+    *(ValueError, EOFError, MemoryError, SyntaxError, TokenError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,14 +204,7 @@ def _arrays(path: Path) -> VectorTable:
             return _of_archive(path, {name: content[name] for name in content.files})
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
-    except (
-        ValueError,
-        EOFError,
-        MemoryError,
-        zipfile.BadZipFile,
-        SyntaxError,
-        TokenError,
-    ) as error:
+    except DAMAGE as error:
         if "allow_pickle" in str(error):
             raise InputError(
                 f"{path}: no arrays of numbers; Python objects are not loaded because they can run "
@@ -235,6 +233,8 @@ def _frame(path: Path) -> VectorTable:
     try:
         with explained(path):
             frame = _read_csv(path) if path.suffix.lower() == ".csv" else polars.read_parquet(path)
+    except polars.exceptions.PanicException as error:  # no PolarsError, nor any Exception
+        raise InputError(f"{path}: a damaged table; write it again") from error
     except (polars.exceptions.PolarsError, UnicodeError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as a table ({printable(reason)})") from error
