@@ -14,16 +14,23 @@ from dgmix.cli_options import (
     AsJson,
     Cache,
     Changes,
+    Channels,
     Condition,
     ConditionsFrom,
     DetectorFile,
     Device,
     Domain,
+    HealthyReport,
+    LeaveOut,
+    OwnRate,
     PluginFiles,
     PromiseName,
     Rate,
     Ray,
     RecordingsFrom,
+    ReferenceChannel,
+    Vectors,
+    WithSensitivity,
     condition_named,
     show,
     show_written,
@@ -57,44 +64,19 @@ def fit(
         typer.Option(help=RECIPE_HELP),
     ] = "default",
     changes: Changes = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(
-            help="Which are compared: auto, mean, first, all, or numbers from 1, such as 1,3."
-        ),
-    ] = None,
-    reference_channel: Annotated[
-        int | None,
-        typer.Option(min=0, help="A microphone far from the machine; its sound is taken out."),
-    ] = None,
+    channels: Channels = None,
+    reference_channel: ReferenceChannel = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another detector.")] = 0,
-    false_alarm_rate: Annotated[
-        float, typer.Option(help="Of its verdicts, or the smallest that the recordings support.")
-    ] = 0.05,
+    false_alarm_rate: OwnRate = 0.05,
     recordings_from: RecordingsFrom = None,
     conditions_from: ConditionsFrom = None,
-    leave_out: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Do not learn from recordings of this name or pattern."),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write an HTML report of the healthy recordings.")
-    ] = None,
+    leave_out: LeaveOut = None,
+    report: HealthyReport = None,
     plugins: PluginFiles = None,
-    sensitivity: Annotated[
-        bool,
-        typer.Option(
-            "--sensitivity", help="Plant faults in them, too, and tell which it would find."
-        ),
-    ] = False,
+    sensitivity: WithSensitivity = False,
     cache: Cache = None,
     device: Device = None,
-    vectors: Annotated[
-        bool,
-        typer.Option(
-            "--vectors", help="The CSV holds vectors of your own; .npy, .npz, .parquet always do."
-        ),
-    ] = False,
+    vectors: Vectors = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn one detector from healthy recordings of a machine, or from vectors of them."""

@@ -71,6 +71,36 @@ PluginFiles = Annotated[
         help="Python file with encoders, scorers, views or objectives of your own; it is run.",
     ),
 ]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        help="Which are compared: auto, mean, first, all, or numbers from 1, such as 1,3."
+    ),
+]
+ReferenceChannel = Annotated[
+    int | None,
+    typer.Option(min=0, help="A microphone far from the machine; its sound is taken out."),
+]
+OwnRate = Annotated[
+    float, typer.Option(help="Of its verdicts, or the smallest that the recordings support.")
+]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Do not learn from recordings of this name or pattern."),
+]
+HealthyReport = Annotated[
+    Path | None, typer.Option(help="Write an HTML report of the healthy recordings.")
+]
+WithSensitivity = Annotated[
+    bool,
+    typer.Option("--sensitivity", help="Plant faults in them, too, and tell which it would find."),
+]
+Vectors = Annotated[
+    bool,
+    typer.Option(
+        "--vectors", help="The CSV holds vectors of your own; .npy, .npz, .parquet always do."
+    ),
+]
 DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
 
 
