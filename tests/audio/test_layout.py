@@ -40,7 +40,7 @@ CASES = {
     "hum everywhere": ([of(HUM + A, HUM + B)], [1, 2], []),
     "clipped": ([of(A, np.clip(60 * B, -1, 1))], [1], ["channel 2: clipped"]),
     "all clipped": ([of(np.clip(60 * A, -1, 1), np.clip(60 * B, -1, 1))], [1, 2], []),
-    "louder": ([of(0.05 * A, 0.05 * B, C)], [1, 2], ["channel 3: much louder than the others"]),
+    "louder": ([of(0.05 * A, 0.05 * B, C)], [1, 2, 3], ["channel 3: much louder than the others"]),
     "louder of two": ([of(0.05 * A, B)], [1, 2], []),
     "mono too": ([of(A, B), SINGLE], [1], []),
     "many": ([of(*SOUNDS)], [1, 2, 3, 4, 6, 7, 8, 9], []),

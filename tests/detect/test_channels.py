@@ -130,6 +130,43 @@ def test_a_channel_of_hum_is_left_out() -> None:
     assert all(verdicts(detector, *(with_hum(500 + i, {1: 0.03, 3: 0.03}) for i in range(3))))
 
 
+def surround(sound: Sound, number: int) -> Sound:
+    """Return six channels, one dead and one with no more than faint noise of its own."""
+    faint = 0.02 * noise(number, 9)
+    others = [sound * gain + noise(number, k) for k, gain in enumerate((0.9, 0.5, 0.5))]
+    return np.stack([sound, others[0], faint, 0 * sound, others[1], others[2]], 1)
+
+
+def hissing(sound: Sound, number: int) -> Sound:
+    return np.stack([sound, 30 * noise(number, 7)], 1)
+
+
+def near_and_far(sound: Sound, number: int) -> Sound:
+    """Return three channels, of which only the second, 40 dB louder, is near the machine."""
+    return np.stack([0.01 * sound + noise(number, 1), sound, 0.01 * sound + noise(number, 3)], 1)
+
+
+LAYOUTS = {  # what is made of a sound, and the channels that are compared
+    "surround": (surround, [1, 2, 5, 6]),
+    "three of four dead": (lambda s, _: np.stack([0 * s, s, 0 * s, 0 * s], 1), [2]),
+    "a delayed copy": (lambda s, _: np.stack([s, np.roll(s, 37)], 1), [1, 2]),
+    "an offset": (lambda s, _: np.stack([s, 0.5 * s + 0.4], 1), [1]),
+    "copies, inverted and not": (lambda s, _: np.stack([s, -s, s, -0.3 * s], 1), [1]),
+    "a hiss on one": (hissing, [1, 2]),
+    "one is much louder": (near_and_far, [1, 2, 3]),
+    "clipped": (lambda s, _: np.stack([s, np.clip(300 * s, -1, 1)], 1), [1]),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_fault_is_detected_whatever_the_layout(name: str) -> None:
+    of, channels = LAYOUTS[name]
+    detector = learned([of(machine(i), i) for i in range(COUNT)])
+    assert detector.fitted_.recipe.audio.channels == channels
+    assert all(verdicts(detector, *(of(machine(i, 0.03), i) for i in (700, 701))))
+    assert sum(verdicts(detector, *(of(machine(i), i) for i in range(900, 906)))) <= 2
+
+
 def test_another_number_of_channels_is_told(around: Detector) -> None:
     (judgement,) = judged(around, machine(1))
     assert "it has 1 channel, and channels 1, 2, 3 are compared" in str(judgement.error)

@@ -17,7 +17,8 @@ from dgmix.audio.channels import Channels
 
 SILENT, HUM, CLIPPED = "silent", "mains hum", "clipped"
 LOUD = "much louder than the others"
-FAULTS = (SILENT, HUM, CLIPPED, LOUD)
+BROKEN = (SILENT, HUM, CLIPPED)  # what a channel is left out for
+FAULTS = (*BROKEN, LOUD)
 MEASURES = ("levels", "hum", "clipped")
 COLUMNS: dict[str, Callable[[Any], Any]] = {
     "faults": dict,
@@ -114,8 +115,11 @@ class Layout:
         return 2 * self.faults[channel - 1].get(fault, 0) > self.measured
 
     def sound(self, channel: int) -> bool:
-        """Say whether a channel, from 1, is never silent, and mostly without another fault."""
-        wrong = any(self.usually(channel, fault) for fault in FAULTS)
+        """Say whether a channel, from 1, is never silent, and mostly not broken otherwise.
+
+        One that is much louder is told, and compared: it may be the one near the machine.
+        """
+        wrong = any(self.usually(channel, fault) for fault in BROKEN)
         return not wrong and SILENT not in self.faults[channel - 1]
 
 
