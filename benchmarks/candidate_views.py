@@ -162,16 +162,16 @@ VIEWS = {
     "cepstral-change": CandidateView(cepstral_change, (1.0,)),
     "spectral-shape": CandidateView(spectral_shape, SHAPE_SPREAD),
 }
-# The first of each family is what is taken where the sets do not clearly ask for another. The
-# families of the default before stay; the others have to gain something.
+# The first of each family, a view of the default as it is, is what is taken where the sets do not
+# clearly ask for another. These families stay; the others have to gain something.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "level": ("q90", "mean", "q97"),
     "peaks": ("max-by-band", "max"),
     "steadiness": ("change", "deviation"),
     "rhythm": ("rhythm", "rhythm-by-band"),
+    "spectral detail": ("cepstrum", "cepstral-change", "spectral-shape"),
 }
 MORE: dict[str, tuple[str, ...]] = {
     "slower change": ("change-2",),
-    "spectral detail": ("cepstrum", "cepstral-change", "spectral-shape"),
     "course of loudness": ("loudness",),
 }

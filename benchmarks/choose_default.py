@@ -6,7 +6,8 @@ PROTOCOLS is a folder of tables of clips (CSV, one a data set, with repeated spl
 folder of a simulated set. For every set of real recordings the choice is made on all others, the
 simulated one and planted faults, and reported on that one ("left out"); then once on all. No hand
 comes in between: of each family of views (`candidate_views.FAMILIES`, and none or one of `MORE`)
-the script takes one, a kernel for it, and what draws the views together, by
+the script takes one, a kernel for it, how many neighbours are left out of the units, and what
+draws the views together, by
 coordinate descent on the mean Ω over the sets. It begins with the first view of each family, and
 changes only what gains more than the standard error. It writes `choice.yaml`, the list of the
 default, and `choice.md`, the table.
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from candidate_views import VIEWS
-from choose_search import KERNELS, Bench, Choice
+from choose_search import Bench, Choice
 from choose_sets import TestSet, read_sets
 from choose_tables import Tables
 
@@ -98,8 +99,8 @@ def pyod_rows(real: Sequence[TestSet]) -> dict[str, dict[str, float]]:
 def recipe_of(choice: Choice) -> str:
     """Return a choice as YAML: what of the default recipe it decides."""
     views = [
-        {"view": view, **KERNELS[kernel]._asdict(), "parts": VIEWS[view].bands}
-        for view, kernel in sorted(choice.members)
+        {"view": view, **kernel._asdict(), "parts": VIEWS[view].bands}
+        for view, kernel in choice.kernels
     ]
     return yaml.safe_dump({"views": views, "fusion": str(choice.fusion)}, sort_keys=False)
 

@@ -18,7 +18,7 @@ import candidate_views
 import numpy as np
 import planted_faults
 from candidate_views import VIEWS, Floats
-from exact_scores import Kernel, logarithms, view_scores
+from exact_scores import Kernel, apart, logarithms, view_scores
 from numpy.typing import NDArray
 
 from dgmix.audio.cache import FeatureStore
@@ -92,8 +92,9 @@ class TestSet:
 
 
 def _own_scores(parts: Sequence[Floats], trial: Trial, kernel: Kernel) -> Floats:
-    logs = [logarithms(part[trial.healthy], part[trial.queries], kernel) for part in parts]
-    return view_scores(np.array(logs))[-1]
+    clips = [(part[trial.healthy], part[trial.queries]) for part in parts]
+    logs, spread = ([of(*each, kernel) for each in clips] for of in (logarithms, apart))
+    return view_scores(np.array(logs), np.array(spread))[-1]
 
 
 def _values(trial: Trial, scores: Floats) -> Iterator[float]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from candidate_views import VIEWS
-from choose_search import FUSIONS, KERNELS, LARGEST, NEAREST, RIDGE, Bench, Choice, Member
+from choose_search import (
+    FUSIONS,
+    KERNELS,
+    LARGEST,
+    NEAREST,
+    NEIGHBOURS,
+    RIDGE,
+    Bench,
+    Choice,
+)
 from choose_sets import TestSet
 
 HISTORY = {  # Ω by `dgmix run` on these splits before (docs/decisions/0025-fixed-metrics.md)
@@ -63,18 +73,22 @@ class Tables:
 
     def _neighbours(self) -> Iterator[str]:
         """Yield rows of what differs from the choice in one thing."""
-        members, fusion = self.chosen.members, self.chosen.fusion
+        members = self.chosen.members
         before = frozenset((view, NEAREST) for view in VIEWS_BEFORE)
-        yield self._of("views of the default before, nearest clip", Choice(before, LARGEST))
+        yield self._of("views of the default before, nearest clip", Choice(before, LARGEST, 0))
         nearest = frozenset((view, NEAREST) for view, _ in members)
-        yield self._of("chosen views, nearest clip", Choice(nearest, fusion))
+        yield self._with("chosen views, nearest clip", members=nearest, neighbours=0)
         for member in sorted(members):
-            yield self._of(f"chosen without {member[0]}", Choice(members - {member}, fusion))
+            yield self._with(f"chosen without {member[0]}", members=members - {member})
         for view in sorted(set(VIEWS) - {view for view, _ in members}):
-            more: frozenset[Member] = members | {(view, RIDGE)}
-            yield self._of(f"chosen and {view}", Choice(more, fusion))
-        for other in FUSIONS:
-            yield self._of(f"chosen, {other}", Choice(members, other))
+            yield self._with(f"chosen and {view}", members=members | {(view, RIDGE)})
+        for fusion in FUSIONS:
+            yield self._with(f"chosen, {fusion}", fusion=fusion)
+        for count in NEIGHBOURS:
+            yield self._with(f"chosen, {count} neighbours left out", neighbours=count)
+
+    def _with(self, label: str, **changes: Any) -> str:
+        return self._of(label, replace(self.chosen, **changes))
 
     def _choices(self) -> Iterator[str]:
         yield self._of("**chosen on all**", self.chosen)
@@ -98,4 +112,4 @@ class Tables:
 
 
 def _single(view: str, kernel: str) -> Choice:
-    return Choice(frozenset([(view, kernel)]), LARGEST)
+    return Choice(frozenset([(view, kernel)]), LARGEST, 0)

@@ -15,6 +15,7 @@ the others by their scatter with a fixed ridge, which needs no matrix of clips.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +28,14 @@ Floats = NDArray[np.float64]
 
 
 class Kernel(NamedTuple):
-    """−distance^`power`, and `nugget` on the diagonal; the nearest other clip for power 0."""
+    """−distance^`power`, and `nugget` on the diagonal; the nearest other clip for power 0.
+
+    So many `neighbours` of a clip are left out to see in what unit its score is; see `apart`.
+    """
 
     power: float
     nugget: float = 0.0
+    neighbours: int = 0
 
 
 class Fusion(NamedTuple):
@@ -98,48 +103,103 @@ def kriging(among: Floats, to_queries: Floats, kernel: Kernel) -> Floats:
     column b and w = G b, the query's variance is s = λ − b · w. A healthy clip's is one over its
     diagonal element of the inverse that has the query in it too: G + w wᵀ / s.
     """
-    clips = len(among)
-    power = among**kernel.power
     nugget = max(kernel.nugget, LEAST_NUGGET)
-    bordered = np.ones((clips + 1, clips + 1))
-    bordered[-1, -1] = 0
-    bordered[:clips, :clips] = nugget * np.eye(clips) - power
-    inverse = np.linalg.inv(bordered)
+    inverse = bordered_inverse(among, kernel)
     column = np.vstack([-(to_queries**kernel.power), np.ones(to_queries.shape[1])])
     weights = inverse @ column
     own = np.maximum(nugget - (column * weights).sum(0), TINY)
+    clips = len(among)
     healthy = np.diag(inverse)[:clips, None] + weights[:clips] ** 2 / own
     return np.vstack([1 / np.maximum(healthy, TINY), own])
 
 
-def units(scores: Floats, prior_spread: float = PRIOR_SPREAD) -> Floats:
+def bordered_inverse(among: Floats, kernel: Kernel) -> Floats:
+    """Return the inverse of the matrix of a kernel of clips (n, n), bordered by ones."""
+    clips = len(among)
+    bordered = np.ones((clips + 1, clips + 1))
+    bordered[-1, -1] = 0
+    nugget = max(kernel.nugget, LEAST_NUGGET)
+    bordered[:clips, :clips] = nugget * np.eye(clips) - among**kernel.power
+    return np.asarray(np.linalg.inv(bordered))
+
+
+def apart(healthy: Floats, queries: Floats, kernel: Kernel) -> Floats:
+    """Return what `logarithms` does with the nearest of the other clips left out too.
+
+    With G the inverse of `kriging`, the variance of a clip from those outside a group is its
+    element of the diagonal of the inverse of G's block of the group; a query changes G by w wᵀ / s.
+    Two clips at least are left to predict from. Without a kernel nothing is left out.
+    """
+    count = min(kernel.neighbours, len(healthy) - 2)
+    if count < 1 or not kernel.power:
+        return logarithms(healthy, queries, kernel)
+    among, to_queries = distances(healthy, healthy), distances(healthy, queries)
+    inverse = bordered_inverse(among, kernel)
+    column = np.vstack([-(to_queries**kernel.power), np.ones(len(queries))])
+    weights = inverse @ column
+    own = np.maximum(max(kernel.nugget, LEAST_NUGGET) - (column * weights).sum(0), TINY)
+    inverse, weights = inverse[:-1, :-1], weights[:-1]
+    np.fill_diagonal(among, -1)
+    groups = np.argsort(among, 1)[:, : count + 1]
+    blocks, fewer = (np.linalg.inv(block(inverse, each)) for each in (groups, groups[:, :-1]))
+    columns = weights[groups]
+    moved = blocks @ columns
+    variances = blocks[:, :1, 0] - moved[:, 0] ** 2 / (own + (columns * moved).sum(1))
+    nearer = to_queries < np.take_along_axis(among, groups[:, -1:], 1)
+    variances = np.where(nearer, fewer[:, :1, 0], variances)
+    nearest = np.argsort(to_queries, 0)[:count].T
+    columns = np.take_along_axis(weights.T, nearest, 1)[..., None]
+    raised = (columns * np.linalg.solve(block(inverse, nearest), columns)).sum((1, 2))
+    return np.asarray(np.log(np.maximum(np.vstack([variances, own + raised]), TINY)) / kernel.power)
+
+
+def block(matrix: Floats, groups: NDArray[np.int64]) -> Floats:
+    """Return the blocks (group, clip, clip) of a matrix for groups (group, clip)."""
+    return np.asarray(matrix[groups[:, :, None], groups[:, None]])
+
+
+def units(
+    scores: Floats, prior_spread: float = PRIOR_SPREAD, beside: Sequence[Floats] = ()
+) -> Floats:
     """Return scores (..., n + 1, query) by mean and standard deviation of the n others' each.
 
     The others' variance is joined by that of `PRIOR_CLIPS` clips with `prior_spread`. Were a
     clip's own score among those that its unit is made of, no score could exceed n / √(n + 1), and
     views that differ in how unusual they find a clip would agree (externally studentised
-    residuals: Cook & Weisberg 1982, §2.2).
+    residuals: Cook & Weisberg 1982, §2.2). `beside` are scores whose mean is taken instead, and
+    others, of the same shape: the mean of the variances of both about that mean is the variance.
     """
+    own, others = beside or (scores, scores)
     count = scores.shape[-2] - 1
-    centred = scores - scores.mean(-2, keepdims=True)
-    mean = (centred.sum(-2, keepdims=True) - centred) / count
-    squares = (centred**2).sum(-2, keepdims=True) - centred**2 - count * mean**2
+    centre = own.mean(-2, keepdims=True)
+    mean = -(own - centre) / count
+    variance = (squares(own - centre, mean) + squares(others - centre, mean)) / 2
     prior = PRIOR_CLIPS * prior_spread**2
-    variance = (np.maximum(squares, 0) + prior) / (count + PRIOR_CLIPS)
-    return np.asarray((centred - mean) / np.sqrt(variance))
+    return np.asarray(
+        (scores - centre - mean) / np.sqrt((variance + prior) / (count + PRIOR_CLIPS))
+    )
 
 
-def view_scores(parts: Floats) -> Floats:
+def squares(scores: Floats, mean: Floats) -> Floats:
+    """Return the sum of squares, about a mean, of the others of each (..., n + 1, query)."""
+    first, second = (each.sum(-2, keepdims=True) - each for each in (scores, scores**2))
+    return np.maximum(second - 2 * mean * first + (scores.shape[-2] - 1) * mean**2, 0)
+
+
+def view_scores(parts: Floats, spread: Floats | None = None) -> Floats:
     """Return the score (n + 1, query) of a view, in units, from those of its parts.
 
-    `parts` (part, n + 1, query) are logarithms. Several parts are drawn together by the root mean
-    square of what lies above the others' mean.
+    `parts` (part, n + 1, query) are logarithms; `spread` are those of which the unit is made. Of
+    several parts the root mean square of what lies above the others' mean counts.
     """
-    scores = units(parts)
-    if len(scores) == 1:
-        return np.asarray(scores[0])
-    together = np.sqrt((np.maximum(scores, 0) ** 2).mean(0))
-    return units(together, PRIOR_SPREAD_OF_PARTS)
+    spread = parts if spread is None else spread
+    if len(parts) == 1:
+        return units(parts[0], PRIOR_SPREAD, (parts[0], spread[0]))
+    sizes = [
+        np.sqrt((np.maximum(units(each, PRIOR_SPREAD, (parts, parts)), 0) ** 2).mean(0))
+        for each in (parts, spread)
+    ]
+    return units(sizes[0], PRIOR_SPREAD_OF_PARTS, sizes)
 
 
 def fused(scores: Floats, fusion: Fusion) -> Floats:

@@ -58,6 +58,21 @@ def test_kriging_leaves_each_of_the_clips_out(kernel: Any) -> None:
         np.testing.assert_allclose(scores[:, column], np.log(expected) / kernel.power, atol=1e-5)
 
 
+@pytest.mark.parametrize("kernel", [RIDGE, BETWEEN], ids=["2", "1.5"])
+def test_the_nearest_are_left_out_too(kernel: Any) -> None:
+    healthy, queries = points(7), 2 * points(3, seed=1)
+    scores = exact_scores.apart(healthy, queries, kernel._replace(neighbours=3))
+    for column, query in enumerate(queries):
+        everyone = np.vstack([healthy, query])
+        for clip, point in enumerate(everyone):
+            order = np.argsort(
+                np.linalg.norm(everyone - point, axis=1) + 9 * (everyone == point)[:, 0]
+            )
+            left = everyone[np.setdiff1d(order[3:], [clip])]
+            expected = np.log(variance(left, point, kernel)) / kernel.power
+            assert scores[clip, column] == pytest.approx(expected, abs=1e-5)
+
+
 def test_of_power_two_it_is_a_mahalanobis_distance() -> None:
     healthy, query = points(9), points(1, seed=1)
     scores = exact_scores.logarithms(healthy, query, RIDGE)[-1, 0]
@@ -97,7 +112,9 @@ def test_the_query_is_one_of_them(kernel: Any, seed: int, clips: int) -> None:
         order = np.append(np.delete(np.arange(clips + 1), query), query)
         parts = [everyone[order][:, :2], everyone[order][:, 2:]]
         logs = [exact_scores.logarithms(part[:-1], part[-1:], kernel) for part in parts]
-        views = [exact_scores.view_scores(np.array(which)) for which in (logs, logs[:1])]
+        left = [exact_scores.apart(p[:-1], p[-1:], kernel._replace(neighbours=2)) for p in parts]
+        both = [(logs, left), (logs[:1], left[:1])]
+        views = [exact_scores.view_scores(np.array(a), np.array(b)) for a, b in both]
         values = np.empty(clips + 1)
         values[order] = exact_scores.fused(np.array(views), FUSION)[:, 0]
         return values

@@ -199,10 +199,12 @@ def test_measures_what_the_scorer_measures(
     groups = rng.integers(max(1, references // 2), size=references)
     groups = np.unique(groups, return_inverse=True)[1]
     scorer = build_joint_scorer(options, Vectors(memory, np.arange(references)), [groups])
-    own, (beside,), _ = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
+    own, (beside,), _, apart = scorer.measure(Vectors(queries, np.zeros(1, np.int64)), 1)
     scores = MODULES[type(scorer)](scorer)(torch.from_numpy(queries))
     np.testing.assert_allclose(scores[0].numpy(), own[0], rtol=1e-4)
     np.testing.assert_allclose(scores[1].numpy(), beside[0], rtol=1e-4)
+    expected = np.append(beside[0], own) if apart[0] is None else apart[0][0]
+    np.testing.assert_allclose(scores[2].numpy(), expected, rtol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -218,13 +220,14 @@ def test_the_verdict_is_that_of_the_promise(
     groups = tuple(f"r{number}" for number in recordings)
     rows, count = sum(parts), len(recordings)
     healthy = rng.lognormal(0, 0.3, (rows, count))
-    promise = Promise(healthy, groups, tuple(parts))
+    promise = Promise(healthy, groups, tuple(parts), healthy * rng.uniform(1, 2, healthy.shape))
     own = rng.lognormal(0.3, 0.5, (rows, 6))
     beside = healthy[:, None] * rng.uniform(0.7, 1, (rows, 6, count))
-    scores, p_values, *_ = promise.judge(own, beside)
+    apart = np.concatenate([beside, own[..., None]], 2) * rng.uniform(1, 2, (rows, 6, count + 1))
+    scores, p_values, *_ = promise.judge(own, beside, apart=apart)
     verdict = Verdict(promise)
     for query in range(6):
-        outputs = verdict(torch.from_numpy(own[:, query]), torch.from_numpy(beside[:, query]))
+        outputs = verdict(*(torch.from_numpy(each[:, query]) for each in (own, beside, apart)))
         assert float(outputs[0]) == pytest.approx(scores[query], rel=1e-9, abs=1e-9)
         assert float(outputs[1]) == pytest.approx(p_values[query], rel=1e-9)
 
@@ -234,6 +237,7 @@ def test_ties_count_for_the_healthy_side(healthy: list[float]) -> None:
     distances = np.array([healthy])
     promise = Promise(distances, tuple(f"r{i}" for i in range(len(healthy))), (1,))
     for score in (0.5, 1.0, 1.5, 2.0):
-        _, p_value = Verdict(promise)(torch.tensor([score]).double(), torch.from_numpy(distances))
+        own, beside = torch.tensor([score]).double(), torch.from_numpy(distances)
+        _, p_value = Verdict(promise)(own, beside, torch.cat([beside, own[:, None]], 1))
         expected = (1 + sum(each >= score for each in healthy)) / (1 + len(healthy))
         assert float(p_value) == pytest.approx(expected)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dgmix.detect.compare import Comparison, Distances
 from dgmix.detect.conformal import Scale, rank_p_values
-from dgmix.detect.fusion import Points, joined, logarithms, row_deviations, view_deviations
+from dgmix.detect.fusion import Points, logarithms, view_deviations
 from dgmix.errors import DgmixError
 
 NOT_A_NUMBER = "an anomaly score is not a number; look for damaged recordings"
@@ -60,12 +60,13 @@ class Promise:
 
     `distances` float64 (row, clip) of the healthy clips that calibrate; `groups` (clip,): the
     recording or the condition of each, which have one vote together; `parts`: how many rows each
-    view has.
+    view has; `apart` (row, clip): the distances with the nearest clips left out, or None.
     """
 
     distances: Floats
     groups: Texts
     parts: tuple[int, ...]
+    apart: Floats | None = None
 
     @property
     def count(self) -> int:
@@ -90,9 +91,10 @@ class Promise:
         if not finite.any():
             return np.full(len(finite), np.inf)
         logs = logarithms(np.where(finite, self.distances, 1))
+        apart = None if self.apart is None else logarithms(self.apart)
         points = Points(self.points.votes * finite, self.points.groups)
-        scores = view_deviations(logs, points, self.parts).max(0)
-        return np.where(finite, scores, np.inf)
+        views, _ = view_deviations(logs, points, self.parts, apart)
+        return np.where(finite, views.max(0), np.inf)
 
     def scale(self, chosen: NDArray[np.bool_] | None = None) -> Scale:
         """Return the scores of the healthy clips, or of those chosen (clip,), as a scale."""
@@ -111,13 +113,18 @@ class Promise:
         return _points((*self.groups, None))
 
     def judge(
-        self, own: Floats, healthy: Floats, chosen: NDArray[np.bool_] | None = None
+        self,
+        own: Floats,
+        healthy: Floats,
+        chosen: NDArray[np.bool_] | None = None,
+        apart: Floats | None = None,
     ) -> Judged:
         """Return what becomes of queries by their distances `own` (row, query).
 
         `healthy` (row, query, clip) are those of the healthy clips beside each query; the clips
-        chosen (clip,) have votes, all by default. Of a single row the score is the distance, unless
-        the healthy clips have fewer others to be measured by.
+        chosen (clip,) have votes, all by default. `apart` (row, query, point) are the distances of
+        the healthy clips and the query with the nearest left out, or None. Of a single row the
+        score is the distance, unless the healthy clips have fewer others to be measured by.
         """
         scale = self.scale(chosen)
         own_logs, logs = logarithms(own), logarithms(healthy)
@@ -126,8 +133,8 @@ class Promise:
             ranked, scores, by_view = all_logs[:, 0], own[0], own.T
             by_row = by_view
         else:
-            rows = row_deviations(all_logs, self._joined_points)
-            views = joined(rows, self._joined_points, self.parts)
+            apart_logs = None if apart is None else logarithms(apart).swapaxes(0, 1)
+            views, rows = view_deviations(all_logs, self._joined_points, self.parts, apart_logs)
             ranked, by_view, by_row = views.max(1), views[..., -1], rows[..., -1]
             scores = ranked[:, -1]
         if not self.count:
@@ -156,8 +163,10 @@ class Calibration:
         self._calibrating = np.flatnonzero(comparison.calibrating)
         self.conditions = self._texts(conditions)
         parts = comparison.parts
-        self.known = Promise(self._of(comparison.known), self._texts(recordings), parts)
-        self.new = Promise(self._of(comparison.new), self.conditions, parts)
+        self.known = Promise(
+            self._of(comparison.known), self._texts(recordings), parts, comparison.known_apart
+        )
+        self.new = Promise(self._of(comparison.new), self.conditions, parts, comparison.new_apart)
         self.covers_new = comparison.exact and self.new.count > 1
 
     def count(self, condition: str | None = None) -> int:
@@ -186,11 +195,12 @@ class Calibration:
         for condition in set(conditions):
             those = np.array([each == condition for each in conditions])
             chosen = self._is(condition) if condition in self.conditions else None
-            judged = self.known.judge(own[:, those], known[:, those], chosen)
+            apart = None if distances.known_apart is None else distances.known_apart[:, those]
+            judged = self.known.judge(own[:, those], known[:, those], chosen, apart)
             score[those], p_known[those], by_view[those], by_row[those] = judged
         score_new, p_new = score, np.ones(count)
         if self.covers_new:
-            score_new, p_new = self.new.judge(own, new)[:2]
+            score_new, p_new = self.new.judge(own, new, apart=distances.new_apart)[:2]
         return Scores(score, p_known, score_new, p_new, by_view, by_row)
 
     def _is(self, condition: str | None) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ from dgmix.config import DetectSettings
 from dgmix.detect.memory import Memory
 from dgmix.detect.scorers import JointScorer, build_joint_scorer, build_scorer, estimates
 from dgmix.detect.scorers.pooling import pool
+from dgmix.detect.scorers.protocols import Measured
 from dgmix.detect.views import Vectors, parts_of, view_of
 from dgmix.plugins import Plugins
 
@@ -34,29 +35,35 @@ class Distances:
 
     `own` float64 (view, query): the distance of each query; `known`, `new` (view, query, clip):
     that of each healthy clip from the clips of other recordings, or of other conditions, and the
-    query; `nearest` int64 (query,): the healthy clip that is most like the query over all views.
+    query; `nearest` int64 (query,): the healthy clip that is most like the query over all views;
+    `known_apart`, `new_apart` (view, query, point): the distances of the healthy clips and, last,
+    of the query when their nearest clips are left out too, or None where they are not.
     """
 
     own: Floats
     known: Floats
     new: Floats
     nearest: NDArray[np.int64]
+    known_apart: Floats | None = None
+    new_apart: Floats | None = None
 
 
 class Comparison(Protocol):
     """Healthy clips that others are compared with.
 
     `parts`: how many rows each view has, over all signals; `rows`: the name of the view and signal
-    that each row is of; `known`, `new` float64 (row, clip): the distance of each
-    healthy clip from the clips of other recordings, and from those of other conditions;
-    `calibrating` bool (clip,): which of them count for p-values; `exact`: whether distances depend
-    on nothing but the two clips.
+    that each row is of; `known`, `new` float64 (row, clip): the distance of each healthy clip from
+    the clips of other recordings, and from those of other conditions; `known_apart`, `new_apart`:
+    these with the nearest left out, or None; `calibrating` bool (clip,): which of them count for
+    p-values; `exact`: whether distances depend on nothing but the two clips.
     """
 
     parts: tuple[int, ...]
     rows: tuple[str, ...]
     known: Floats
     new: Floats
+    known_apart: Floats | None
+    new_apart: Floats | None
     calibrating: NDArray[np.bool_]
     exact: bool
 
@@ -94,22 +101,32 @@ class Direct:
         self.parts = _counts(self.rows)
         left_out = [each.left_out for scorers in self.scorers.values() for each in scorers]
         self.known, self.new = (np.array(values) for values in zip(*left_out, strict=True))
+        apart = [
+            getattr(each, "left_out_apart", (None, None))
+            for scorers in self.scorers.values()
+            for each in scorers
+        ]
+        self.known_apart, self.new_apart = map(_together, zip(*apart, strict=True))
 
     def measure(self, queries: Mapping[str, Vectors], count: int) -> Distances:
         """Return how far `count` clips are, described by their vectors in each view."""
         shape = sum(self.parts), count, len(self.calibrating)
         own, known, new = np.empty(shape[:2]), np.empty(shape), np.empty(shape)
         closeness = np.zeros(shape[1:])
+        apart = []
         parts = [
             each
             for name, scorers in self.scorers.items()
             for each in zip(scorers, parts_of(name, queries[name], self._plugins), strict=True)
         ]
         for row, (scorer, vectors) in enumerate(parts):
-            own[row], healthy, between = scorer.measure(vectors, count)
-            known[row], new[row] = healthy
-            closeness += np.log(np.maximum(between, TINY))
-        return Distances(own, known, new, closeness.argmin(1))
+            measured = Measured(*scorer.measure(vectors, count))
+            own[row], (known[row], new[row]) = measured.own, measured.healthy
+            closeness += np.log(np.maximum(measured.between, TINY))
+            apart.append(measured.apart)
+        return Distances(
+            own, known, new, closeness.argmin(1), *map(_together, zip(*apart, strict=True))
+        )
 
 
 class Estimated:
@@ -119,6 +136,8 @@ class Estimated:
     """
 
     exact = False
+    known_apart: Floats | None = None
+    new_apart: Floats | None = None
 
     def __init__(self, settings: DetectSettings, memory: Memory, plugins: Plugins) -> None:
         self._settings = settings
@@ -166,6 +185,12 @@ def held_out(recordings: Sequence[str], domains: Sequence[str], part: float) -> 
         chosen |= {name for i, name in enumerate(names) if int((i + 1) * part) > int(i * part)}
         chosen -= {names[0]}
     return np.array([name in chosen for name in recordings], bool)
+
+
+def _together(rows: Sequence[Floats | None]) -> Floats | None:
+    """Return what all rows have as one array, or None where one has nothing."""
+    known = [row for row in rows if row is not None]
+    return np.array(known) if len(known) == len(rows) else None
 
 
 def _counts(rows: Sequence[str]) -> tuple[int, ...]:

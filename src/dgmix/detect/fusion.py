@@ -7,6 +7,10 @@ bands or the channels of a recording, which become one deviation first. The scor
 deviation over the views: a fault shows in some view, and which one is not known beforehand; the
 mean would drown it (docs/decisions/0012-views.md, 0025-fixed-metrics.md).
 
+The variance in a view is one half that of the others, and one half that which they have when their
+nearest clips are left out, for these may be of one session
+(docs/decisions/0034-neighbours-left-out.md).
+
 All clips are treated alike, the one in question among them, as exact p-values need
 (docs/decisions/0019-exact-verdicts.md).
 """
@@ -16,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +36,17 @@ def logarithms(distances: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(distances, TINY)), np.float64)
 
 
+class Reference(NamedTuple):
+    """What deviations are measured by, both (…, point).
+
+    The mean of the others is that of `scores`; the variance is the mean of theirs about it and of
+    that of `apart`, their scores with the nearest clips left out.
+    """
+
+    scores: Floats
+    apart: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """Clips whose distances are compared with each other.
@@ -42,22 +58,34 @@ class Points:
     votes: Floats
     groups: NDArray[np.int64]
 
-    def deviations(self, values: Floats, prior: float) -> Floats:
+    def deviations(
+        self, values: Floats, prior: float, reference: Reference | None = None
+    ) -> Floats:
         """Return by how many deviations values (…, point) exceed the mean of other groups.
 
-        The variance of the others is drawn to `prior`², which counts as `PRIOR_COUNT` of them
-        (externally studentised: Cook, Weisberg 1982, section 2.2.1).
+        `reference` says what the mean and the deviation are of, the values themselves by default.
+        The deviation is the root mean square of the others about their mean, drawn to `prior`,
+        which counts as `PRIOR_COUNT` of them (externally studentised: Cook, Weisberg 1982, section
+        2.2.1).
         """
+        scores, apart = reference or Reference(values, values)
         total = self.votes.sum()
-        centred = values - (values @ self.votes / total)[..., None]
-        weighted = centred * self.votes
+        centre = (scores @ self.votes / total)[..., None]
         count = np.maximum(total - self._of_group(self.votes), TINY)
-        mean = (weighted.sum(-1, keepdims=True) - self._of_group(weighted)) / count
-        squares = weighted * centred
-        others = squares.sum(-1, keepdims=True) - self._of_group(squares) - count * mean**2
-        prior_squares = PRIOR_COUNT * prior**2
-        variance = (np.maximum(others, 0) + prior_squares) / (count + PRIOR_COUNT)
-        return np.asarray((centred - mean) / np.sqrt(variance))
+        mean = self._of_others((scores - centre) * self.votes) / count
+        squares = [self._squares(each - centre, mean, count) for each in (scores, apart)]
+        variance = (sum(squares) / 2 + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
+        return np.asarray((values - centre - mean) / np.sqrt(variance))
+
+    def _squares(self, values: Floats, mean: Floats, count: Floats) -> Floats:
+        """Return the sum of squares of the values of other groups about a mean (…, point)."""
+        weighted = values * self.votes
+        squares = self._of_others(weighted * values) - 2 * mean * self._of_others(weighted)
+        return np.maximum(squares + count * mean**2, 0)
+
+    def _of_others(self, values: Floats) -> Floats:
+        """Return the sum over the points of other groups, of values (…, point)."""
+        return np.asarray(values.sum(-1, keepdims=True) - self._of_group(values))
 
     def _of_group(self, values: Floats) -> Floats:
         """Return the sum over the group of each point, of values (…, point)."""
@@ -73,31 +101,26 @@ class Points:
         return order, np.flatnonzero(np.diff(self.groups[order], prepend=-1))
 
 
-def view_deviations(logs: Floats, points: Points, parts: Sequence[int]) -> Floats:
-    """Return the deviations (…, view, point) of the logarithms (…, row, point) of distances.
+def view_deviations(
+    logs: Floats, points: Points, parts: Sequence[int], apart: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return the deviations in each view (…, view, point) and in each row (…, row, point).
 
-    `parts` says how many rows each view has; see `joined`.
+    `logs` (…, row, point) are logarithms of distances, `parts` says how many rows each view has.
+    `apart`, of the same shape, are those with the nearest clips left out. Of several rows of a
+    view, the root mean square of the positive deviations counts, in deviations again.
     """
-    return joined(row_deviations(logs, points), points, parts)
-
-
-def row_deviations(logs: Floats, points: Points) -> Floats:
-    """Return the deviations of the logarithms of distances, both (…, row, point)."""
-    return points.deviations(logs, PRIOR_DEVIATION)
-
-
-def joined(rows: Floats, points: Points, parts: Sequence[int]) -> Floats:
-    """Return the deviations (…, view, point) of views from those (…, row, point) of their rows.
-
-    Of several rows of a view, the root mean square of the positive deviations counts, in deviations
-    again.
-    """
-    views, first = [], 0
+    both = np.stack([logs, logs if apart is None else apart])
+    views, rows, first = [], [], 0
     for count in parts:
-        part = rows[..., first : first + count, :]
+        part, prior = both[..., first : first + count, :], PRIOR_DEVIATION
         first += count
         if count > 1:
-            size = np.sqrt((np.maximum(part, 0) ** 2).mean(-2, keepdims=True))
-            part = points.deviations(size, PART_DEVIATION)
-        views.append(part)
-    return np.concatenate(views, -2)
+            part = points.deviations(part, prior, Reference(part[0], part[0]))
+            rows.append(part[0])
+            part = np.sqrt((np.maximum(part, 0) ** 2).mean(-2, keepdims=True))
+            prior = PART_DEVIATION
+        views.append(points.deviations(part[0], prior, Reference(*part)))
+        if count == 1:
+            rows.append(views[-1])
+    return np.concatenate(views, -2), np.concatenate(rows, -2)

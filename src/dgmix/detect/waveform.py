@@ -111,8 +111,8 @@ class WaveformVerdict(nn.Module):
             for place in part_places(view.shape[1], parts)
         ]
         measured = [scorer(each) for scorer, each in zip(self.scorers, vectors, strict=True)]
-        own, healthy = (torch.stack(values) for values in zip(*measured, strict=True))
-        score, p_value = self.verdict(own, healthy)
+        own, healthy, apart = (torch.stack(values) for values in zip(*measured, strict=True))
+        score, p_value = self.verdict(own, healthy, apart)
         no_number = own.isnan().any()
         score, p_value = (torch.where(no_number, torch.nan, each) for each in (score, p_value))
         verdict = score, p_value.float(), ~(p_value > self.rate + ROUNDING)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from dgmix.detect.calibration import Promise
 from dgmix.detect.conformal import EQUAL, ROUNDING
 from dgmix.detect.fusion import PART_DEVIATION, PRIOR_COUNT, PRIOR_DEVIATION, TINY
-from dgmix.detect.scorers.kriging import LEAST, NUGGET, Blocks, Kriging
+from dgmix.detect.scorers.inverses import NUGGET
+from dgmix.detect.scorers.kriging import LEAST, Blocks, Kriging
 from dgmix.detect.scorers.nearest import Nearest
+from dgmix.detect.scorers.neighbourhoods import TIE, Neighbourhoods
 
 NOTHING = np.zeros((0, 0))
 
@@ -44,13 +46,14 @@ class Verdict(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
         self.parts = list(promise.parts)
 
-    def forward(self, own: Tensor, healthy: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, own: Tensor, healthy: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
         """Return score and p-value, float64 (), of distances (row,).
 
-        `healthy` (row, clip) are those of the healthy clips beside the clip.
+        `healthy` (row, clip) are those of the healthy clips beside the clip, `apart` (row, point)
+        those of the healthy clips and the clip when their nearest are left out.
         """
         logs = torch.cat([healthy, own[:, None]], 1).clamp(min=TINY).log()
-        ranked = logs[0] if len(own) == 1 else self._combined(logs)
+        ranked = logs[0] if len(own) == 1 else self._combined(logs, apart.clamp(min=TINY).log())
         score = own[0] if len(own) == 1 else ranked[-1]
         reached = (ranked[:-1] >= ranked[-1] - EQUAL).double()
         exact = (1 + self.votes[:-1] @ reached) / self.votes.sum()
@@ -59,28 +62,42 @@ class Verdict(nn.Module):
         score = torch.minimum(torch.maximum(score, least), self.upper[level])
         return score, self.levels[(self.upper < score).sum()]
 
-    def _combined(self, logs: Tensor) -> Tensor:
+    def _combined(self, logs: Tensor, apart: Tensor) -> Tensor:
         """Return the largest of what `view_deviations` gives of logarithms (row, point)."""
-        rows = self._deviations(logs, PRIOR_DEVIATION)
         views = []
-        for part in torch.split(rows, self.parts):
-            if len(part) > 1:
-                size = part.clamp(min=0).square().mean(0, keepdim=True).sqrt()
-                part = self._deviations(size, PART_DEVIATION)
-            views.append(part)
+        rows = zip(torch.split(logs, self.parts), torch.split(apart, self.parts), strict=True)
+        for part, spread in rows:
+            if len(part) == 1:
+                views.append(self._deviations(part, part, spread, PRIOR_DEVIATION))
+                continue
+            sizes = [
+                self._deviations(each, part, part, PRIOR_DEVIATION)
+                .clamp(min=0)
+                .square()
+                .mean(0, keepdim=True)
+                .sqrt()
+                for each in (part, spread)
+            ]
+            views.append(self._deviations(sizes[0], sizes[0], sizes[1], PART_DEVIATION))
         return torch.cat(views).amax(0)
 
-    def _deviations(self, values: Tensor, prior: float) -> Tensor:
+    def _deviations(self, values: Tensor, scores: Tensor, apart: Tensor, prior: float) -> Tensor:
         """Return what `Points.deviations` does of values (row, point)."""
         total = self.votes.sum()
-        centred = values - (values @ self.votes / total)[:, None]
-        weighted = centred * self.votes
+        centre = (scores @ self.votes / total)[:, None]
         count = total - self._of_group(self.votes[None])
-        mean = (weighted.sum(1, keepdim=True) - self._of_group(weighted)) / count
-        squares = weighted * centred
-        others = squares.sum(1, keepdim=True) - self._of_group(squares) - count * mean.square()
-        variance = (others.clamp(min=0) + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
-        return (centred - mean) / variance.sqrt()
+        mean = self._of_others((scores - centre) * self.votes) / count
+        squares = sum(self._squares(each - centre, mean, count) for each in (scores, apart))
+        variance = (squares / 2 + PRIOR_COUNT * prior**2) / (count + PRIOR_COUNT)
+        return (values - centre - mean) / variance.sqrt()
+
+    def _squares(self, values: Tensor, mean: Tensor, count: Tensor) -> Tensor:
+        weighted = values * self.votes
+        squares = self._of_others(weighted * values) - 2 * mean * self._of_others(weighted)
+        return (squares + count * mean.square()).clamp(min=0)
+
+    def _of_others(self, values: Tensor) -> Tensor:
+        return values.sum(1, keepdim=True) - self._of_group(values)
 
     def _of_group(self, values: Tensor) -> Tensor:
         return values @ self.members @ self.members.T
@@ -108,8 +125,11 @@ class NearestModule(nn.Module):
         self.register_buffer("neighbours", torch.from_numpy(neighbours))
         self.register_buffer("clips", torch.from_numpy(view.clips))
 
-    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64.
+
+        And both together (point,): no neighbours are left out.
+        """
         between = distances(queries.double() - self.centre, self.references)
         few = min(self.neighbors, len(self.references))
         own = between.topk(few, largest=False).values.mean(1)
@@ -117,7 +137,9 @@ class NearestModule(nn.Module):
         joined = joined.topk(self.neighbors, largest=False).values
         finite = joined.isfinite()
         values = torch.where(finite, joined, 0).sum(1) / finite.sum(1)
-        return own.max() if self.farthest else own.mean(), self._pooled(values)
+        own = own.max() if self.farthest else own.mean()
+        healthy = self._pooled(values)
+        return own, healthy, torch.cat([healthy, own[None]])
 
     def _pooled(self, values: Tensor) -> Tensor:
         if self.count == len(self.clips):
@@ -159,9 +181,14 @@ class KrigingModule(nn.Module):
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float64)))
+        near = scorer.neighbourhoods if self.singles else None
+        self.neighbourhoods = None if near is None else NeighbourhoodsModule(near, scorer.values)
 
-    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the score () of the clip and those (clip,) of the healthy ones, float64."""
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the score () of the clip and those (clip,) of the healthy ones, float64.
+
+        And those of the healthy ones and the clip (point,) when their nearest are left out.
+        """
         point = queries[0].double() / queries.shape[1] ** 0.5
         centred = point - self.centre
         along = self.axes @ centred
@@ -171,9 +198,14 @@ class KrigingModule(nn.Module):
         beyond = (centred.square().sum() - along.square().sum()).clamp(min=0)
         size = 1 + 1 / len(self.roots) + scaled.square().sum()
         variance = (NUGGET * size + 2 * beyond).clamp(min=LEAST)
-        return self._as_distance(variance), self._as_distance(
-            self._beside(point, weights, variance)
+        healthy = self._beside(point, weights, variance)
+        apart = (
+            torch.cat([healthy, variance[None]])
+            if self.neighbourhoods is None
+            else self.neighbourhoods(queries, weights, variance, healthy)
         )
+        own, healthy, apart = map(self._as_distance, (variance, healthy, apart))
+        return own, healthy, apart
 
     def _beside(self, point: Tensor, weights: Tensor, variance: Tensor) -> Tensor:
         if not self.several:
@@ -185,6 +217,63 @@ class KrigingModule(nn.Module):
 
     def _as_distance(self, variances: Tensor) -> Tensor:
         return variances.clamp(min=LEAST).sqrt()
+
+
+class NeighbourhoodsModule(nn.Module):
+    """What `dgmix.detect.scorers.neighbourhoods.Neighbourhoods` says beside one clip."""
+
+    references: Tensor
+    members: Tensor
+    inverses: Tensor
+    fewer: Tensor
+    reach: Tensor
+    roots: Tensor
+
+    def __init__(self, near: Neighbourhoods, values: NDArray[np.floating]) -> None:
+        super().__init__()
+        self.count = near.count
+        units = np.broadcast_to(np.eye(1 + self.count), (len(values), *[1 + self.count] * 2))
+        self.register_buffer("references", torch.from_numpy(values))
+        self.register_buffer("members", torch.from_numpy(near.members))
+        self.register_buffer("inverses", torch.from_numpy(near.inverses.times(units)))
+        self.register_buffer("fewer", torch.from_numpy(near.fewer))
+        self.register_buffer("reach", torch.from_numpy(near.reach.T.copy()))
+        self.register_buffer("roots", torch.from_numpy(near.roots))
+
+    def forward(self, queries: Tensor, weights: Tensor, variance: Tensor, near: Tensor) -> Tensor:
+        """Return the variances (point,) of the healthy clips and, last, of the clip."""
+        between = distances(queries.double(), self.references.double())[0]
+        columns = weights[self.members]
+        moved = (self.inverses @ columns[..., None])[..., 0]
+        apart = self.inverses[:, 0, 0] - moved[:, 0].square() / (
+            variance + (columns * moved).sum(1)
+        )
+        before, last, following = self.reach
+        apart = torch.where(between < last, self.fewer, apart)
+        first = torch.minimum(torch.maximum(between, before), last)
+        second = torch.minimum(torch.maximum(between, last), following)
+        apart = torch.where(tied(first, second), near, apart)
+        nearest = between.topk(self.count + 1, largest=False)
+        members = nearest.indices[:-1]
+        roots = self.roots[members]
+        block = (torch.eye(self.count, dtype=torch.float64) - roots @ roots.T) / NUGGET
+        own = variance + quadratic_form(block, weights[members])
+        own = torch.where(tied(*nearest.values[-2:]), variance, own)
+        return torch.cat([apart, own[None]])
+
+
+def tied(first: Tensor, second: Tensor) -> Tensor:
+    """Return where the second distance is no larger than the first, but for rounding."""
+    return second <= first * (1 + TIE)
+
+
+def quadratic_form(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Return vᵀ M⁻¹ v of a positive definite matrix, by elimination: ONNX has no inverse."""
+    last = torch.cat([vector, vector.new_zeros(1)])
+    rest = torch.cat([torch.cat([matrix, vector[:, None]], 1), last[None]])
+    for _ in range(len(vector)):
+        rest = rest[1:, 1:] - rest[1:, :1] * rest[:1, 1:] / rest[0, 0]
+    return -rest[0, 0]
 
 
 def by_group(blocks: Blocks, inverted: bool) -> NDArray[np.float64]:

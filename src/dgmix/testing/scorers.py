@@ -172,13 +172,19 @@ def _check_joint(settings: DetectSettings, plugins: Plugins) -> None:
         view = Vectors(values[rows], np.arange(len(rows)))
         return build_joint_scorer(settings, view, [np.arange(len(rows))], plugins)
 
-    expected = of(np.arange(9)).left_out[0]
+    all_of_them = of(np.arange(9))
+    expected = all_of_them.left_out[0]
+    (expected_apart,) = getattr(all_of_them, "left_out_apart", (None,))
     for last in range(9):
         others = np.delete(np.arange(9), last)
-        own, (beside,), between = of(others).measure(Vectors(values[[last]], np.arange(1)), 1)
+        query = Vectors(values[[last]], np.arange(1))
+        own, (beside,), between, *more = of(others).measure(query, 1)
         message = (
             "scores of all clips depend on which of them comes last, so p-values are not exact"
         )
         require_equal(own[0], expected[last], message, 1e-6)
         require_equal(beside[0], expected[others], message, 1e-6)
+        if expected_apart is not None:
+            apart = more[0][0][0]
+            require_equal(apart, expected_apart[np.append(others, last)], message, 1e-6)
         require(np.isfinite(between).all(), "a distance is not a finite number")

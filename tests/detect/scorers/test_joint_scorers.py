@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers import SCORERS, build_joint_scorer, goes_by_distances
-from dgmix.detect.scorers.kriging import NUGGET
+from dgmix.detect.scorers.inverses import NUGGET
 from dgmix.detect.views import Vectors
 
 Floats = NDArray[np.float64]
@@ -36,7 +36,9 @@ def test_scores_of_all_are_the_same_whichever_joins_last(name: str) -> None:
     expected = scorer(name, values).left_out[0]
     for last in range(9):
         others = np.delete(np.arange(9), last)
-        own, (beside,), between = scorer(name, values[others]).measure(vectors(values[[last]]), 1)
+        own, (beside,), between = scorer(name, values[others]).measure(vectors(values[[last]]), 1)[
+            :3
+        ]
         assert own[0] == pytest.approx(expected[last], rel=1e-6)
         np.testing.assert_allclose(beside[0], expected[others], rtol=1e-6)
         assert between[0].argmin() == cdist(values[[last]], values[others])[0].argmin()
@@ -47,7 +49,7 @@ def test_a_point_far_away_scores_high_and_a_copy_low(name: str) -> None:
     values = np.random.default_rng(0).normal(size=(20, 3))
     fitted = scorer(name, values)
     queries = np.array([values[0], values.mean(0), values[0] + 100])
-    own, _, _ = fitted.measure(vectors(queries), 3)
+    own, _, _ = fitted.measure(vectors(queries), 3)[:3]
     assert own[0] < np.median(fitted.left_out[0])
     assert own[2] > 10 * fitted.left_out[0].max()
     assert own[2] == own.max()
@@ -60,7 +62,7 @@ def test_clips_of_a_group_are_not_measured_by_each_other(name: str) -> None:
     left_out = scorer(name, values, list(range(7)), groups).left_out
     for clip in range(7):
         others = [i for i in range(7) if groups[i] != groups[clip]]
-        own, _, _ = scorer(name, values[others]).measure(vectors(values[[clip]]), 1)
+        own, _, _ = scorer(name, values[others]).measure(vectors(values[[clip]]), 1)[:3]
         assert left_out[1][clip] == pytest.approx(own[0], rel=1e-6)
         assert left_out[1][clip] >= left_out[0][clip] - 1e-9
 
@@ -71,9 +73,9 @@ def test_clips_that_are_all_of_one_group_have_no_score_without_a_query(name: str
     fitted = scorer(name, values, [0] * 4)
     assert np.isinf(fitted.left_out[0]).all()
     query = np.full((1, 3), 2.0)
-    _, (beside,), _ = fitted.measure(vectors(query), 1)
+    _, (beside,), _ = fitted.measure(vectors(query), 1)[:3]
     for clip in range(4):
-        own, _, _ = scorer(name, query).measure(vectors(values[[clip]]), 1)
+        own, _, _ = scorer(name, query).measure(vectors(values[[clip]]), 1)[:3]
         assert beside[0, clip] == pytest.approx(own[0], rel=1e-6)
 
 
@@ -110,7 +112,7 @@ def test_the_score_is_the_kriging_variance(count: int, dim: int, seed: int) -> N
     rng = np.random.default_rng(seed)
     values, queries = rng.normal(size=(count, dim)), 2 * rng.normal(size=(3, dim))
     values, queries = (np.asarray(x, np.float32).astype(np.float64) for x in (values, queries))
-    own, _, _ = scorer("kriging", values).measure(vectors(queries), 3)
+    own, _, _ = scorer("kriging", values).measure(vectors(queries), 3)[:3]
     expected = [kriging_variance(values, query) for query in queries]
     np.testing.assert_allclose(own**2, expected, rtol=1e-5, atol=1e-7)
 
@@ -120,10 +122,10 @@ def test_beside_a_query_clips_are_predicted_from_it_and_other_groups_of_any_size
     values, query = rng.normal(size=(24, 3)), rng.normal(size=(1, 3))
     groups = rng.permutation(np.repeat(np.arange(6), [1, 1, 2, 2, 7, 11]))
     fitted = scorer("kriging", values, groups.tolist())
-    _, (beside,), _ = fitted.measure(vectors(query), 1)
+    _, (beside,), _ = fitted.measure(vectors(query), 1)[:3]
     for clip in range(24):
         others = np.concatenate([values[groups != groups[clip]], query])
-        own, _, _ = scorer("kriging", others).measure(vectors(values[[clip]]), 1)
+        own, _, _ = scorer("kriging", others).measure(vectors(values[[clip]]), 1)[:3]
         assert beside[0, clip] == pytest.approx(own[0], rel=1e-6)
 
 
@@ -132,7 +134,7 @@ def test_memory_does_not_grow_with_the_square_of_the_clips(size: int) -> None:
     values = np.random.default_rng(0).normal(size=(3000, 4))
     groups = np.repeat(np.arange(3000 // size), size)
     tracemalloc.start()
-    scorer("kriging", values, groups.tolist()).measure(vectors(values[:2]), 2)
+    scorer("kriging", values, groups.tolist()).measure(vectors(values[:2]), 2)[:3]
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 3000**2  # bytes: an eighth of a matrix
@@ -141,7 +143,7 @@ def test_memory_does_not_grow_with_the_square_of_the_clips(size: int) -> None:
 def test_no_weights_predict_better() -> None:
     rng = np.random.default_rng(0)
     values, query = rng.normal(size=(6, 3)), rng.normal(size=(1, 3))
-    own, _, _ = scorer("kriging", values).measure(vectors(query), 1)
+    own, _, _ = scorer("kriging", values).measure(vectors(query), 1)[:3]
     gamma, column = cdist(values, values) ** 2 / 3, cdist(query, values)[0] ** 2 / 3
     for _ in range(200):
         weights = rng.normal(size=6)
@@ -152,7 +154,7 @@ def test_no_weights_predict_better() -> None:
 def test_one_clip_alone_predicts_as_badly_as_it_is_far() -> None:
     """Two points of a field differ by 2 γ and the noise of both."""
     fitted = scorer("kriging", np.zeros((1, 4)))
-    own, _, _ = fitted.measure(vectors(np.full((1, 4), 3.0)), 1)
+    own, _, _ = fitted.measure(vectors(np.full((1, 4), 3.0)), 1)[:3]
     assert own[0] == pytest.approx((2 * 3**2 + 2 * NUGGET) ** 0.5)
     assert np.isinf(fitted.left_out[0]).all()
 

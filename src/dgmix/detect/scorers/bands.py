@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dgmix.detect.scorers.protocols import Measured
 from dgmix.detect.views import Vectors
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ class JointBandWise:
         left_out = zip(*(each.left_out for each in self._scorers), strict=True)
         self.left_out: list[Floats] = [np.mean(scores, axis=0) for scores in left_out]
 
-    def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:
-        """Return the mean over bands of each of the three that a joint scorer measures."""
+    def measure(self, queries: Vectors, count: int) -> Measured:
+        """Return the mean over bands of what a joint scorer measures, all neighbours in."""
         parts = zip(self._scorers, self._parts(queries), strict=True)
         own, healthy, between = zip(
-            *(each.measure(part, count) for each, part in parts), strict=True
+            *(each.measure(part, count)[:3] for each, part in parts), strict=True
         )
         beside = [np.mean(values, axis=0) for values in zip(*healthy, strict=True)]
-        return np.mean(own, axis=0), beside, np.mean(between, axis=0)
+        return Measured(np.mean(own, axis=0), beside, np.mean(between, axis=0))
 
     def _parts(self, view: Vectors) -> list[Vectors]:
         return [Vectors(part, view.clips) for part in bands_of(view.values, self._bands)]

@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgmix.config import DetectSettings
+from dgmix.detect.scorers.inverses import NUGGET, Inverses
 from dgmix.detect.scorers.knn import distances
+from dgmix.detect.scorers.neighbourhoods import LEFT, Neighbourhoods
+from dgmix.detect.scorers.protocols import Measured
 from dgmix.detect.views import Vectors
 
-NUGGET = 0.5
 LEAST = 1e-9
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
@@ -55,20 +57,37 @@ class Kriging:
         self.roots = np.concatenate([ones, rotated * (sizes / self.spreads)], 1)
         self.blocks = [Blocks(self.roots, groups) for groups in groupings]
         self.left_out = [self._as_distance(blocks.alone) for blocks in self.blocks]
+        self.neighbourhoods = (
+            Neighbourhoods(view.values, self.roots)
+            if count > LEFT and any(blocks.singles for blocks in self.blocks)
+            else None
+        )
+        self.left_out_apart = [
+            self._as_distance(near.left_out(blocks.alone)) if near else None
+            for near, blocks in zip(self._neighbourhoods(), self.blocks, strict=True)
+        ]
 
-    def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:  # noqa: ARG002 - one form for all
-        """Return the scores of queries, those of the healthy clips beside each, and distances."""
-        between = distances(queries.values, self.values) ** 2 / self.values.shape[1]
+    def _neighbourhoods(self) -> list[Neighbourhoods | None]:
+        """The neighbourhoods for each grouping: where clips have groups, these are left out."""
+        return [self.neighbourhoods if blocks.singles else None for blocks in self.blocks]
+
+    def measure(self, queries: Vectors, count: int) -> Measured:  # noqa: ARG002 - one form for all
+        """Return the scores of queries and of the healthy clips beside each; see `Measured`."""
+        away = distances(queries.values, self.values)
+        between = away**2 / self.values.shape[1]
         weights, variances = self._predicted(queries.values)
         healthy = [
-            self._as_distance(
-                each.beside(weights, variances)
-                if each.several
-                else 2 * (between + NUGGET)  # predicted from the query alone
-            )
+            each.beside(weights, variances)
+            if each.several
+            else 2 * (between + NUGGET)  # predicted from the query alone
             for each in self.blocks
         ]
-        return self._as_distance(variances), healthy, between
+        apart = [
+            self._as_distance(near.beside(away, weights, variances, each)) if near else None
+            for near, each in zip(self._neighbourhoods(), healthy, strict=True)
+        ]
+        own, *healthy = map(self._as_distance, (variances, *healthy))
+        return Measured(own, healthy, between, apart)
 
     def _predicted(self, vectors: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """Return the weights (query, clip) that predict vectors, and the variances (query,)."""
@@ -126,37 +145,3 @@ class Blocks:
             total = variances + (own * moved).sum(1, keepdims=True)
             joined[each.members] = self.alone[each.members][..., None] - moved**2 / total
         return np.asarray(joined.T)
-
-
-class Inverses:
-    """The inverses of (1 − roots · rootsᵀ) / nugget of groups of one size, in the smaller form.
-
-    `members` (group, clip) are the numbers of their clips. Of few clips an inverse is a matrix
-    (clip, clip); of more than the rank, (1 + roots · core · rootsᵀ) · nugget.
-    """
-
-    def __init__(self, roots: Floats, members: Groups) -> None:
-        self.members = members
-        own = roots[members]
-        self._roots = own if members.shape[1] > roots.shape[1] else None
-        matrices = own @ _turned(own) if self._roots is None else _turned(own) @ own
-        self._cores = np.linalg.inv(np.eye(matrices.shape[-1]) - matrices)
-
-    @property
-    def diagonal(self) -> Floats:
-        """The diagonal (group, clip) of each."""
-        if self._roots is None:
-            return np.asarray(NUGGET * self._cores.diagonal(0, 1, 2))
-        return np.asarray(NUGGET * (1 + ((self._roots @ self._cores) * self._roots).sum(2)))
-
-    def times(self, columns: Floats) -> Floats:
-        """Return the products with columns (group, clip, column)."""
-        if self._roots is None:
-            return np.asarray(NUGGET * (self._cores @ columns))
-        products = self._roots @ (self._cores @ (_turned(self._roots) @ columns))
-        return np.asarray(NUGGET * (columns + products))
-
-
-def _turned(matrices: Floats) -> Floats:
-    """Return matrices (matrix, row, column) as (matrix, column, row)."""
-    return matrices.swapaxes(1, 2)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dgmix.config import DetectSettings
 from dgmix.detect.scorers.knn import METRICS, KNearest, mean_of_nearest
 from dgmix.detect.scorers.pooling import pool
+from dgmix.detect.scorers.protocols import Measured
 from dgmix.detect.views import Vectors
 
 ROWS = 256
@@ -38,8 +39,8 @@ class Nearest:
             self._pooled(mean_of_nearest(nearest, nearest.shape[1])) for nearest in self.neighbours
         ]
 
-    def measure(self, queries: Vectors, count: int) -> tuple[Floats, list[Floats], Floats]:
-        """Return the scores of queries, those of the healthy clips beside each, and distances."""
+    def measure(self, queries: Vectors, count: int) -> Measured:
+        """Return the scores of queries and of the healthy clips beside each; see `Measured`."""
         between = self._distances(queries.values, self.view.values)
         near = mean_of_nearest(between, self.settings.neighbors)
         own = pool(self.settings.pool, near, queries.clips, count)
@@ -51,7 +52,7 @@ class Nearest:
             closest[query] = np.minimum.reduceat(rows.min(0), firsts)
             for values, nearest in zip(healthy, self.neighbours, strict=True):
                 values[query] = self._joined(nearest, rows)
-        return own, healthy, closest
+        return Measured(own, healthy, closest)
 
     def _joined(self, nearest: Floats, rows: Floats) -> Floats:
         """Return the scores (clip,) of the healthy clips when a clip joins their references.
