@@ -117,7 +117,7 @@ class Layout:
     def sound(self, channel: int) -> bool:
         """Say whether a channel, from 1, is never silent, and mostly not broken otherwise.
 
-        One that is much louder is told, and compared: it may be the one near the machine.
+        One that is much louder is named, and compared: it may be the one near the machine.
         """
         wrong = any(self.usually(channel, fault) for fault in BROKEN)
         return not wrong and SILENT not in self.faults[channel - 1]

@@ -24,7 +24,7 @@ class Scorer(Protocol):
 
 
 class Measured(NamedTuple):
-    """What a `JointScorer` says of some clips and of the healthy ones beside them.
+    """What a `JointScorer` measures of some clips and of the healthy ones beside them.
 
     `own` float64 (query,): the score of each; `healthy`, for each grouping, (query, clip): those of
     the healthy clips when the query is one of the others; `between` (query, clip): how far they are
@@ -50,5 +50,5 @@ class JointScorer(Protocol):
     left_out: list[NDArray[np.float64]]
 
     def measure(self, queries: Vectors, count: int) -> Measured:
-        """Return what is said of `count` queries; of `Measured`, the first three are enough."""
+        """Return the distances of `count` queries; the first three of `Measured` are enough."""
         ...
