@@ -105,7 +105,7 @@ def test_a_file_is_described_in_plain_values(saved: Path) -> None:
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path / "none.dgmix", "there is no such detector file")
-    assert_refused(tmp_path, "there is no such detector file")
+    assert_refused(tmp_path, "a folder; name the .dgmix file first")
 
 
 @pytest.mark.parametrize(
