@@ -1,12 +1,14 @@
 """Check the structure of the code: `python tests/structure.py`, which `make check` does.
 
 No module imports in a circle, at run time or for types alone; the median function has at most ten
-lines, and no file more than four hundred; values are named by nouns, not by what happened to them.
+lines, and no file more than four hundred; values are named by nouns, not by what happened to them,
+and no text of dgmix has the words of such names.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -21,6 +23,13 @@ BESIDE = ("tests", "benchmarks", "docs")  # their names are checked too
 MEDIAN_LINES, FILE_LINES = 10, 400
 NAMES = ("id", "arg", "attr", "name")
 NOT_NAMES = {"found", "told", "said", "asked", "heard", "excused"}
+COINAGES = re.compile(
+    rf"\b({'|'.join(sorted(NOT_NAMES))}|score_and_tell|as_unusual|one_each|readable|closing)\b"
+)
+NOT_OURS = re.compile(
+    r"import .*\bclosing|closing\(|def readable\("  # names of Python's contextlib and io
+    r"|heard REAL|COLUMN heard|else \"found\""  # names in files that earlier versions wrote
+)
 
 
 def main() -> None:
@@ -29,6 +38,7 @@ def main() -> None:
     beside = {path: text for folder in BESIDE for path, text in read(ROOT / folder).items()}
     lines = sorted(length for text in texts.values() for length in function_lengths(text))
     wrong = [*circles(imports()), *long_files(texts), *bad_names(texts | beside)]
+    wrong += coinages(texts | read(SOURCE, "*.j2"))
     if median(lines) > MEDIAN_LINES:
         wrong.append(f"the median function has {median(lines):g} lines, more than {MEDIAN_LINES}")
     if wrong:
@@ -37,9 +47,9 @@ def main() -> None:
     print(f"{figures}, longest {lines[-1]}; no circle of imports")
 
 
-def read(folder: Path) -> dict[Path, str]:
-    """Return the text of each file of Python below a folder."""
-    return {path: path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
+def read(folder: Path, pattern: str = "*.py") -> dict[Path, str]:
+    """Return the text of each file below a folder, of Python by default."""
+    return {path: path.read_text("utf-8") for path in sorted(folder.rglob(pattern))}
 
 
 def imports() -> dict[str, set[str]]:
@@ -72,6 +82,14 @@ def bad_names(texts: Mapping[Path, str]) -> Iterator[str]:
                 continue
             if NOT_NAMES & set(name.split("_")):
                 yield f"{path}: '{name}'; name it by what it holds"
+
+
+def coinages(texts: Mapping[Path, str]) -> Iterator[str]:
+    """Yield a sentence on each line with one of the words that plain technical English replaced."""
+    for path, text in texts.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            if coinage := COINAGES.search(NOT_OURS.sub("", line)):
+                yield f"{path}:{number}: '{coinage[0]}'; use the field's word (docs/glossary.md)"
 
 
 def function_lengths(text: str) -> Iterator[int]:

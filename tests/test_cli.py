@@ -244,7 +244,7 @@ def test_an_unknown_setting_is_one_sentence(
     assert_one_sentence(
         done,
         2,
-        "best: not a readable recipe",
+        "best: cannot be read as a recipe",
         ", ".join(RECIPES),
     )
 

@@ -418,5 +418,7 @@ def test_what_is_no_recipe_is_refused(content: bytes | str | None, tmp_path: Pat
         path.write_bytes(content)
     elif content:
         path.mkdir()
-    with pytest.raises(InputError, match=r"mine\.yaml: not a readable recipe; give a YAML file"):
+    with pytest.raises(
+        InputError, match=r"mine\.yaml: cannot be read as a recipe; give a YAML file"
+    ):
         load_recipe(path)

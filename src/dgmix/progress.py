@@ -38,7 +38,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
     """Show on standard error how far `what` has come; the block calls what it is given.
 
     On a terminal this is a bar, in a notebook one line that changes; elsewhere at most one plain
-    line every ten seconds, and one at the end, so that logs stay readable.
+    line every ten seconds, and one at the end, so that logs stay short.
     """
     if _level == QUIET:
         yield silent

@@ -301,8 +301,8 @@ def _recipe_text(name_or_path: str | Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: not a readable recipe{did_you_mean(str(path), RECIPES)}; give a YAML file or "
-            f"one of {', '.join(RECIPES)}"
+            f"{path}: cannot be read as a recipe{did_you_mean(str(path), RECIPES)}; give a YAML "
+            f"file or one of {', '.join(RECIPES)}"
         ) from error
 
 

@@ -45,10 +45,10 @@ class Durations:
 class Inspection:
     """What a data set holds.
 
-    `clips` are the readable ones, of the first repeat where a table has several. `sample_rates`
-    (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with the reason,
-    `incomplete` that of a readable one with what is missing or what its header says wrongly;
-    `layout` tells what the channels are like, measured of some recordings of several.
+    `clips` are those that can be read, of the first repeat where a table has several.
+    `sample_rates` (Hz) and `channels` count files. `unreadable` pairs the shown path of a file with
+    the reason, `incomplete` that of one that can be read with what is missing or what its header
+    says wrongly; `layout` tells what the channels are like, measured of some recordings of several.
     """
 
     path: str

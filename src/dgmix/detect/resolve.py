@@ -145,7 +145,7 @@ def measured(recordings: Sounds) -> list[Channels]:
 
 
 def sample_rates(recordings: Sounds) -> Counter[int]:
-    """Return how many recordings have each sample rate, in Hz; without those not readable."""
+    """Return how many recordings have each sample rate, in Hz; unreadable ones not counted."""
     return Counter(form.sample_rate for form in forms_of(recordings) if form)
 
 

@@ -16,7 +16,7 @@ Unit = Literal["level", "dB", "%", "% of the time", "% of the sound"]
 MOST, HALF = 0.9, 0.5
 CONFIDENCE = 0.95
 NEVER = "never"
-HEADER = ("planted fault", "found 9 times in 10 from", "half of them from", "of the strongest")
+HEADER = ("planted fault", "detected 9 times in 10 from", "half of them from", "of the strongest")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class RuleState:
 
     `recent`: a mark for each of the last windows, while nothing is raised; `active`: the kind that
     is raised, or nothing; `calm`: how many calm windows came last; `run`: how many unreadable
-    windows came last, or, negative, readable ones; `unusable`: whether that is raised.
+    windows came last, or, negative, others; `unusable`: whether that is raised.
     """
 
     recent: str = ""

@@ -135,8 +135,8 @@ _CYCLE = 2.0
 class Valve:
     """A solenoid valve on an air line."""
 
-    opening: Modes
-    closing: Modes
+    lifting: Modes
+    seating: Modes
     air: Knots
     hiss: float
     """amplitude of the air while open"""
@@ -159,8 +159,8 @@ def draw_valves(rng: Generator) -> ValvePair:
 
 def _draw_valve(rng: Generator) -> Valve:
     return Valve(
-        opening=draw_modes(1500, 6500, 0.008, 4, rng),
-        closing=draw_modes(800, 5000, 0.012, 4, rng),
+        lifting=draw_modes(1500, 6500, 0.008, 4, rng),
+        seating=draw_modes(800, 5000, 0.012, 4, rng),
         air=((62.5, -25), (500.0, -14), (2000.0, -3), (5000.0, 0), (8000.0, -3)),
         hiss=float(rng.uniform(0.3, 0.6)),
         coil=float(rng.uniform(0.1, 0.3)),
@@ -172,8 +172,8 @@ def valve_sound(
 ) -> Samples:
     """Return valves that click open and shut in their pattern, with air while open.
 
-    Dirt makes some strokes weak, a worn coil misses some, a worn seat bounces on closing, a leak
-    hisses in puffs also while shut, a sluggish plunger closes late.
+    Dirt makes some strokes weak, a worn coil misses some, a worn seat bounces when the valve shuts,
+    a leak hisses in puffs also while shut, a sluggish plunger closes late.
     """
     first = condition.text("pat", "v1pat")
     second = condition.text("v2pat")
@@ -198,7 +198,7 @@ def _one_valve(valve: Valve, pattern: str, wear: Wear, samples: int, rng: Genera
     puffs = bursts(samples, 1.2, 0.3, rng) * np.float32(1.6 * wear["leak"])
     air = rushing(samples, valve.air, rng) * np.float32(valve.hiss) * (gate + puffs)
     coil = np.sin(np.float32(2 * np.pi * 100) * seconds(samples)) * gate * np.float32(valve.coil)
-    sound: Samples = ring(up, valve.opening) + ring(down, valve.closing) + air + coil
+    sound: Samples = ring(up, valve.lifting) + ring(down, valve.seating) + air + coil
     return sound
 
 

@@ -133,7 +133,7 @@ class Choice:
                 {
                     "name": each.candidate.name,
                     "views": list(each.candidate.recipe.detect.views),
-                    "told apart, %": each.value,
+                    "separation, %": each.value,
                     "gain": each.gain,
                     "standard error of the gain": each.error,
                 }

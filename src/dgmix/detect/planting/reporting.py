@@ -21,7 +21,7 @@ def choice_report(choice: Choice, path: Path | None = None) -> str:
     lines = [
         f"{path}: {verdict}" if path else verdict,
         "",
-        f"how well {choice.faults} planted faults are told from {choice.recordings} healthy "
+        f"how well {choice.faults} planted faults are separated from {choice.recordings} healthy "
         "recordings (50: by chance, 100: all)",
         *_table(choice),
     ]

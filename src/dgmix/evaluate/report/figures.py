@@ -113,7 +113,7 @@ def roc_curves(curves: Mapping[str, tuple[Look, Roc]], label: str) -> Element:
     band = svg.node("rect", x="38", y="20", width="24", height="240", class_="band")
     chance = svg.node("path", d="M38 260L278 20", class_="chance")
     marks = [band, *svg.axes(plot, "false alarms", 5, 5), chance]
-    marks.append(svg.words(38, 11, "anomalies found", "label"))
+    marks.append(svg.words(38, 11, "anomalies detected", "label"))
     for name, (look, curve) in reversed(list(curves.items())):
         points = list(zip(curve.false_alarms.tolist(), curve.detections.tolist(), strict=True))
         title = f"{name}: area {100 * curve.area:.1f} %"

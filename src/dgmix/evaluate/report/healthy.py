@@ -57,7 +57,7 @@ def write_fit_report(
 
     `healthy` are those that it learned from, given as to `Detector.fit`. The odd ones have a card
     each, with player and spectrogram. `sections` are shown after them, first which planted faults
-    are found, where that was measured. Raises `InputError` where
+    are detected, where that was measured. Raises `InputError` where
     they are not those recordings, and where `output` cannot be written.
     """
     from dgmix.detect.sources import healthy_sounds

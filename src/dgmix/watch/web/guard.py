@@ -38,7 +38,7 @@ POLICY = (
 
 
 def token_of(folder: Path) -> str:
-    """Return the token of a state folder; made at the first call, readable for its owner only."""
+    """Return the token of a state folder; made at the first call; only its owner can read it."""
     path = folder / TOKEN_FILE
     with explained(path):
         try:

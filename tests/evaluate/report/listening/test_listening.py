@@ -100,7 +100,7 @@ def test_file_names_are_escaped(page, written):
 
 def test_what_cannot_be_read_is_listed(page):
     text = "".join(page.texts)
-    assert "1 not readable" in text
+    assert "1 unreadable" in text
     assert "broken.wav: not a sound file" in text
 
 

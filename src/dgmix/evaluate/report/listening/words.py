@@ -44,7 +44,7 @@ def facts(
     return [
         counted(len(scored), "recording"),
         f"{minutes:.1f} minutes",
-        *([f"{len(unread)} not readable"] if unread else []),
+        *([f"{len(unread)} unreadable"] if unread else []),
         f"false-alarm rate {percent(terms.rate)}",
         f"compared with {counted(len(fitted.memory.clips), 'healthy recording')}",
     ]
