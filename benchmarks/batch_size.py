@@ -7,7 +7,8 @@ DATA is what `dgmix run -d` takes: a set in DCASE form or a CSV of splits, of wh
 were seen, so that a large batch takes fewer steps: the learning rate is scaled by the batch as LARS
 has it, and warm-up is a tenth of the steps. There is no fine-tuning; clips are compared by whitened
 1-NN within their section. Rows: log-standardised and published input, mixing within a machine type
-and across all of them (`together`), and the network untrained. Writes
+and across types, and the network untrained. Across types, a set of several is trained on as a
+whole, and those of one type each are trained on together. Writes
 `benchmarks/results/batch_size.md`: Ω (official) and its 95 % interval over seeds (Student's t; of
 two seeds both values), a seed's Ω being the mean over splits. Of each group of rows every cell is
 trained with the first seed before any is with the second. Continues where it was stopped;
@@ -28,6 +29,7 @@ from scipy.stats import t as student
 
 import dgmix
 from dgmix.config import load_recipe
+from dgmix.data import load_manifest
 from dgmix.evaluate.tables import METRICS
 from dgmix.files import write_text
 
@@ -122,6 +124,18 @@ def first_splits(source: Path, count: int | None, shorter: Path) -> Path:
     return shorter
 
 
+def joined(sources: Sequence[Path], table: Path) -> Path:
+    """Return `table`, to which the clips of the first split of all sets are written."""
+    columns = ("machine", "section", "domain", "split", "label")
+    rows = [
+        {"path": str(clip.path.resolve()), **{name: getattr(clip, name) for name in columns}}
+        for source in sources
+        for clip in load_manifest(source).select(repeat=0)
+    ]
+    write_text(table, pl.DataFrame(rows).write_csv())
+    return table
+
+
 def row(group: str, name: str, cells: Sequence[str]) -> str:
     return f"| {' | '.join([group, name, *cells])} |"
 
@@ -160,9 +174,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--crops", type=int, default=61_440, help="crops seen in each training")
     parser.add_argument("--splits", type=int, help="of a CSV; all by default")
-    parser.add_argument(
-        "--one-type", action="append", default=[], metavar="NAME", help="not mixed across types"
-    )
     parser.add_argument("--no-training", action="store_false", dest="training")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
@@ -173,6 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name: first_splits(Path(source), options.splits, options.output / f"{name}.csv")
         for name, source in named.items()
     }
+    types = {name: load_manifest(source).values("machine") for name, source in data.items()}
+    alone = [data[name] for name in data if len(types[name]) == 1]
+    together = joined(alone, options.output / "together.csv")
     about = (
         "Written by `benchmarks/batch_size.py`. Ω in percent, mean over seeds [95 % interval], of "
         f"two seeds (both values); {options.crops} crops seen in each training"
@@ -182,15 +196,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     done: dict[tuple[str, Arm], pl.DataFrame] = {}
     for group, count in product(groups(), range(1, options.seeds + 1)):
         for arm, name in product(group, data):
-            if arm.together and name in options.one_type:
-                continue
+            across = arm.together and data[name] in alone
+            source, place = (together, together.stem) if across else (data[name], name)
             recipe = load_recipe("published", [*arm.changes(options.crops), *options.changes])
-            where = options.output / name / arm.place
-            seeds = range(count)
+            where, seeds = options.output / place / arm.place, range(count)
             if options.training:
-                dgmix.run(recipe, data[name], where, seeds=seeds, jobs=options.jobs, device="cpu")
+                dgmix.run(recipe, source, where, seeds=seeds, jobs=options.jobs, device="cpu")
             if (where / "results.csv").exists():
-                done[name, arm] = pl.read_csv(where / "results.csv")
+                results = pl.read_csv(where / "results.csv", schema_overrides={"section": str})
+                done[name, arm] = results.filter(pl.col("machine").is_in(types[name]))
                 write_text(options.result, page(done, list(data), about))
 
 

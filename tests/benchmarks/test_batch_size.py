@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from dgmix.config import load_recipe
+from dgmix.data import load_manifest
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 batch_size = pytest.importorskip("batch_size")
@@ -50,3 +51,22 @@ def test_a_table_is_written(
     assert text.count("\n| ") == 2 + 4 * 2
     assert "–" not in text
     assert text.count("untrained") == 4
+
+
+def test_sets_of_one_type_are_mixed_across_types_together(tmp_path: Path) -> None:
+    sources = []
+    for machine in ("fan", "valve"):
+        sources.append(tmp_path / machine / "set.csv")
+        sources[-1].parent.mkdir()
+        for name in "ab":
+            (sources[-1].parent / f"{name}.wav").touch()
+        lines = ["repeat,path,machine,section,domain,split,label"]
+        lines += [
+            f"0,a.wav,{machine},0,source,train,normal",
+            f"1,b.wav,{machine},0,source,test,anomaly",
+        ]
+        sources[-1].write_text("\n".join(lines) + "\n")
+    clips = load_manifest(batch_size.joined(sources, tmp_path / "together.csv"))
+    assert [(clip.machine, clip.path) for clip in clips] == [
+        (machine, tmp_path / machine / "a.wav") for machine in ("fan", "valve")
+    ]
