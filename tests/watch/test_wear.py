@@ -50,3 +50,5 @@ def test_mean_time_between_false_alarms_is_as_simulated() -> None:
             runs, total = runs + 1, 0.0
     assert abs(hours / runs / hours_between(DRIFT, 5.0) - 1) < 0.15
     assert hours_between(DRIFT, LIMIT) > 365 * 24
+    assert hours_between(DRIFT, 1000.0) == np.inf
+    assert hours_between(1.0, 60.0) == np.inf

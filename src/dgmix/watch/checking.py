@@ -25,6 +25,7 @@ from dgmix.watch.sources.settings import FolderSettings
 from dgmix.watch.wear import hours_between
 
 SOURCE_SECONDS = 20.0
+LEAST, MOST = 0.01, 1e6  # numbers that are shown
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,15 @@ def _false_alarms(machine: MachineSettings, judge: Judge) -> str:
         f"{figures(raises.mean)} false alarms a month on average over detectors of {recordings} "
         f"recordings if windows err independently (90 % of them {figures(raises.low)} to "
         f"{figures(raises.high)}), {figures(raises.at_most)} at most if they err together{hint}; "
-        f"creeping wear: one in {years:.2g} years"
+        f"creeping wear: one in {figures(years)} years"
     )
 
 
 def figures(number: float) -> str:
     """Return a number in two figures, as people write it."""
-    return f"{float(f'{number:.2g}'):g}" if number >= 0.01 else "less than 0.01"
+    if number > MOST:
+        return "more than a million"
+    return f"{float(f'{number:.2g}'):.7g}" if number >= LEAST else f"less than {LEAST}"
 
 
 def _source(machine: MachineSettings, clock: Clock, seconds: float) -> Trial:

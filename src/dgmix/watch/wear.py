@@ -20,6 +20,7 @@ from dgmix.watch.rule import Change
 
 HOUR = 3600.0
 GRID = 400
+LONGEST = 1e12  # hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def hours_between(drift: float, limit: float) -> float:
     """Return the mean number of hours until a healthy machine is reported as worn.
 
     It is for the worst case: all windows of an hour alike, hours independent. Source: the Markov
-    chain of Brook and Evans (1972, Biometrika 59), on a grid of `GRID` steps.
+    chain of Brook and Evans (1972, Biometrika 59), on a grid of `GRID` steps. More hours than
+    `LONGEST`, which float64 does not resolve, are infinite.
     """
     edges = np.linspace(0, limit, GRID + 1)
     middle = (edges[1:] + edges[:-1]) / 2
@@ -73,4 +75,5 @@ def hours_between(drift: float, limit: float) -> float:
     below = -np.expm1(-np.maximum(edges[None, :] - starts[:, None] + 1 + drift, 0))
     chain = np.concatenate([below[:, :1], np.diff(below, axis=1)], axis=1)
     lengths = np.linalg.solve(np.eye(len(starts)) - chain, np.ones(len(starts)))
-    return float(lengths[0])
+    hours = float(lengths[0])
+    return hours if 0 < hours < LONGEST else math.inf
