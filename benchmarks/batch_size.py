@@ -104,7 +104,9 @@ def omegas(results: pl.DataFrame, system: str) -> list[float]:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Return the mean and its 95 % interval; of fewer than three values themselves."""
+    """Return the mean and its 95 % interval; of two values these; of none a dash."""
+    if not values:
+        return "–"
     mean = fmean(values)
     if len(values) < 3:
         return f"{mean:.1f}" + (f" ({', '.join(f'{v:.1f}' for v in values)})" if values[1:] else "")
@@ -141,25 +143,38 @@ def row(group: str, name: str, cells: Sequence[str]) -> str:
 
 
 def table(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]) -> list[str]:
-    """Return the lines of the table of what is done; a dash stands for what is not."""
-    lines = [row("input, mixing", "batch", sets), row("---", "---", ["---"] * len(sets))]
-    for arm in chain.from_iterable(group for group in groups() if _begun(group, done, sets)):
-        rows = [(str(arm.size), DETECTOR)]
-        if arm.size == SIZES[0]:
-            rows.insert(0, (UNTRAINED, UNTRAINED))
-        for name, system in rows:
-            cells = [
-                interval(omegas(done[each, arm], system)) if (each, arm) in done else "–"
-                for each in sets
-            ]
-            lines.append(row(arm.group, name, cells))
+    """Return the lines of the table of what is done; a dash stands for what is not.
+
+    The mean over sets, and how far it lies above that of the untrained network, are paired by seed.
+    """
+    columns = [*sets, "**mean**", "above untrained"]
+    lines = [row("input, mixing", "batch", columns), row("---", "---", ["---"] * len(columns))]
+    for group in groups():
+        untrained = by_set(done, group[0], sets, UNTRAINED)
+        if not any(untrained):
+            continue
+        first = means(untrained)
+        cells = [*map(interval, [*untrained, first]), ""]
+        lines.append(row(group[0].group, UNTRAINED, cells))
+        for arm in group:
+            trained = by_set(done, arm, sets, DETECTOR)
+            mean = means(trained)
+            gains = [after - before for after, before in zip(mean, first, strict=False)]
+            cells = list(map(interval, [*trained, mean, gains]))
+            lines.append(row(arm.group, str(arm.size), cells))
     return lines
 
 
-def _begun(
-    group: Sequence[Arm], done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str]
-) -> bool:
-    return any((each, arm) in done for each in sets for arm in group)
+def means(values: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean over sets of each seed that all sets have."""
+    return [fmean(of_seed) for of_seed in zip(*values, strict=False)]
+
+
+def by_set(
+    done: dict[tuple[str, Arm], pl.DataFrame], arm: Arm, sets: Sequence[str], system: str
+) -> list[list[float]]:
+    """Return Ω of each seed for each set; none where it was not measured."""
+    return [omegas(done[each, arm], system) if (each, arm) in done else [] for each in sets]
 
 
 def page(done: dict[tuple[str, Arm], pl.DataFrame], sets: Sequence[str], about: str) -> str:

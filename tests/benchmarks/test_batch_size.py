@@ -50,7 +50,7 @@ def test_a_table_is_written(
     text = (tmp_path / "table.md").read_text()
     assert text.count("\n| ") == 2 + 4 * 2
     assert "–" not in text
-    assert text.count("untrained") == 4
+    assert text.count("| untrained |") == 4
 
 
 def test_sets_of_one_type_are_mixed_across_types_together(tmp_path: Path) -> None:
