@@ -9,7 +9,13 @@ from dgmix import choose
 from dgmix.config import load_recipe, parse_recipe
 from dgmix.detect.planting import choosing, measuring
 from dgmix.detect.planting.candidates import Candidate, candidates
-from dgmix.detect.planting.choosing import choice_of, recordings_to_try, separation
+from dgmix.detect.planting.choosing import (
+    KIND_NAMES,
+    LOSS,
+    choice_of,
+    recordings_to_try,
+    separation,
+)
 from dgmix.detect.planting.reporting import choice_report
 from dgmix.detect.planting.trials import FOLDS, Trials, folds_of
 from dgmix.detect.sources import healthy_sounds
@@ -41,24 +47,38 @@ def trials(gains: tuple[float, ...], hosts: int = 24, domains: int = 1, seed: in
 @pytest.mark.parametrize("domains", [1, 2])
 def test_the_mean_over_faults_is_that_of_the_official_measures(domains: int) -> None:
     tried = trials((0.0, 1.0, 2.0), domains=domains)
-    values, recordings = separation(tried)
+    values, items = separation(tried)
     normal = tried.faults < 0
     names = ["source", "target"][:domains]
     for row, scores in zip(values, tried.scores, strict=True):
         parts = [auc(scores[normal & (tried.domains == d)], scores[~normal]) for d in names]
         expected = np.mean([*parts, pauc(scores[normal], scores[~normal])])
         assert row.mean() == pytest.approx(100 * expected, abs=1e-9)
-    np.testing.assert_array_equal(recordings, tried.recordings[~normal])
+    np.testing.assert_array_equal(items, np.flatnonzero(~normal))
 
 
 def test_the_default_is_kept_unless_another_is_better_by_more_than_chance() -> None:
     kept = choice_of(OPTIONS, trials((1.0, 1.05, 0.0)))
     assert kept.chosen.candidate.name == "first"
-    assert "'first' is kept: no candidate is better by more than chance" in choice_report(kept)
+    assert (
+        "'first' is kept: no candidate is better by more than chance, and as good"
+        in choice_report(kept)
+    )
     replaced = choice_of(OPTIONS, trials((0.0, 1.0, 3.0)))
     assert replaced.chosen.candidate.name == "third"
     assert replaced.tried[0].gain == replaced.tried[0].error == 0
     assert "'third' is better than 'first'" in choice_report(replaced)
+
+
+def test_a_candidate_that_loses_for_one_kind_of_fault_is_not_chosen() -> None:
+    tried = trials((0.0, 1.0, 3.0))
+    tried.scores[2, tried.faults == 1] -= 4
+    choice = choice_of(OPTIONS, tried)
+    assert choice.tried[2].gain > choice.tried[1].gain > 2
+    assert choice.tried[2].worst[0] == KIND_NAMES[1]
+    assert choice.tried[2].worst[1] < -LOSS
+    assert choice.chosen.candidate.name == "second"
+    assert f"for {KIND_NAMES[1]}" in choice_report(choice)
 
 
 def test_each_fold_has_some_of_each_domain_and_whole_recordings() -> None:

@@ -34,22 +34,24 @@ from dgmix.progress import quiet as quieted
 MOST_RECORDINGS, FEW_RECORDINGS = 96, 32
 LEAST_RECORDINGS = 8  # of a section: two for each fold
 PLANTINGS, FEW_PLANTINGS, LEAST_PLANTINGS = 96, 32, 12  # of each kind of fault
-KINDS = len(FAULTS) + 1
 MOST_SECONDS = 4 * 3600  # of sound with faults
 PARTIAL = 0.1  # of the ROC curve, as in the official score of DCASE
 WORTH, ERRORS = 2.0, 2.0  # in %, and in standard errors: what a gain has to exceed
+LOSS = 0.5  # in %: what may be lost of the separation of any kind of fault
+KIND_NAMES = (*(fault.name for fault in FAULTS), "another sound")
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 
 
-def separation(trials: Trials) -> tuple[Floats, NDArray[np.int64]]:
+def separation(trials: Trials) -> tuple[Floats, Numbers]:
     """Return how well each candidate tells each planted fault (candidate, fault), in %.
 
     A fault counts by the share of the healthy recordings of each domain that score less than it,
     and by what it adds to the partial AUC: their mean over faults is that of the AUC of each domain
-    and the standardised partial AUC, as in the official score. Also returns the recording of each
-    fault (fault,).
+    and the standardised partial AUC, as in the official score. Also returns the numbers of the
+    faults among the items of the trials (fault,).
     """
-    values, recordings = [], []
+    values, items = [], []
     for section in np.unique(trials.sections):
         own = trials.sections == section
         healthy, planted = own & (trials.faults < 0), own & (trials.faults >= 0)
@@ -59,8 +61,8 @@ def separation(trials: Trials) -> tuple[Floats, NDArray[np.int64]]:
             shares = [_below(trials.scores, part, planted) for part in parts]
             whole = _partial(_below(trials.scores, healthy, planted))
             values.append(np.mean([*shares, whole], axis=0))
-            recordings.append(trials.recordings[planted])
-    return 100 * np.concatenate(values, 1), np.concatenate(recordings)
+            items.append(np.flatnonzero(planted))
+    return 100 * np.concatenate(values, 1), np.concatenate(items)
 
 
 def _below(scores: Floats, healthy: NDArray[np.bool_], planted: NDArray[np.bool_]) -> Floats:
@@ -83,20 +85,22 @@ def _partial(shares: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Tried:
-    """A candidate and how well it tells planted faults, in %.
+    """A candidate and how well it separates planted faults from healthy recordings, in %.
 
-    `gain`: how much better than the first candidate, with its standard `error` over recordings.
+    `gain`: how much better than the first candidate, with its standard `error` over recordings;
+    `worst`: the name of the kind of fault for which the gain is least, and that gain.
     """
 
     candidate: Candidate
     value: float
     gain: float
     error: float
+    worst: tuple[str, float]
 
     @property
     def better(self) -> bool:
-        """Whether it is so much better that chance does not explain it."""
-        return self.gain > max(WORTH, ERRORS * self.error)
+        """Whether it is better by more than chance explains, and loses for no kind of fault."""
+        return self.gain > max(WORTH, ERRORS * self.error) and self.worst[1] >= -LOSS
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class Choice:
                     "separation, %": each.value,
                     "gain": each.gain,
                     "standard error of the gain": each.error,
+                    "least gain": {"fault": each.worst[0], "gain": each.worst[1]},
                 }
                 for each in self.tried
             ],
@@ -160,10 +165,10 @@ def choose(
     Faults of many kinds are planted in recordings that the candidates do not learn from; the best
     is the one that tells them best from recordings without. Candidates are `recipe`, its variants
     in views, and the recipes `also`; one replaces `recipe` only where it is better by more than
-    chance. `changes` are `a.b=value` texts for all of these recipes; `sample_rate` is that of
-    arrays without their own, in Hz. `quick` takes a third of recordings and faults; `seed` decides
-    everything random; `cache` is the folder of features. Raises `InputError` for recordings that
-    cannot be used, and where no section has eight of them.
+    chance, and as good for every kind of fault. `changes` are `a.b=value` texts for all of these
+    recipes; `sample_rate` is that of arrays without their own, in Hz. `quick` takes a third of
+    recordings and faults; `seed` decides everything random; `cache` is the folder of features.
+    Raises `InputError` for recordings that cannot be used, and where no section has eight of them.
     """
     given = healthy_sounds(healthy, sample_rate)
     base, *others = (resolve(plugged(each, changes=changes), given) for each in (recipe, *also))
@@ -206,7 +211,7 @@ def plantings_of_each(
     There are `wanted` of each kind, and fewer where the recordings are long.
     """
     seconds = float(np.median(durations(healthy.features(recipe, cache), recipe)))
-    affordable = int(MOST_SECONDS / (KINDS * min(seconds, LONGEST_SECONDS)))
+    affordable = int(MOST_SECONDS / (len(KIND_NAMES) * min(seconds, LONGEST_SECONDS)))
     count = min(wanted, max(LEAST_PLANTINGS, affordable))
     hosts = np.zeros(len(healthy), int)
     hosts[spread({"all": range(len(healthy))}, count)] = -(-count // len(healthy))
@@ -215,14 +220,27 @@ def plantings_of_each(
 
 def choice_of(options: Sequence[Candidate], trials: Trials) -> Choice:
     """Return the choice that trials of candidates lead to."""
-    values, recordings = separation(trials)
-    gains = values - values[0]
-    hosts = np.unique(recordings)
-    of_host = np.stack([gains[:, recordings == host].mean(1) for host in hosts], 1)
-    errors = of_host.std(1, ddof=1) / np.sqrt(len(hosts))
-    rows = zip(options, values.mean(1), gains.mean(1), errors, strict=True)
-    tried = tuple(Tried(option, *map(float, row)) for option, *row in rows)
+    values, items = separation(trials)
+    gains, kinds = values - values[0], trials.faults[items]
+    of_host, of_kind = _means(gains, trials.recordings[items]), _means(gains, kinds)
+    errors = of_host.std(1, ddof=1) / np.sqrt(of_host.shape[1])
+    names = [KIND_NAMES[kind] for kind in np.unique(kinds)]
+    tried = tuple(
+        Tried(
+            option,
+            value=float(values[row].mean()),
+            gain=float(gains[row].mean()),
+            error=float(errors[row]),
+            worst=(names[of_kind[row].argmin()], float(of_kind[row].min())),
+        )
+        for row, option in enumerate(options)
+    )
     return Choice(tried, len(np.unique(trials.recordings)), values.shape[1])
+
+
+def _means(values: Floats, groups: Numbers) -> Floats:
+    """Return the mean (candidate, group) of values (candidate, fault) over each group."""
+    return np.stack([values[:, groups == group].mean(1) for group in np.unique(groups)], 1)
 
 
 def _name(given: str | Path | Recipe) -> str:

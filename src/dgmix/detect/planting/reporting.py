@@ -15,14 +15,18 @@ def choice_report(choice: Choice, path: Path | None = None) -> str:
     """
     default, chosen = choice.tried[0].candidate.name, choice.chosen
     if chosen is choice.tried[0]:
-        verdict = f"'{default}' is kept: no candidate is better by more than chance"
+        verdict = (
+            f"'{default}' is kept: no candidate is better by more than chance, "
+            "and as good for every kind of fault"
+        )
     else:
         verdict = f"'{chosen.candidate.name}' is better than '{default}'"
     lines = [
         f"{path}: {verdict}" if path else verdict,
         "",
         f"how well {choice.faults} planted faults are separated from {choice.recordings} healthy "
-        "recordings (50: by chance, 100: all)",
+        "recordings (50: by chance, 100: all),",
+        "the gain, its standard error, and the kind of fault that gains least",
         *_table(choice),
     ]
     if choice.sensitivity:
@@ -41,5 +45,6 @@ def _table(choice: Choice) -> list[str]:
 def _row(each: Tried, width: int, choice: Choice) -> str:
     row = f"{each.candidate.name:<{width}}  {each.value:5.1f}"
     if each is not choice.tried[0]:
-        row += f"  {each.gain:+5.1f} ± {each.error:.1f}"
+        kind, gain = each.worst
+        row += f"  {each.gain:+5.1f} ± {each.error:.1f}  {gain:+5.1f} for {kind}"
     return f"{row}  chosen" if each is choice.chosen else row
