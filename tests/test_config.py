@@ -100,6 +100,9 @@ OTHER = {bool: lambda v: not v, int: lambda v: v + 1, float: lambda v: v * 0.9 o
 Observe = Callable[..., dict[str, Any]]
 
 
+RENEW = "run python docs/settings.py > docs/settings.md"
+
+
 def settings_page() -> ModuleType:
     spec = importlib.util.spec_from_file_location("settings_page", DOCS / "settings.py")
     assert spec is not None
@@ -261,7 +264,7 @@ def test_every_setting_is_described(leaf: Any) -> None:
 
 
 def test_the_page_of_settings_is_up_to_date() -> None:
-    assert (DOCS / "settings.md").read_text() == PAGE.page(), "run python docs/settings.py"
+    assert (DOCS / "settings.md").read_text() == PAGE.page(), RENEW
 
 
 @pytest.mark.parametrize("name", RECIPES)

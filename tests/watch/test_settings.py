@@ -163,4 +163,5 @@ def test_the_state_folder_is_one_and_the_services_where_it_is_a_service(
 def test_every_setting_is_in_the_reference() -> None:
     docs = Path(__file__).parents[2] / "docs"
     page = runpy.run_path(str(docs / "watch_settings.py"))["page"]
-    assert (docs / "watch-settings.md").read_text() == page() + "\n", "run docs/watch_settings.py"
+    renew = "run python docs/watch_settings.py > docs/watch-settings.md"
+    assert (docs / "watch-settings.md").read_text() == page() + "\n", renew
