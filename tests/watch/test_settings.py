@@ -4,9 +4,11 @@ import runpy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from dgmix.errors import InputError
 from dgmix.watch.conditions import Condition, ConditionSettings
@@ -162,6 +164,21 @@ def test_the_state_folder_is_one_and_the_services_where_it_is_a_service(
 
 def test_every_setting_is_in_the_reference() -> None:
     docs = Path(__file__).parents[2] / "docs"
-    page = runpy.run_path(str(docs / "watch_settings.py"))["page"]
+    script = runpy.run_path(str(docs / "watch_settings.py"))
+    page, parts = script["page"], script["PARTS"].values()
+    missing = models(WatchSettings) - set(parts)
+    assert missing == set(), "give each a section in PARTS of docs/watch_settings.py"
     renew = "run python docs/watch_settings.py > docs/watch-settings.md"
     assert (docs / "watch-settings.md").read_text() == page() + "\n", renew
+
+
+def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return a model of settings and all that its fields hold."""
+    inner = {each for field in model.model_fields.values() for each in classes(field.annotation)}
+    return {model}.union(*map(models, inner))
+
+
+def classes(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return set().union(*map(classes, get_args(annotation)))
