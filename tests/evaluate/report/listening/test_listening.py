@@ -172,6 +172,14 @@ def test_a_page_of_thousands_stays_small(workshop, scored):
     assert len(text) < 2_000_000
 
 
+def test_the_table_of_the_detector_has_plain_numbers_and_nothing_empty(workshop):
+    (block,) = words.detector_table(workshop.detector.fitted_).blocks
+    values = {row.cells[0]: row.cells[1] for row in block.rows}
+    assert values["band.sample rate"] == "16000"
+    assert all(values.values())
+    assert not [text for text in values.values() if re.search(r"\d\.0\b|\de[-+]|\d\.\d{7}", text)]
+
+
 def test_a_rate_that_is_not_supported_is_refused(workshop, tmp_path):
     with pytest.raises(InputError, match="needs 99 healthy recordings"):
         write_listening_report(

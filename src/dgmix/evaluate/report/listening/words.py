@@ -142,9 +142,10 @@ def standings(
 
 
 def detector_table(fitted: FittedDetector) -> Table:
-    """Return what the detector learned from."""
+    """Return what the detector learned from; what is empty is left out."""
     values = {name: value for name, value in summary(fitted).items() if name != "threshold"}
-    return listing("The detector", "What", "Value", flat(_rounded(values)))
+    shown = {name: text for name, text in flat(_rounded(values)).items() if text not in ("", "–")}
+    return listing("The detector", "What", "Value", shown)
 
 
 def _rounded(value: Any) -> Any:
@@ -153,4 +154,9 @@ def _rounded(value: Any) -> Any:
         return {name: _rounded(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_rounded(each) for each in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    return _plain(value) if isinstance(value, float) else value
+
+
+def _plain(number: float) -> str:
+    """Return a number in four figures at most, without an exponent: 8000, 0.1924, 0."""
+    return f"{round(float(f'{number:.4g}'), 6):.6f}".rstrip("0").rstrip(".")
