@@ -88,7 +88,8 @@ def changed(tiny: Recipe) -> Callable[..., Recipe]:
     return change
 
 
-FUSED = ["dgmix", *RAW_VIEWS]
+EXPORTED = [name for name, view in RAW_VIEWS.items() if view.tensors]
+FUSED = ["dgmix", *EXPORTED]
 KALDI = {
     "n_fft": 512,
     "win_length": 400,

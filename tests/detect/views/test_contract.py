@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dgmix.config import RECIPES, load_recipe
 from dgmix.detect.views import RAW_VIEWS, RawView
 from dgmix.testing import check_view
 
@@ -14,8 +15,13 @@ from dgmix.testing import check_view
 @pytest.mark.parametrize("name", RAW_VIEWS)
 def test_keeps_the_contract(name: str) -> None:
     check_view(RAW_VIEWS[name], 64)
-    assert RAW_VIEWS[name].blocks
-    assert RAW_VIEWS[name].tensors
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_views_of_a_recipe_take_recordings_of_any_length_and_are_exported(recipe: str) -> None:
+    for name in set(load_recipe(recipe).detect.views) & set(RAW_VIEWS):
+        assert RAW_VIEWS[name].blocks, name
+        assert RAW_VIEWS[name].tensors, name
 
 
 def test_a_function_is_enough() -> None:
