@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
@@ -22,6 +23,7 @@ A recipe is a YAML file with these keys (`pretrain.epochs: 5` is written `pretra
 `epochs: 5`). What it leaves out has the value of the column *left out*; the other columns are the
 recipes that ship with dgmix. `dgmix run ... --set pretrain.epochs=5` changes one for one run."""
 HEADER = ("setting", "value", "meaning", "left out", *RECIPES)
+PAGE = re.compile(r"docs/([\w/-]+\.md(?:#[\w-]+)?)")
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "min_length": "at least"}
 
 
@@ -88,7 +90,7 @@ def _cells(leaf: Leaf, recipes: list[Recipe]) -> list[str]:
     return [
         f"`{leaf.key}`{where}",
         _names(leaf.key) or _kind(leaf.field),
-        leaf.field.description or "",
+        PAGE.sub(r"[\1](\1)", leaf.field.description or ""),
         _shown(leaf.field.default),
         *(_shown(leaf.value(recipe)) for recipe in recipes),
     ]
