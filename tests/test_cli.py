@@ -106,6 +106,9 @@ def test_no_command_shows_the_help(dgmix: Command) -> None:
     ("arguments", "sentence"),
     [
         (["fly"], "No such command 'fly'; see dgmix --help"),
+        (["scor"], "Did you mean 'score', 'doctor'? See dgmix --help"),
+        (["a.dgmix", "score", "b"], "the command comes first: dgmix score a.dgmix b; see"),
+        (["score", "."], ".: a folder; name the .dgmix file first"),
         (["run"], "Missing argument 'recipe'; see dgmix run --help"),
         (["run", "demo", "-o", "x"], "Missing option '--data' / '-d'; see dgmix run --help"),
         (["run", "demo", "--fast"], "No such option: --fast"),

@@ -176,11 +176,24 @@ def test_three_healthy_recordings_do_not_accuse_each_other(dgmix: Command, tmp_p
 def test_one_recording_finds_nothing_and_says_so(dgmix: Command, tmp_path: Path) -> None:
     one = write_noise(tmp_path / "one", 1, seed=1)
     others = write_noise(tmp_path / "others", 2, seed=2)
-    dgmix("fit", one, "-o", tmp_path / "one.dgmix")
+    lines = dgmix("fit", one, "-o", tmp_path / "one.dgmix").out.splitlines()
+    assert lines[2] == (
+        "false alarms: no verdicts yet: there is 1 recording, and a recording counts once, however "
+        "long it is (10 % needs 9, 5 % needs 19 recordings)"
+    )
+    assert lines[-1].startswith(f"next: dgmix update {tmp_path / 'one.dgmix'} FILE_OR_FOLDER adds")
     done = dgmix("score", tmp_path / "one.dgmix", others)
     assert "No score is high enough to be flagged: there are too few healthy" in done.out
-    dgmix("update", tmp_path / "one.dgmix", write_noise(tmp_path / "more", 2, seed=3))
+    more = sorted(write_noise(tmp_path / "more", 2, seed=3).iterdir())
+    dgmix("update", tmp_path / "one.dgmix", *more)
     assert "No score is high enough" not in dgmix("score", tmp_path / "one.dgmix", others).out
+
+
+def test_fit_takes_files_and_patterns(dgmix: Command, tmp_path: Path) -> None:
+    folder, out = write_noise(tmp_path / "three", 3, seed=1), tmp_path / "three.dgmix"
+    for given in ([f"{folder}/*.wav"], sorted(folder.iterdir())):
+        done = dgmix("fit", *given, "-o", out)
+        assert done.out.startswith(f"{out}: 3 recordings, "), done.err
 
 
 def test_fit_refuses_before_it_learns(

@@ -133,6 +133,12 @@ def test_a_worker_that_dies_before_its_first_call_is_told_too() -> None:
         pool.submit(divmod, 7, 3).result()
 
 
+def test_a_script_that_starts_itself_again_in_each_worker_is_told_so() -> None:
+    cause = "ended as it started: in a script, put the call of dgmix under `if __name__"
+    with pytest.raises(DgmixError, match=cause), worker_pool(1, partial(os._exit, 1)) as pool:
+        pool.submit(divmod, 7, 3).result()
+
+
 def test_one_thread_until_the_last_block_ends() -> None:
     now = [2]
     count = ThreadCount(lambda: now[-1], now.append)

@@ -74,7 +74,8 @@ def main() -> None:
         _fail(error, str(error), error.exit_status, debug)
     except MISUSE as error:
         what = error.format_message().rstrip(".") or "a command is missing"
-        _fail(error, f"{what}; see {error.ctx.command_path} --help", 2, debug)
+        end = " See" if what.endswith("?") else "; see"
+        _fail(error, f"{what}{end} {error.ctx.command_path} --help", 2, debug)
     except OSError as error:
         _end_output()
         reason = (error.strerror or str(error)).lower()

@@ -35,7 +35,7 @@ from dgmix.cli_options import (
     show,
     show_written,
 )
-from dgmix.cli_vectors import fit_file, is_vectors, named_by, read_files, takes_vectors
+from dgmix.cli_vectors import fit_files, is_vectors, named_by, read_files, takes_vectors
 from dgmix.errors import InputError
 from dgmix.files import check_output
 from dgmix.progress import say
@@ -52,10 +52,10 @@ commands = typer.Typer()
 @commands.command()
 def fit(
     healthy: Annotated[
-        Path,
+        list[str],
         typer.Argument(
-            metavar="FOLDER|VECTORS",
-            help="Healthy recordings: a folder, a CSV, or vectors of them.",
+            metavar="FOLDER|FILE...",
+            help="Healthy recordings: a folder, a CSV, or files and patterns; or vectors of them.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .dgmix file to write.")],
@@ -85,7 +85,7 @@ def fit(
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.conformal import check_is_rate
     from dgmix.detect.reporting import broken_recordings, fit_report, odd_recordings
-    from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.sources import named_healthy
     from dgmix.detect.summary import summary
     from dgmix.model.device import chosen_device
 
@@ -105,12 +105,12 @@ def fit(
             "--report": report,
             "--sensitivity": sensitivity,
         }
-        fit_file(healthy, output, settings, of_sound, as_json, fitting)
+        fit_files(healthy, output, settings, of_sound, as_json, fitting)
         return
     if report:
         check_output(report, ".html")
     settings.encoder.weights_file()  # a missing file is reported before anything is decoded
-    given = healthy_sounds(healthy).without(leave_out or ())
+    given = named_healthy(healthy).without(leave_out or ())
     settings, given = _prepared(settings, given, recordings_from, conditions_from, cache)
     device = chosen_device(device, networks=settings.detect.learns)
     fitted = learn.fit(given, settings, cache=cache, device=device, **fitting)
@@ -164,7 +164,11 @@ def _write_fit_report(
 @commands.command()
 def choose(
     healthy: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Healthy recordings: a folder, or a CSV.")
+        list[str],
+        typer.Argument(
+            metavar="FOLDER|FILE...",
+            help="Healthy recordings: a folder, a CSV, or files and patterns.",
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the chosen recipe, a YAML file.")
@@ -189,15 +193,15 @@ def choose(
     from dgmix.config import dump_recipe, load_recipe
     from dgmix.detect.planting.choosing import choose as choose_recipe
     from dgmix.detect.planting.reporting import choice_report
-    from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.sources import named_healthy
     from dgmix.files import write_text
 
     if output:
         check_output(output, ".yaml")
     if is_vectors(healthy):
-        raise InputError(f"{healthy}: vectors, which are compared as they are; give recordings")
+        raise InputError(f"{healthy[0]}: vectors, which are compared as they are; give recordings")
     settings = load_recipe(recipe, changes or ())
-    given = healthy_sounds(healthy)
+    given = named_healthy(healthy)
     _, given = _prepared(settings, given, recordings_from, conditions_from, cache)
     choice = choose_recipe(
         given, recipe, also or (), changes=changes or (), seed=seed, quick=quick, cache=cache
@@ -266,9 +270,10 @@ def score(
 def update(
     detector: DetectorFile,
     healthy: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Argument(
-            metavar="FOLDER|VECTORS", help="More healthy recordings: a folder, a CSV, or vectors."
+            metavar="FOLDER|FILE...",
+            help="More healthy recordings: a folder, a CSV, or files and patterns; or vectors.",
         ),
     ] = None,
     output: Annotated[
@@ -290,27 +295,27 @@ def update(
     from dgmix.detect.bundle import load_detector, save_detector
     from dgmix.detect.given_vectors import update_vectors
     from dgmix.detect.reporting import undo_report, update_report
-    from dgmix.detect.sources import healthy_sounds
+    from dgmix.detect.sources import named_healthy
     from dgmix.detect.summary import summary
 
-    if (healthy is None) != undo:
+    if (not healthy) != undo:
         raise InputError("update: give a folder of healthy recordings, or --undo")
     output = output or detector
     check_output(output, ".dgmix")
     before = load_detector(detector, plugins or ())
-    if healthy is None:
+    if not healthy:
         fitted = learn.undo_update(before)
         save_detector(fitted, output)
         values = {"detector": str(output), **summary(fitted)}
         show(undo_report(before, fitted, str(output)), values, as_json)
         return
     named = condition_named(condition, domain)
-    if takes_vectors(before, [healthy]):
-        table = read_files([healthy], before)
+    if takes_vectors(before, healthy):
+        table = read_files(healthy, before)
         table = table if named is None else table.with_column("conditions", named)
         fitted, count = update_vectors(before, table, accept=accept), len(table)
     else:
-        more = healthy_sounds(healthy)
+        more = named_healthy(healthy)
         more = more if named is None else more.relabelled(conditions=[named] * len(more))
         fitted, count = learn.update(before, more, accept=accept), len(more)
     save_detector(fitted, output)

@@ -58,6 +58,14 @@ class Tasks(TyperGroup):
         for name, examples in PARTS.items():
             _show_examples(self.commands.get(name), examples)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return a command and its arguments; says so where a command stands behind others."""
+        name = next((each for each in args if each in self.commands), None)
+        if name and args[0] not in self.commands:
+            others = [each for each in args if each != name]
+            ctx.fail(f"the command comes first: {ctx.command_path} {' '.join([name, *others])}")
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands in the order of help."""
         known = [name for examples in TASKS.values() for name in examples if name in self.commands]

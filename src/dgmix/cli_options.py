@@ -101,7 +101,22 @@ Vectors = Annotated[
         "--vectors", help="The CSV holds vectors of your own; .npy, .npz, .parquet always do."
     ),
 ]
-DetectorFile = Annotated[Path, typer.Argument(metavar="DETECTOR", help="A .dgmix file.")]
+
+
+def _checked_detector(path: Path) -> Path:
+    """Return the path of a detector; raise `InputError` before other arguments are missed."""
+    from dgmix.detect.bundle import check_is_file
+
+    check_is_file(path)
+    return path
+
+
+DetectorFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DETECTOR", help="A .dgmix file.", is_eager=True, callback=_checked_detector
+    ),
+]
 
 
 def condition_named(condition: str | None, domain: str | None) -> str | None:

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from dgmix.detect.recordings import Sounds
 
 
-def is_vectors(path: Path, vectors: bool = False) -> bool:
-    """Return whether a file holds vectors, by its name, or because an option names it so."""
+def is_vectors(paths: Sequence[str], vectors: bool = False) -> bool:
+    """Return whether files hold vectors, by the name of the first, or because an option says so."""
     from dgmix.data.vectors import holds_vectors
 
-    return vectors or holds_vectors(path)
+    return vectors or holds_vectors(paths[0])
 
 
-def fit_file(
-    path: Path,
+def fit_files(
+    paths: Sequence[str],
     output: Path,
     recipe: Recipe,
     of_sound: Mapping[str, object],
     as_json: bool,
     fitting: Mapping[str, Any],
 ) -> None:
-    """Learn from a file of vectors of healthy recordings, write the detector, and print it.
+    """Learn from files of vectors of healthy recordings, write the detector, and print it.
 
     `fitting` are options of `fit_vectors`. Raises `InputError` for the first of the options
     `of_sound` that is given.
     """
-    from dgmix.data.vectors import read_vectors
+    from dgmix.data.vectors import VectorTable, read_vectors
     from dgmix.detect.bundle import save_detector
     from dgmix.detect.given_vectors import fit_vectors
     from dgmix.detect.reporting import fit_report
@@ -46,7 +46,8 @@ def fit_file(
     for name, value in of_sound.items():
         if value:
             raise InputError(f"{name}: of recordings only, and vectors are given; leave it out")
-    table = read_vectors(path)
+    first, *others = map(read_vectors, paths)
+    table = VectorTable.joined([first, *(each.ordered(first.feature_names) for each in others)])
     fitted = fit_vectors(table, recipe, **fitting)
     save_detector(fitted, output)
     values = {"detector": str(output), **summary(fitted)}

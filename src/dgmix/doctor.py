@@ -81,8 +81,8 @@ def page(facts: Facts) -> str:
 
 def _decoders_line(decoders: Facts) -> str:
     pyav = decoders["ffmpeg"]
-    of_ffmpeg = f"(PyAV {pyav})" if pyav else "missing: pip install 'dgmix[decoders]'"
-    return f"libsndfile {decoders['libsndfile'] or 'missing'}, FFmpeg {of_ffmpeg}"
+    of_ffmpeg = f"FFmpeg (PyAV {pyav})" if pyav else "PyAV missing: pip install 'dgmix[decoders]'"
+    return f"libsndfile {decoders['libsndfile'] or 'missing'}, {of_ffmpeg}"
 
 
 def _cache_line(cache: Facts) -> str:

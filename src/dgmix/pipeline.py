@@ -221,7 +221,9 @@ def complete(units: Sequence[Unit], pool: Executor, work: Callable[[Unit], None]
         elif isinstance(error, Exception):
             failures.append((unit, error))
     deaths = pool.deaths() if failures and isinstance(pool, WorkerPool) else []
-    failures = [(futures[f], DgmixError(cause)) for f, cause in deaths if f] + failures
+    if deaths:
+        unit, _ = failures[0]
+        failures = [(futures[f] if f else unit, DgmixError(cause)) for f, cause in deaths]
     if failures:
         unit, error = failures[0]
         if isinstance(error, InputError):

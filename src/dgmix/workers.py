@@ -29,6 +29,10 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 IDLE = -1
+UNGUARDED = (
+    "a worker process ended as it started: in a script, put the call of dgmix under "
+    "`if __name__ == '__main__':`"
+)
 CONTINUE = "start again: what is done is kept"
 
 
@@ -94,7 +98,8 @@ class WorkerPool(ProcessPoolExecutor):
         ended = [(w.pid, w.exitcode) for w in self.workers if w.exitcode]
         died = [each for each in ended if each[1] != -signal.SIGTERM] or ended
         return [
-            (self._calls.get(calls.get(pid or 0, IDLE)), describe_exit(code)) for pid, code in died
+            (self._calls.get(call), describe_exit(code) if call != IDLE or code != 1 else UNGUARDED)
+            for call, code in ((calls.get(pid or 0, IDLE), code) for pid, code in died)
         ]
 
 

@@ -149,6 +149,11 @@ def test_healthy_recordings_that_lack_a_part_are_named() -> None:
         "no sound in the upper part of the band, which ends at 24 kHz, in 1 of 2"
     )
     assert "(recording 1 above 7.83 kHz): were they resampled" in line
+    assert line.endswith("leave them out")
+    all_cut = healthy.select([1])
+    (line,) = remarks(all_cut.names, [RATE], all_cut.bank(recipe), recipe)
+    assert "in 1 of 1 recordings" in line
+    assert line.endswith("record WAV or FLAC if that can be")
 
 
 def test_a_band_that_is_chosen_too_low_is_told(capsys: pytest.CaptureFixture[str]) -> None:

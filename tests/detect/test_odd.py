@@ -95,6 +95,18 @@ def test_broken_recordings_are_named(plain: Recipe) -> None:
     assert "clipped" in second
 
 
+def test_lengths_and_levels_are_beside_those_of_most_others(plain: Recipe) -> None:
+    signals = [pump(seed) for seed in range(12)]
+    signals[3], signals[7] = signals[3][: len(signals[3]) * 4 // 5], 0.05 * signals[7]
+    fitted = Detector(plain).fit(signals, sample_rate=RATE).fitted_
+    seconds = len(signals[0]) / RATE
+    short, quiet = broken_recordings(fitted, [str(number) for number in range(12)])
+    others = f"{seconds:.3g} s or more: it may hide anomalies"
+    assert short == f"3: {0.8 * seconds:.3g} s long, and most others {others}"
+    assert quiet.startswith("7: 2")
+    assert "dB quieter than most others: is the machine stopped" in quiet
+
+
 def test_fit_asks_and_drops_nothing(plain: Recipe) -> None:
     signals = [pump(seed, "knock" if seed < 3 else "") for seed in range(20)]
     fitted = Detector(plain).fit(signals, sample_rate=RATE).fitted_

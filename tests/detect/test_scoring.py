@@ -69,11 +69,20 @@ def test_recordings_are_sorted_by_score_with_the_unreadable_last(
     assert "error" in lines[-1]
 
 
+def test_recordings_of_no_known_section_are_counted(make_fitted: Make) -> None:
+    fitted = make_fitted(views=["logmel-mean", "logmel-max"], per_section=True)
+    known = fitted.sections
+    result = Result(Terms(0.5))
+    assert "Compared with all" not in result.summary(fitted, known, None)
+    text = result.summary(fitted, [*known, "", ""], None)
+    assert f"2 recordings in no folder that is called as one of them ({', '.join(known)})" in text
+
+
 def test_the_set_has_a_p_value(fitted: FittedDetector, capsys: pytest.CaptureFixture[str]) -> None:
     lines, summary = scored(fitted, capsys)
     p_values = [each["p_value"] for each in lines if "error" not in each]
     expected = false_discovery_control(p_values, method="bh").min()
-    assert f"The set as a whole: p = {expected:.3g} that all of it is healthy." in summary
+    assert f"The set as a whole: p-value {expected:.3g}, were all of it healthy." in summary
     assert "5 recordings: " in summary
     assert "1 unreadable" in summary
     assert "Flagged: a score above " in summary

@@ -22,7 +22,7 @@ from dgmix.data import load_manifest
 from dgmix.data.clip import Clip
 from dgmix.data.folder import folder_manifest
 from dgmix.detect.recordings import Sounds
-from dgmix.detect.sources import healthy_sounds, named_sounds, section_of, sounds
+from dgmix.detect.sources import healthy_sounds, named_healthy, named_sounds, section_of, sounds
 from dgmix.errors import InputError
 
 RATE = 16_000
@@ -258,6 +258,26 @@ def test_a_listed_file_that_is_called_an_anomaly_is_refused(data: Path, tiny: Re
     assert len(healthy_sounds(paths[:1])) == 1
     with pytest.raises(InputError, match=r"test_anomaly_0001.wav: an anomaly, by its name; give"):
         healthy_sounds(paths)
+
+
+def test_a_listed_file_in_a_folder_of_anomalies_is_refused(data: Path, tiny: Recipe) -> None:
+    assert len(healthy_sounds([data / "night" / "c.wav", data / "a.wav"])) == 2
+    with pytest.raises(InputError, match=r"e.wav: an anomaly, by its name; give healthy"):
+        healthy_sounds([data / "a.wav", data / "anomaly" / "e.wav"])
+
+
+def test_a_command_learns_from_a_folder_or_from_files_and_patterns(data: Path) -> None:
+    assert named_healthy([str(data)]).names == healthy_sounds(data).names
+    files = named_healthy([f"{data}/[ab].wav", str(data / "night" / "c.wav")])
+    assert (names_of(files), files.sections) == (["a", "b", "c"], ["00"] * 3)
+    for names, sentence in (
+        (["*.ogg"], "ogg: no file matches this pattern"),
+        (["a.wav", "z.wav"], "z.wav: no such file or folder; check the path"),
+        (["a.wav", "night"], "night: name one folder or CSV alone, or several files"),
+        (["anomaly/*"], "e.wav: an anomaly, by its name"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            named_healthy([str(data / name) for name in names])
 
 
 def test_a_folder_without_healthy_recordings_is_refused(data: Path, tiny: Recipe) -> None:

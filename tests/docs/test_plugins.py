@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,10 +39,13 @@ def blocks(load_script: Callable[[Path], ModuleType]) -> Callable[[str], list[st
     return lambda kind: [p["content"] for p, marked in parts if p["kind"] == kind and not marked]
 
 
-def test_the_examples_run(recordings: Path, blocks: Callable[[str], list[str]]) -> None:
+def test_the_examples_run(
+    recordings: Path, blocks: Callable[[str], list[str]], simulated: Path, in_process: None
+) -> None:
     python = blocks("python")
-    assert len(python) >= 4
-    names: dict[str, Any] = {}
+    assert len(python) >= 5
+    shutil.copytree(simulated / "fan", recordings / "sim" / "fan")
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block in python:
         assert len(block.splitlines()) <= 20
         names.pop("scores", None)
@@ -50,6 +54,7 @@ def test_the_examples_run(recordings: Path, blocks: Callable[[str], list[str]]) 
             assert np.isfinite(names["scores"]).all()
             assert names["scores"].shape == (2,)
     names["test_mine"]()
+    assert "log-mel max" in (recordings / "runs" / "mine" / "results.md").read_text("utf-8")
 
 
 def test_the_commands_run(

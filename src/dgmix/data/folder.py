@@ -121,7 +121,8 @@ def _unlabelled(
     labelled = len(training) - len(plain)
     return [
         f"learned from too: {len(plain)} whose names do not say healthy, as those of {labelled} "
-        f"others do, {first_few(plain)}; where one is not, say so in a CSV table (path,label)"
+        f"others do, {first_few(plain)}; where one is not, leave it out (`dgmix fit` with "
+        "--leave-out NAME), or say so in a CSV table (path,label)"
     ]
 
 

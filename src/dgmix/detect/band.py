@@ -124,8 +124,10 @@ def remarks(
     short = [place for place, end in enumerate(ends) if end < WHOLE * whole]
     if short:
         listed = first_few([f"{names[i]} above {ends[i] / 1000:.3g} kHz" for i in short])
+        all_short = len(short) == len(bank)
         yield (
             f"no sound in the upper part of the band, which ends at {hertz(whole)}, in "
             f"{len(short)} of {len(bank)} recordings ({listed}): were they resampled, or "
-            "compressed? They hide faults up there; leave them out"
+            "compressed? They hide faults up there; "
+            f"{'record WAV or FLAC if that can be' if all_short else 'leave them out'}"
         )

@@ -168,13 +168,18 @@ def _load(
         raise InputError(f"{path}: a damaged detector; make it again") from error
 
 
-def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
+def check_is_file(path: Path) -> None:
+    """Raise `InputError` where there is no file, or a folder."""
     if path.is_dir():
         raise InputError(f"{path}: a folder; name the .dgmix file first")
     if not path.is_file():
         raise InputError(f"{path}: there is no such detector file; `dgmix fit` makes one")
+
+
+def _read(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    check_is_file(path)
     try:
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {})["dgmix"])

@@ -8,7 +8,7 @@ score (docs/decisions/0028-quality.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +38,13 @@ SILENT = Defect("silent: is the machine stopped, or the microphone dead?", unusa
 @dataclass(frozen=True, eq=False)
 class Limits:
     """How far the measures of some healthy recordings go, float64 (measure,): the least, the median
-    and the greatest; not a number where they were not measured."""
+    and the greatest; not a number where they were not measured. `of_most` where they are those of
+    most of the recordings instead of all."""
 
     lowest: Floats
     middle: Floats
     highest: Floats
+    of_most: bool = False
 
     @classmethod
     def of(cls, measures: Floats) -> Limits:
@@ -56,8 +58,11 @@ class Limits:
     def usual(cls, measures: Floats) -> Limits:
         """Return the limits of most of these measures (recording, measure): eight of ten."""
         known = measures[~np.isnan(measures).any(1)]
-        low, high = np.quantile(known, [0.1, 0.9], 0) if len(known) else (np.nan, np.nan)
-        return cls.of(np.clip(known, low, high))
+        if not len(known):
+            return cls.of(known)
+        low = np.quantile(known, 0.1, 0, method="higher")
+        high = np.quantile(known, 0.9, 0, method="lower")
+        return replace(cls.of(np.clip(known, low, high)), of_most=True)
 
     def least(self, name: str) -> float:
         """Return the least value of a measure."""
@@ -108,13 +113,15 @@ def _silent(quality: Quality, healthy: Limits) -> bool:
 def _level(quality: Quality, healthy: Limits) -> Defect | None:
     below, above = healthy.least("level") - quality.level, quality.level - healthy.most("level")
     if below >= QUIET:
+        others = "most others" if healthy.of_most else "the quietest healthy recording"
         return Defect(
-            f"{below:.0f} dB quieter than the quietest healthy recording: is the machine stopped, "
-            "or was the gain or the microphone changed?",
+            f"{below:.0f} dB quieter than {others}: is the machine stopped, or was the gain or the "
+            "microphone changed?",
             below >= MUCH_QUIETER,
         )
     if above >= LOUD:
-        return Defect(f"{above:.0f} dB louder than the loudest healthy recording")
+        others = "most others" if healthy.of_most else "the loudest healthy recording"
+        return Defect(f"{above:.0f} dB louder than {others}")
     return None
 
 
@@ -125,14 +132,17 @@ def _length(quality: Quality, healthy: Limits) -> Defect | None:
     and of long ones half a minute is enough.
     """
     least, most = healthy.least("seconds"), healthy.most("seconds")
-    own = f"{_duration(quality.seconds)} long, and the healthy recordings"
+    others = "most others" if healthy.of_most else "the healthy recordings"
+    own = f"{_duration(quality.seconds)} long, and {others}"
     shortest = TOO_SHORT * least * least / healthy.median("seconds")
     if quality.seconds < min(shortest, LONG_ENOUGH):
         return Defect(f"too short: {own} {_duration(least)} or more", unusable=True)
     if quality.seconds < SHORT * least:
-        return Defect(f"{own} {_duration(least)} or more: false alarms are more frequent")
+        effect = "it may hide anomalies" if healthy.of_most else "false alarms are more frequent"
+        return Defect(f"{own} {_duration(least)} or more: {effect}")
     if quality.seconds > LONG * most:
-        return Defect(f"{own} {_duration(most)} or less: false alarms may be more or less frequent")
+        effect = "" if healthy.of_most else ": false alarms may be more or less frequent"
+        return Defect(f"{own} {_duration(most)} or less{effect}")
     return None
 
 

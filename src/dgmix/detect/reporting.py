@@ -47,10 +47,18 @@ def fit_report(
     if fitted.sensitivity:
         lines += ["", *sensitivity_report(fitted.sensitivity), ""]
     lines += [f"report: {report}"] if report else []
-    hint = "" if report else "; dgmix fit with --report fit.html shows what was learned from"
-    given = "VECTORS" if of_vectors(values) else f"FILE_OR_FOLDER{hint}"
-    lines.append(f"next: dgmix score {path} {given}")
+    lines.append(f"next: {_next_command(values, path)}")
+    if not (report or of_vectors(values)):
+        lines[-1] += "; dgmix fit with --report fit.html shows what was learned from"
     return "\n".join(lines)
+
+
+def _next_command(values: Summary, path: str) -> str:
+    """Return what to type after a fit: `dgmix score`, or where it cannot judge `dgmix update`."""
+    given = "VECTORS" if of_vectors(values) else "FILE_OR_FOLDER"
+    if all(limit is None for limit in values["threshold"].values()):
+        return f"dgmix update {path} {given} adds healthy recordings, made on other occasions"
+    return f"dgmix score {path} {given}"
 
 
 def update_report(before: FittedDetector, after: FittedDetector, path: str, given: int) -> str:

@@ -29,7 +29,7 @@ from dgmix.detect.judgement import (
 )
 from dgmix.detect.recordings import SHARD, Sounds
 from dgmix.detect.summary import counted, percent, shown
-from dgmix.errors import DgmixError, InputError
+from dgmix.errors import DgmixError, InputError, first_few
 from dgmix.progress import Advance, progress, silent
 from dgmix.workers import results_in_order
 
@@ -184,16 +184,20 @@ class Result:
                 else "No score is high enough to be flagged: there are too few healthy recordings; "
                 "add others with `dgmix update`."
             )
+        if len(fitted.sections) > 1 and (count := list(sections).count("")):
+            lines.append(
+                f"Compared with all sections, where a fault is found less often: "
+                f"{counted(count, 'recording')} in no folder that is called as one of them "
+                f"({first_few(fitted.sections)}); --section NAME says which it is."
+            )
         if self.missing:
             lines.append(
                 f"A channel is silent in {counted(self.missing, 'recording')}: the others decide "
                 "there, and what is flagged follows from these alone."
             )
         if len(self.p_values) > 1:
-            lines.append(
-                f"The set as a whole: p = {batch_p_value(np.array(self.p_values)):.3g} that all of "
-                "it is healthy."
-            )
+            whole = batch_p_value(np.array(self.p_values))
+            lines.append(f"The set as a whole: p-value {whole:.3g}, were all of it healthy.")
         if self.learned:
             lines.append(
                 f"The detector learned from {self.learned} of them; this says nothing of their "

@@ -20,7 +20,8 @@ from dgmix.audio.io import Recording
 from dgmix.data import load_manifest
 from dgmix.data.clip import Clip, Manifest, why_none
 from dgmix.data.dcase import parse_name
-from dgmix.data.folder import section_names
+from dgmix.data.folder import label_around, section_names
+from dgmix.data.label_words import ANOMALY
 from dgmix.data.labels import label_in
 from dgmix.data.patterns import matching_files
 from dgmix.detect.recordings import COLUMNS, Item, Sounds, of_clips
@@ -56,9 +57,27 @@ def healthy_sounds(source: Source, sample_rate: int | None = None) -> Sounds:
     return given
 
 
+def named_healthy(arguments: Sequence[str]) -> Sounds:
+    """Return the healthy recordings that a command line names: a folder, a CSV, or files and
+    patterns; see `healthy_sounds`.
+
+    Raises `InputError` for a folder or CSV beside others, and a pattern that nothing matches.
+    """
+    if len(arguments) == 1 and not _is_pattern(arguments[0]):
+        return healthy_sounds(arguments[0])
+    files = [path for argument in arguments for path in _files_of(argument)]
+    for path in files:
+        if path.is_dir() or path.suffix.lower() == ".csv":
+            raise InputError(f"{path}: name one folder or CSV alone, or several files")
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the path")
+    return healthy_sounds(files)
+
+
 def _names_anomaly(clip: Clip) -> bool:
-    label = label_in(clip.path.stem)
-    return clip.label == "anomaly" or (label is not None and label.label == "anomaly")
+    folder = Path(os.path.abspath(clip.path.parent))  # noqa: PTH100 - links count
+    label = label_in(clip.path.stem) or label_around(folder)
+    return clip.label == ANOMALY or (label is not None and label.label == ANOMALY)
 
 
 def _healthy_clips(clips: Manifest, source: str) -> Sounds:
@@ -143,12 +162,21 @@ def _named(argument: str, sections: Collection[str]) -> Sounds:
         manifest = load_manifest(path)
         files = _of_files([clip.path for clip in manifest], "", "unknown", sections)
         return replace(files, left_out=manifest.left_out)
-    if glob.has_magic(argument) and not path.exists():
-        matches = matching_files(argument)
-        if not matches:
-            raise InputError(f"{argument}: no file matches this pattern")
-        return _of_files(matches, "", "unknown", sections)
-    return _of_files([path], "", "unknown", sections)
+    return _of_files(_files_of(argument), "", "unknown", sections)
+
+
+def _is_pattern(argument: str) -> bool:
+    return glob.has_magic(argument) and not Path(argument).exists()
+
+
+def _files_of(argument: str) -> list[Path]:
+    """Return the file that is named, or the files that a pattern matches, at least one."""
+    if not _is_pattern(argument):
+        return [Path(argument)]
+    matches = matching_files(argument)
+    if not matches:
+        raise InputError(f"{argument}: no file matches this pattern")
+    return matches
 
 
 def section_of(path: Path, sections: Collection[str]) -> str:

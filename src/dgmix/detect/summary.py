@@ -142,15 +142,16 @@ def sections(values: Summary) -> str:
 
 def known_conditions(values: Summary) -> str:
     """Return which false-alarm rates hold for recordings made like the healthy ones."""
-    promise = values["promises"]["known conditions"]
-    count = promise["recordings"]
+    promise, groups = values["promises"]["known conditions"], "recordings"
+    count = promise[groups]
     if promise["smallest false-alarm rate"] is None:
+        where = "a section has" if len(values["sections"]) > 1 else "there is"
+        once = "" if of_vectors(values) else ", and a recording counts once, however long it is"
         return (
-            "no verdicts: they need at least 2 healthy recordings of a section, and there are "
-            f"{count}; add others with `dgmix update`"
+            f"no verdicts yet: {where} {counted(count, 'recording')}{once}{_needs(count, groups)}"
         )
     least = percent(smallest_rate(count))
-    return f"{least} at best, of healthy recordings made like these{_needs(count, 'recordings')}"
+    return f"{least} at best, of healthy recordings made like these{_needs(count, groups)}"
 
 
 def new_conditions(values: Summary) -> str:
@@ -181,7 +182,7 @@ def uncertainty(values: Summary) -> str:
     interval."""
     promise = values["promises"]["known conditions"]
     if promise["smallest false-alarm rate"] is None:
-        return "without another recording nothing is ever called an anomaly"
+        return "nothing is called an anomaly before there are more recordings"
     _, most = values["false-alarm rate interval"]
     return (
         f"{percent(values['false-alarm rate'])} is an average over detectors that learn from "

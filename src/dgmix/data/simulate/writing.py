@@ -108,8 +108,9 @@ def write_set(folder: Path, order: Order, jobs: int = 1) -> None:
     write_attributes(folder, order)
     clips = [clip for clip in order.plan() if not (folder / clip.path).exists()]
     write = partial(write_clip, folder, order.seed, round(order.seconds * RATE))
-    clips = begin(folder, clips, write, jobs)
-    with progress("simulate", len(clips)) as advance, _mapped(write, clips, jobs) as done:
+    rest = begin(folder, clips, write, jobs)
+    with progress("simulate", len(clips)) as advance, _mapped(write, rest, jobs) as done:
+        advance(len(clips) - len(rest))
         for name in done:
             advance(1, name)
 
