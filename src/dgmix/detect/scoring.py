@@ -186,7 +186,7 @@ class Result:
             )
         if len(fitted.sections) > 1 and (count := list(sections).count("")):
             lines.append(
-                f"Compared with all sections, where a fault is found less often: "
+                f"Compared with all sections, where a fault is detected less often: "
                 f"{counted(count, 'recording')} in no folder that is called as one of them "
                 f"({first_few(fitted.sections)}); --section NAME says which it is."
             )
