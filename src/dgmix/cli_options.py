@@ -104,10 +104,11 @@ Vectors = Annotated[
 
 
 def _checked_detector(path: Path) -> Path:
-    """Return the path of a detector; raise `InputError` before other arguments are missed."""
+    """Return the path of a detector; refuse a folder before other arguments are missed."""
     from dgmix.detect.bundle import check_is_file
 
-    check_is_file(path)
+    if path.is_dir():
+        check_is_file(path)
     return path
 
 
