@@ -18,6 +18,7 @@ from dgmix.detect.summary import (
     known_conditions,
     new_conditions,
     percent,
+    sections,
     shown,
     summary,
     thresholds,
@@ -142,3 +143,11 @@ def test_rates_are_never_rounded_down(rate: float, text: str) -> None:
 def test_numbers_as_people_write_them() -> None:
     assert (counted(1, "recording"), counted(0, "recording")) == ("1 recording", "0 recordings")
     assert (shown(None), shown(float("inf")), shown(1.23456)) == ("infinity", "infinity", "1.235")
+
+
+def test_sections_are_compared_with_themselves_or_with_all() -> None:
+    values = {"sections": {"a": 3, "b": 2}, "threshold": {"a": 1.0, "b": 2.0}}
+    own = "a: 3, b: 2; a recording is compared with those of its own section (--set"
+    assert sections(values).startswith(own)
+    values["threshold"] = {"all": 1.0}
+    assert sections(values) == "a: 3, b: 2; a recording is compared with all"

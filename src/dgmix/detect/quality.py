@@ -58,10 +58,7 @@ class Limits:
     def usual(cls, measures: Floats) -> Limits:
         """Return the limits of most of these measures (recording, measure): eight of ten."""
         known = measures[~np.isnan(measures).any(1)]
-        if not len(known):
-            return cls.of(known)
-        low = np.quantile(known, 0.1, 0, method="higher")
-        high = np.quantile(known, 0.9, 0, method="lower")
+        low, high = np.quantile(known, [0.1, 0.9], 0) if len(known) else (np.nan, np.nan)
         return replace(cls.of(np.clip(known, low, high)), of_most=True)
 
     def least(self, name: str) -> float:

@@ -133,11 +133,10 @@ def band(values: Summary) -> str:
 
 
 def sections(values: Summary) -> str:
-    """Return the sections, each compared with itself, of a `summary`."""
-    return (
-        f"{_listed(values['sections'])}; a recording is compared with those of its own section "
-        "(--set detect.per_section=false: with all)"
-    )
+    """Return the sections, and what a recording of one is compared with, of a `summary`."""
+    own = "those of its own section (--set detect.per_section=false: with all)"
+    others = own if len(values["threshold"]) > 1 else "all"
+    return f"{_listed(values['sections'])}; a recording is compared with {others}"
 
 
 def known_conditions(values: Summary) -> str:
