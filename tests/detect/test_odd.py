@@ -122,7 +122,8 @@ def test_fit_asks_and_drops_nothing(plain: Recipe) -> None:
 def test_a_broken_flight_among_nine_healthy_ones_is_named(real_data: Path, tmp_path: Path) -> None:
     flights = real_data / "uav_propeller"
     healthy = sorted((flights / "normal").rglob("*.flac"))[:9]
-    broken = tmp_path / "flight.flac"
+    broken = tmp_path / "flights" / "flight.flac"  # in no folder called broken
+    broken.parent.mkdir()
     broken.symlink_to(sorted((flights / "broken").rglob("*.flac"))[0])
     fitted = Detector(cache=tmp_path / "cache").fit([*healthy, broken]).fitted_
     assert [each.clips for each in odd_clips(fitted)] == [(9,)]
