@@ -120,14 +120,17 @@ def test_a_page_has_everything(make_fitted: Make) -> None:
         "format": 4,
         "dgmix": "0.1.0",
         "seed": 3,
-        "recipe": {"audio": {"sample_rate": 16000}},
+        "recipe": {"audio": {"sample_rate": 16000}, "encoder": {"width": 1.0}},
     }
     page = described("pump.dgmix", values)
     assert page.startswith("pump.dgmix\n\nlearned from")
     for text in ("dgmix 0.1.0, file format 4", "seed 3", "    sample_rate: 16000", "8 vectors of"):
         assert text in page
+    assert "width: 1.0" in page
     raw = described("pump.dgmix", {**values, "views": {"logmel-max": [8, 32]}})
     assert "none: no view is learned" in raw
+    assert "sample_rate: 16000" in raw
+    assert "width" not in raw
     assert "logmel-max: 8 vectors of 32 numbers" in raw
 
 

@@ -181,8 +181,8 @@ class Result:
             lines.append(
                 f"Flagged: a score above {shown(limit)}."
                 if np.isfinite(limit)
-                else "No score is high enough to be flagged: there are too few healthy recordings; "
-                "add others with `dgmix update`."
+                else "'normal' says nothing here: with so few healthy recordings no score is high "
+                "enough to be flagged; add others with `dgmix update`."
             )
         if len(fitted.sections) > 1 and (count := list(sections).count("")):
             lines.append(

@@ -19,6 +19,7 @@ from dgmix.errors import first_few
 
 EXAMPLES = (0.1, 0.05, 0.01, 0.001)
 Summary = dict[str, Any]
+WITHOUT_NETWORK = {"audio", "features", "input", "detect", "plugins"}
 
 
 def summary(fitted: FittedDetector) -> Summary:
@@ -246,8 +247,7 @@ def described(path: str, values: Summary) -> str:
     """Return what `describe_detector` returns as a page of text."""
     import yaml
 
-    used = {"detect": values["recipe"]["detect"]} if of_vectors(values) else values["recipe"]
-    settings = yaml.safe_dump(used, sort_keys=False)
+    settings = yaml.safe_dump(_settings(values), sort_keys=False)
     lines = {
         **overview(values),
         "memory": ", ".join(
@@ -261,6 +261,14 @@ def described(path: str, values: Summary) -> str:
     finds = [*sensitivity_lines(values), ""] if values["sensitivity"] else []
     settings_lines = ["settings:", *(f"  {line}" for line in settings.splitlines())]
     return "\n".join([path, "", *rows, "", *finds, *settings_lines])
+
+
+def _settings(values: Summary) -> Summary:
+    """Return the settings that decide what a detector does; all where it has a network."""
+    if LEARNED in values["views"]:
+        return dict(values["recipe"])
+    used = {"detect"} if of_vectors(values) else WITHOUT_NETWORK
+    return {name: part for name, part in values["recipe"].items() if name in used}
 
 
 def sensitivity_lines(values: Summary) -> list[str]:
