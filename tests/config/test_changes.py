@@ -79,7 +79,9 @@ def test_a_typo_of_a_setting_or_value_suggests_the_right_one(change: str, senten
 
 
 def test_a_typo_of_a_recipe_suggests_the_right_one() -> None:
-    with pytest.raises(InputError, match=r"publishd: cannot be read as a recipe \(did you mean 'published'\?\)"):
+    with pytest.raises(
+        InputError, match=r"publishd: cannot be read as a recipe \(did you mean 'published'\?\)"
+    ):
         load_recipe("publishd")
 
 
