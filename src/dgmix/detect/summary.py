@@ -142,16 +142,15 @@ def sections(values: Summary) -> str:
 
 def known_conditions(values: Summary) -> str:
     """Return which false-alarm rates hold for recordings made like the healthy ones."""
-    promise, groups = values["promises"]["known conditions"], "recordings"
-    count = promise[groups]
+    promise = values["promises"]["known conditions"]
+    count = promise["recordings"]
+    needs = _needs(count, "recordings")
     if promise["smallest false-alarm rate"] is None:
         where = "a section has" if len(values["sections"]) > 1 else "there is"
         once = "" if of_vectors(values) else ", and a recording counts once, however long it is"
-        return (
-            f"no verdicts yet: {where} {counted(count, 'recording')}{once}{_needs(count, groups)}"
-        )
+        return f"no verdicts yet: {where} {counted(count, 'recording')}{once}{needs}"
     least = percent(smallest_rate(count))
-    return f"{least} at best, of healthy recordings made like these{_needs(count, groups)}"
+    return f"{least} at best, of healthy recordings made like these{needs}"
 
 
 def new_conditions(values: Summary) -> str:
